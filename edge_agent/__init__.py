@@ -1,0 +1,1 @@
+"""The gateway's program: reads meters, signs interval readings, stores them durably, forwards them."""

@@ -1,0 +1,1 @@
+"""Readers of meters, one package per protocol."""

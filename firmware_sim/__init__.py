@@ -1,0 +1,1 @@
+"""Simulated meters that speak the real wire; shares no code with the readers."""

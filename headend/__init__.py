@@ -1,0 +1,1 @@
+"""The discom's program: receives, verifies, validates, aggregates, attests, posts."""

@@ -1,0 +1,1 @@
+"""Trade ledgers behind one protocol."""

@@ -1,0 +1,1 @@
+"""Where private keys live: one module per signer scheme."""

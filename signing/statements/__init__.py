@@ -1,0 +1,1 @@
+"""The signed statements: what each party says, one module per statement."""
