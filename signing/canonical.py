@@ -1,0 +1,49 @@
+"""The one byte form: deterministic CBOR, refused unless it re-encodes to itself.
+
+Source: RFC 8949 §4.2.1; docs/wire-format.md §2.
+"""
+
+from typing import TypeAlias
+
+import cbor2
+
+from signing.errors import DecodeError
+
+Item: TypeAlias = "int | bytes | str | bool | list[Item] | dict[int | str, Item] | cbor2.CBORTag | None"
+"""What canonical bytes can hold, before its fields are checked."""
+
+MAX_DEPTH = 16
+"""Deepest nesting that any structure of the wire format has room for; deeper input is refused before it is walked."""
+
+DIGEST_SIZE = 32
+SALT_SIZE = 16
+
+
+def encode(item: object) -> bytes:
+    """The canonical bytes of `item`, built of integers, byte and text strings, null, lists and maps."""
+    return cbor2.dumps(item, canonical=True)
+
+
+def decode(data: bytes, path: str) -> Item:
+    """What `data` holds, whole: trailing bytes, other encodings of the same value, duplicate keys are refused.
+
+    Raises:
+        DecodeError: naming `path`.
+    """
+    try:
+        item: Item = cbor2.loads(data, max_depth=MAX_DEPTH, allow_indefinite=False, allow_duplicate_keys=False)
+        again = cbor2.dumps(item, canonical=True)
+    # Tags that the library resolves by itself raise what they like on hostile content; none of them is ours.
+    except (
+        cbor2.CBORError,
+        ValueError,
+        TypeError,
+        OverflowError,
+        ArithmeticError,
+        LookupError,
+        RecursionError,
+    ) as error:
+        raise DecodeError(f"expected canonical CBOR, got {type(error).__name__} in '{path}'") from error
+    if again != data:
+        raise DecodeError(f"expected canonical CBOR, got bytes that do not re-encode to themselves in '{path}'")
+    return item
