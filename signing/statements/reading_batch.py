@@ -6,14 +6,15 @@ Source: docs/wire-format.md §4.1; EVIDENCE §1.
 
 import hashlib
 from dataclasses import dataclass
-from enum import IntEnum, IntFlag
+from enum import IntEnum
+from itertools import pairwise
 from typing import ClassVar, Self
 
 from signing import fields
 from signing.canonical import decode, encode
-from signing.energy import MAX_WH
 from signing.errors import DecodeError
 from signing.interval import Interval, instant, period
+from signing.statements.reading import Columns, Reading, parse_columns, wire_energy
 
 MAX_BLOCKS = 96
 MAX_REGISTERS = 32
@@ -35,67 +36,6 @@ class ClockSource(IntEnum):
     NONE = 0
     GATEWAY = 1
     NTP = 2
-
-
-class Absence(IntEnum):
-    """Why an energy of a reading is absent."""
-
-    NONE = 0
-    """Both energies are present."""
-    NO_EXPORT_REGISTER = 1
-    """The meter has no export register: import is present, export is absent."""
-    NO_ROW = 2
-    NULL_DATA = 3
-    NOT_WITNESSED = 4
-    REGISTER_FELL = 5
-    IMPLAUSIBLE = 6
-    METER_ERROR = 7
-
-
-class Flag(IntFlag):
-    """What the meter said about a block."""
-
-    CLOCK_INVALID = 1
-    CLOCK_DOUBTFUL = 2
-    CLOCK_STEP = 4
-    POWER_FAIL = 8
-    FILLER = 16
-    REPEATED_ROW = 32
-    ROLLED_OVER = 64
-
-
-MAX_FLAGS = 2**16 - 1
-"""Unknown bits are carried: a flag that a later version names is evidence already."""
-
-
-class Provenance(IntEnum):
-    """Where a block's energies come from."""
-
-    LOAD_PROFILE = 0
-    SAMPLED = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """One block of one meter: energies in Wh as the meter states them, or absent with a reason.
-
-    Energies are non-negative by construction in the agent; a received one may be anything, and rules judge it.
-    """
-
-    import_wh: int | None
-    export_wh: int | None
-    absence: Absence
-    flags: int
-    provenance: Provenance
-
-    def __post_init__(self) -> None:
-        expected = {Absence.NONE: (True, True), Absence.NO_EXPORT_REGISTER: (True, False)}
-        present = (self.import_wh is not None, self.export_wh is not None)
-        if present != expected.get(self.absence, (False, False)):
-            raise DecodeError(
-                f"expected energies as absence {self.absence.name} says, got import {self.import_wh} and export "
-                f"{self.export_wh}"
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,20 +132,18 @@ class Opening:
     identity: str | None
     """The serial number that the meter itself gave."""
     registers: tuple[Register, ...]
-    readings: tuple[Reading, ...]
+    """Ascending by stamp."""
+    columns: Columns
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """The readings of the span, in order."""
+        return self.columns.readings()
 
     def encoded(self) -> bytes:
         """The canonical bytes; their SHA-256 is the header's `contents`."""
-        rows = self.readings
-        columns = [
-            _column([row.import_wh for row in rows]),
-            _column([row.export_wh for row in rows]),
-            _column([int(row.absence) for row in rows]),
-            _column([row.flags for row in rows]),
-            _column([int(row.provenance) for row in rows]),
-        ]
         registers = [[register.stamp_utc, register.import_wh, register.export_wh] for register in self.registers]
-        return encode([self.salt, self.identity, registers, columns])
+        return encode([self.salt, self.identity, registers, self.columns.item()])
 
     def contents(self) -> bytes:
         """SHA-256 of the encoded opening, as the header carries it."""
@@ -217,19 +155,14 @@ class Opening:
         item = fields.array(decode(encoded, "opening"), 4, "opening")
         rows = fields.sequence(item[2], "opening.registers", most=MAX_REGISTERS)
         registers = tuple(_register(row, f"opening.registers[{place}]") for place, row in enumerate(rows))
-        if any(later.stamp_utc <= earlier.stamp_utc for earlier, later in zip(registers, registers[1:], strict=False)):
+        if any(later.stamp_utc <= earlier.stamp_utc for earlier, later in pairwise(registers)):
             raise DecodeError("expected stamps in ascending order in 'opening.registers'")
         return cls(
             salt=fields.salt(item[0], "opening.salt"),
             identity=fields.optional(item[1], fields.label, "opening.identity"),
             registers=registers,
-            readings=_readings(fields.array(item[3], 5, "opening.columns"), count),
+            columns=parse_columns(item[3], count),
         )
-
-
-def wire_energy(value: object, path: str) -> int:
-    """An energy as the wire can carry it: any whole Wh, since a bad value is a finding and not a refusal."""
-    return fields.integer(value, path, least=-MAX_WH, most=MAX_WH)
 
 
 def _register(row: object, path: str) -> Register:
@@ -239,36 +172,3 @@ def _register(row: object, path: str) -> Register:
         import_wh=fields.optional(imported, wire_energy, f"{path}.import"),
         export_wh=fields.optional(exported, wire_energy, f"{path}.export"),
     )
-
-
-def _readings(columns: list[object], count: int) -> tuple[Reading, ...]:
-    imports = _values(columns[0], count, "opening.columns.import")
-    exports = _values(columns[1], count, "opening.columns.export")
-    absences = _values(columns[2], count, "opening.columns.absence")
-    flags = _values(columns[3], count, "opening.columns.flags")
-    provenances = _values(columns[4], count, "opening.columns.provenance")
-    return tuple(
-        Reading(
-            import_wh=fields.optional(imports[i], wire_energy, f"opening.columns.import[{i}]"),
-            export_wh=fields.optional(exports[i], wire_energy, f"opening.columns.export[{i}]"),
-            absence=fields.member(absences[i], Absence, f"opening.columns.absence[{i}]"),
-            flags=fields.integer(flags[i], f"opening.columns.flags[{i}]", least=0, most=MAX_FLAGS),
-            provenance=fields.member(provenances[i], Provenance, f"opening.columns.provenance[{i}]"),
-        )
-        for i in range(count)
-    )
-
-
-def _column(values: list[int | None]) -> object:
-    """One value when all are equal, else the list: the shorter form is the only form."""
-    return values[0] if len(set(values)) == 1 else values
-
-
-def _values(column: object, count: int, path: str) -> list[object]:
-    if type(column) is not list:
-        return [column] * count
-    values = fields.array(column, count, path)
-    # Two forms of one column would be two digests of one reading.
-    if all(type(value) is type(values[0]) and value == values[0] for value in values):
-        raise DecodeError(f"expected a single value for a column whose values are all equal in '{path}'")
-    return values
