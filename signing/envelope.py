@@ -5,6 +5,7 @@ the signed bytes as they came, so that what is verified is what was sent. Source
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Generic, Protocol, Self, TypeVar
 
@@ -87,9 +88,11 @@ def from_item(item: object, path: str = "sign1") -> Envelope:
     """
     if type(item) is not cbor2.CBORTag or item.tag != COSE_SIGN1_TAG:
         raise DecodeError(f"expected a COSE_Sign1 with tag {COSE_SIGN1_TAG} in '{path}'")
-    protected, unprotected, payload, signature = fields.array(item.value, 4, path)
+    # The library gives what stands under a tag as immutable containers: tuple and frozendict.
+    content = list(item.value) if type(item.value) is tuple else item.value
+    protected, unprotected, payload, signature = fields.array(content, 4, path)
     protected = fields.byte_string(protected, f"{path}.protected", most=256)
-    if unprotected != {} or type(unprotected) is not dict:
+    if not isinstance(unprotected, Mapping) or unprotected:
         raise DecodeError(f"expected an empty unprotected header in '{path}'")
     payload = fields.byte_string(payload, f"{path}.payload", most=2**24)
     signature = fields.fixed_bytes(signature, SIGNATURE_SIZE, f"{path}.signature")

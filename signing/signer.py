@@ -10,7 +10,6 @@ from signing.backends import file
 from signing.errors import KeyUnavailableError
 from signing.keys import Signer
 
-
 SIGNERS: dict[str, Callable[[str], Signer]] = {"file": file.open_key}
 """Schemes of a key URI. `file:PATH` is a PKCS #8 PEM file that only its owner can read."""
 
