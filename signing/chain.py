@@ -1,0 +1,158 @@
+"""What the admitted batches of one chain say together: base, head, gaps, forks, and which of them stand.
+
+A chain is (meter, kid). Nothing here depends on the order of arrival. Source: EVIDENCE §§1, 3, 4; docs/wire-format.md §§4.1, 7, 9.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from signing.canonical import encode
+from signing.interval import Interval
+from signing.statements.meter_record import Place
+from signing.statements.reading_batch import Opening, ReadingBatch
+from signing.statements.window_part import ChainState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmittedBatch:
+    """An authentic, vouched batch: its header, and its opening where that is at hand."""
+
+    kid: bytes
+    digest: bytes
+    header: ReadingBatch
+    opening: Opening | None
+
+
+def evidence_item(batch: AdmittedBatch) -> tuple[str, bytes, int, bytes]:
+    """The row by which a batch enters `evidence`, and its sort key."""
+    return (batch.header.meter, batch.kid, batch.header.sequence, batch.digest)
+
+
+def evidence_bytes(batches: Iterable[AdmittedBatch]) -> bytes:
+    """What the `evidence` field of a WindowActual is the SHA-256 of: the sorted rows, each once."""
+    return encode([list(row) for row in sorted({evidence_item(batch) for batch in batches})])
+
+
+class Chain:
+    """The admitted batches of one (meter, kid), each digest once."""
+
+    def __init__(self, kid: bytes, batches: Iterable[AdmittedBatch]) -> None:
+        self.kid = kid
+        rows: defaultdict[int, dict[bytes, AdmittedBatch]] = defaultdict(dict)
+        for batch in batches:
+            rows[batch.header.sequence][batch.digest] = batch
+        self.by_sequence: Mapping[int, tuple[AdmittedBatch, ...]] = {
+            sequence: tuple(rows[sequence][digest] for digest in sorted(rows[sequence])) for sequence in sorted(rows)
+        }
+
+    @property
+    def batches(self) -> tuple[AdmittedBatch, ...]:
+        """All batches, by sequence, then digest."""
+        return tuple(batch for branch in self.by_sequence.values() for batch in branch)
+
+    @property
+    def head(self) -> Place | None:
+        """The highest admitted sequence; of two branches, the lesser digest. None when nothing is admitted."""
+        if not self.by_sequence:
+            return None
+        sequence = max(self.by_sequence)
+        return Place(sequence=sequence, digest=self.by_sequence[sequence][0].digest)
+
+    def base(self, context: Interval) -> int:
+        """The greatest sequence below which nothing can touch `context`; 0 when there is none.
+
+        `reach` ≤ the context's start says so for the branch of the batch that carries it; a fork may hide a lower batch in
+        another branch, so no admitted batch below may touch the context either.
+        """
+        least_touching = min(
+            (sequence for sequence, branch in self.by_sequence.items() if any(touches(b, context) for b in branch)),
+            default=None,
+        )
+        candidates = (
+            sequence
+            for sequence, branch in self.by_sequence.items()
+            if all(batch.header.reach_utc <= context.start_utc for batch in branch)
+            and (least_touching is None or sequence <= least_touching)
+        )
+        return max(candidates, default=0)
+
+    def gaps(self, base: int) -> tuple[tuple[int, int], ...]:
+        """The ranges of sequences (first, last, both included) from `base` to the head that are not admitted."""
+        ranges = []
+        expected = base
+        for sequence in self.by_sequence:
+            if sequence < base:
+                continue
+            if sequence > expected:
+                ranges.append((expected, sequence - 1))
+            expected = sequence + 1
+        return tuple(ranges)
+
+    def state(self, context: Interval) -> ChainState:
+        """The chain as a WindowActual states it."""
+        return ChainState(kid=self.kid, head=self.head, gaps=self.gaps(self.base(context)))
+
+    def fork_point(self) -> int | None:
+        """The lowest sequence at which two histories differ, or none.
+
+        Two digests for one sequence; or a successor that names another digest than its neighbour's, which says that there is
+        another batch with the neighbour's sequence; or a `reach` that does not follow.
+        """
+        for sequence, branch in self.by_sequence.items():
+            if len(branch) > 1:
+                return sequence
+            successors = self.by_sequence.get(sequence + 1, ())
+            if any(after.header.previous != branch[0].digest for after in successors):
+                return sequence
+            reach = max(branch[0].header.reach_utc, branch[0].header.end_utc)
+            if any(after.header.reach_utc != reach for after in successors):
+                return sequence + 1
+        return None
+
+    def standing(self, good: Place | None) -> tuple[tuple[AdmittedBatch, ...], tuple[AdmittedBatch, ...]]:
+        """The batches that count, and those that count only as SUSPECT.
+
+        Without a fork all count. After a fork, those below the fork point count and the others are suspect; when the record
+        names a `good` batch, its branch counts, what cannot be tied to it above is suspect, and the other branch is neither.
+        """
+        fork = self.fork_point()
+        if fork is None:
+            return self.batches, ()
+        below = tuple(batch for batch in self.batches if batch.header.sequence < fork)
+        at_and_after = tuple(batch for batch in self.batches if batch.header.sequence >= fork)
+        branch = () if good is None else self._branch(good)
+        if not branch:
+            return below, at_and_after
+        tied = {batch.digest for batch in branch}
+        top = max(batch.header.sequence for batch in branch)
+        counting = below + tuple(batch for batch in branch if batch.header.sequence >= fork)
+        untied = tuple(b for b in at_and_after if b.header.sequence > top + 1 and b.digest not in tied)
+        return counting, untied
+
+    def _branch(self, good: Place) -> tuple[AdmittedBatch, ...]:
+        """The batch that `good` names with all that link to it without a hole, by sequence; empty when it is not admitted."""
+        found = [batch for batch in self.by_sequence.get(good.sequence, ()) if batch.digest == good.digest]
+        while found:
+            first = found[0]
+            before = [
+                b for b in self.by_sequence.get(first.header.sequence - 1, ()) if b.digest == first.header.previous
+            ]
+            if not before:
+                break
+            found.insert(0, before[0])
+        while found:
+            after = [
+                b
+                for b in self.by_sequence.get(found[-1].header.sequence + 1, ())
+                if b.header.previous == found[-1].digest
+            ]
+            if len(after) != 1:
+                break
+            found.append(after[0])
+        return tuple(found)
+
+
+def touches(batch: AdmittedBatch, span: Interval) -> bool:
+    """Whether any block of the batch lies in `span`."""
+    return batch.header.start_utc < span.end_utc and span.start_utc < batch.header.end_utc

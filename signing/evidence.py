@@ -1,0 +1,168 @@
+"""What a window is decided from, and the one-value rule for a block.
+
+The head-end builds a `WindowCase` from its store, the verifier from a bundle; the same pure judge decides both. Source:
+EVIDENCE §§1, 4; docs/wire-format.md §§7, 9.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+from signing.chain import AdmittedBatch, Chain, touches
+from signing.interval import Interval
+from signing.statements.meter_record import MeterRecord
+from signing.statements.reading import Reading
+from signing.statements.reading_batch import Origin, Register
+from signing.statements.rule_set import RuleSet
+from signing.statements.window_actual import Basis, StatedFinding, Status, Totals
+from signing.statements.window_part import Part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartCase:
+    """Everything about one meter that a window rests on."""
+
+    span: Interval
+    records: tuple[MeterRecord, ...]
+    """Numbers 0…n of the meter, ascending, never empty."""
+    record_digests: tuple[bytes, ...]
+    """Digests of `records`, in the same order."""
+    batches: tuple[AdmittedBatch, ...]
+    """Every admitted batch of every chain from its base to its head; openings at least where they touch the context."""
+
+    @property
+    def record(self) -> MeterRecord:
+        """The newest record."""
+        return self.records[-1]
+
+    @property
+    def chains(self) -> tuple[Chain, ...]:
+        """One chain for every key that any record ever named, sorted by kid."""
+        rows: defaultdict[bytes, list[AdmittedBatch]] = defaultdict(list)
+        for batch in self.batches:
+            rows[batch.kid].append(batch)
+        kids = {speaker.key.kid for record in self.records for speaker in record.speakers}
+        return tuple(Chain(kid, rows[kid]) for kid in sorted(kids))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowCase:
+    """Everything that one window is decided from."""
+
+    connection_point: str
+    posted_as: str
+    window: Interval
+    rule_set: RuleSet
+    basis: Basis
+    parts: tuple[PartCase, ...]
+    """Disjoint and covering the window, ascending; empty when no meter is known for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What the rules make of a case."""
+
+    status: Status
+    """PROVISIONAL, FINAL, PENDING or NOT_MEASURABLE: what the evidence supports, whatever was decided before."""
+    reason: str | None
+    totals: Totals | None
+    parts: tuple[Part, ...]
+    stated: tuple[StatedFinding, ...]
+
+
+class Judge(Protocol):
+    """A pure decision: the same case gives the same judgement on every machine."""
+
+    def __call__(self, case: WindowCase) -> Judgement:
+        """The judgement of `case`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """One reading of a block, with the batch that carries it."""
+
+    batch: AdmittedBatch
+    reading: Reading
+
+
+class BlockState(IntEnum):
+    """What the one-value rule makes of a block."""
+
+    VALUED = 0
+    MISSING = 1
+    CONFLICT = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One block after the one-value rule."""
+
+    start_utc: int
+    state: BlockState
+    import_wh: int | None
+    export_wh: int | None
+    flags: int
+    """Union over the copies that carry the value."""
+    origin: Origin | None
+    """The weakest origin of the copies that carry the value; absent when none does."""
+    copies: tuple[Copy, ...]
+    """Every copy, whatever it says, by (kid, sequence, digest)."""
+
+
+def copies_by_block(batches: Iterable[AdmittedBatch], span: Interval) -> dict[int, tuple[Copy, ...]]:
+    """The readings of every opened batch, by block start, for the blocks that start inside `span`."""
+    found: defaultdict[int, list[Copy]] = defaultdict(list)
+    for batch in sorted(batches, key=lambda b: (b.kid, b.header.sequence, b.digest)):
+        if batch.opening is None or not touches(batch, span):
+            continue
+        for place, reading in enumerate(batch.opening.readings):
+            start = batch.header.start_utc + place * batch.header.period_s
+            if span.start_utc <= start < span.end_utc:
+                found[start].append(Copy(batch=batch, reading=reading))
+    return {start: tuple(found[start]) for start in sorted(found)}
+
+
+def resolve(start_utc: int, copies: tuple[Copy, ...]) -> Block:
+    """The one value of a block: none or all absent → missing; present beats absent; equal → one; unequal → CONFLICT.
+
+    Copies that a rule REJECTED count as missing: leave them out.
+    """
+    present = [copy for copy in copies if copy.reading.import_wh is not None]
+    values = {(copy.reading.import_wh, copy.reading.export_wh) for copy in present}
+    state = (BlockState.MISSING, BlockState.VALUED)[len(values)] if len(values) <= 1 else BlockState.CONFLICT
+    imported, exported = values.pop() if state is BlockState.VALUED else (None, None)
+    flags = 0
+    for copy in present:
+        flags |= copy.reading.flags
+    return Block(
+        start_utc=start_utc,
+        state=state,
+        import_wh=imported,
+        export_wh=exported,
+        flags=flags,
+        origin=min((copy.batch.header.origin for copy in present), default=None),
+        copies=copies,
+    )
+
+
+def signed_registers(batches: Iterable[AdmittedBatch]) -> dict[int, frozenset[Register]]:
+    """The registers of every opened batch by stamp. More than one for a stamp is a disagreement that a rule judges.
+
+    A stamp outside the closed span of its batch is no evidence for that span and is left out.
+    """
+    found: defaultdict[int, set[Register]] = defaultdict(set)
+    for batch in batches:
+        for register in () if batch.opening is None else batch.opening.registers:
+            if batch.header.start_utc <= register.stamp_utc <= batch.header.end_utc:
+                found[register.stamp_utc].add(register)
+    return {stamp: frozenset(found[stamp]) for stamp in sorted(found)}
+
+
+def context(span: Interval, batches: Iterable[AdmittedBatch]) -> Interval:
+    """The shortest span between two signed registers that encloses `span`; `span` itself where there is none."""
+    stamps = signed_registers(batches)
+    before = max((stamp for stamp in stamps if stamp <= span.start_utc), default=None)
+    after = min((stamp for stamp in stamps if stamp >= span.end_utc), default=None)
+    return span if before is None or after is None else Interval(before, after)
