@@ -1,1 +1,1 @@
-"""Readers of meters, one package per protocol."""
+"""Readers: what a meter knows, as it says it. `open_reader` gives one for a URL."""

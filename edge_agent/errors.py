@@ -1,0 +1,40 @@
+"""What can go wrong in the edge agent at its meters, by what the catcher does next."""
+
+
+class ReaderError(Exception):
+    """Base of every error of the readers."""
+
+
+class ReaderUrlError(ReaderError):
+    """A reader URL is wrong: stop and tell the operator. Carries every fault at once, and never a secret."""
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+class MeterUnavailableError(ReaderError):
+    """The meter did not answer, or not now: retry later, not before `retry_after_s` where it is given.
+
+    A meter serves one association at a time: one that was left without release stays locked until its inactivity
+    time-out, so `retry_after_s` is then longer than that.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class MeterRefusedError(ReaderError):
+    """The meter answered and said no, or offers something else than asked: give up and record.
+
+    The message names the object. `reason` is the code of the meter's refusal where it gave one.
+    """
+
+    def __init__(self, message: str, *, reason: int | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class MeterDecodeError(ReaderError):
+    """The meter's bytes are not what the protocol says: record, never guess. The message names the object and place."""

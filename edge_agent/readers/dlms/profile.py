@@ -1,0 +1,280 @@
+"""Load profiles: capture objects, scalers, selective access, and rows that keep their columns' places.
+
+Source: DLMS UA Blue Book, class 7 (profile generic); METERS §2, §5, §6 for what Indian meters do with it.
+"""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from enum import Enum
+from typing import Final
+
+from edge_agent.errors import MeterDecodeError, MeterRefusedError
+from edge_agent.readers.dlms import codec
+from edge_agent.readers.dlms.apdu import selector
+from edge_agent.readers.dlms.codec import Data, Tag
+from edge_agent.readers.dlms.cosem import CLOCK, Attribute, date_time_octets, meter_clock, obis_octets, obis_text
+from edge_agent.registers import MeterClock, ProfileColumn, ProfileLayout, ProfileRow, RegisterValue
+
+_REGISTER_CLASSES: Final = frozenset({3, 4, 5})
+_RANGE, _ENTRY = 1, 2
+_LIFO: Final = frozenset({2, 5})
+"""Sort methods whose first row is the newest: LIFO, and largest first of a profile sorted by its clock.
+
+Source: Blue Book, class 7, sort_method: 1 FIFO, 2 LIFO, 3 largest, 4 smallest, 5 nearest to zero, 6 farthest.
+"""
+
+
+class StampMeans(Enum):
+    """Which end of its block a row's stamp names."""
+
+    END = "end"
+    """Indian firmware and the Blue Book: a profile captures at the end of each period."""
+    START = "start"
+    """Not seen in India; kept as a setting that the balance of a day proves or refutes."""
+
+
+def integer(data: Data, what: str) -> int:
+    """The integer in `data`.
+
+    Raises:
+        MeterDecodeError: naming `what`, when it is of another type.
+    """
+    if data.tag not in codec.INTEGERS or not isinstance(data.value, int):
+        raise MeterDecodeError(f"expected an integer, got {data.tag.name} in {what}")
+    return data.value
+
+
+def text(data: Data, what: str) -> str:
+    """The text in `data`: a visible or UTF-8 string, or an octet-string of printable ASCII.
+
+    Raises:
+        MeterDecodeError: naming `what`, when it is of another type or not printable.
+    """
+    value = data.value
+    if data.tag is Tag.OCTET_STRING and isinstance(value, bytes):
+        value = value.decode("ascii", errors="replace")
+    if data.tag not in {Tag.OCTET_STRING, Tag.VISIBLE_STRING, Tag.UTF8_STRING} or not isinstance(value, str):
+        if data.tag in codec.INTEGERS:
+            return str(data.value)
+        raise MeterDecodeError(f"expected text, got {data.tag.name} in {what}")
+    value = value.strip("\x00 ")
+    if not value.isprintable() or "\ufffd" in value:
+        raise MeterDecodeError(f"expected printable text, got {value!r} in {what}")
+    return value
+
+
+def clock(data: Data, what: str) -> MeterClock:
+    """The instant in `data`, an octet-string or date-time of 12 octets.
+
+    Raises:
+        MeterDecodeError: naming `what` and the part that is wrong.
+    """
+    if data.tag not in {Tag.OCTET_STRING, Tag.DATE_TIME} or not isinstance(data.value, bytes):
+        raise MeterDecodeError(f"expected a date-time, got {data.tag.name} in {what}")
+    try:
+        return meter_clock(data.value)
+    except MeterDecodeError as error:
+        raise MeterDecodeError(f"{error} in {what}") from error
+
+
+def _parts(data: Data, what: str, count: int | None = None) -> tuple[Data, ...]:
+    if not isinstance(data.value, tuple):
+        raise MeterDecodeError(f"expected a list, got {data.tag.name} in {what}")
+    if count is not None and len(data.value) != count:
+        raise MeterDecodeError(f"expected {count} parts, got {len(data.value)} in {what}")
+    return data.value
+
+
+def scaler_unit(data: Data, what: str) -> tuple[int, int]:
+    """Scaler (power of ten) and unit of a register's attribute 3.
+
+    Raises:
+        MeterDecodeError: naming `what`.
+    """
+    scaler, unit = _parts(data, what, 2)
+    return integer(scaler, what), integer(unit, what)
+
+
+def capture_objects(data: Data, what: str) -> tuple[tuple[Attribute, int], ...]:
+    """The columns of a profile (attribute 3), each with its data index, in the meter's order.
+
+    Raises:
+        MeterDecodeError: naming `what`, also when a column comes twice.
+    """
+    columns: list[tuple[Attribute, int]] = []
+    for place, entry in enumerate(_parts(data, what)):
+        class_id, name, attribute, index = _parts(entry, f"column {place} of {what}", 4)
+        if not isinstance(name.value, bytes):
+            raise MeterDecodeError(f"expected a logical name, got {name.tag.name} in column {place} of {what}")
+        column = Attribute(
+            class_id=integer(class_id, what), obis=obis_text(name.value), attribute=integer(attribute, what)
+        )
+        columns.append((column, integer(index, what)))
+    if len(set(columns)) != len(columns):
+        raise MeterDecodeError(f"expected every column once in {what}, got one twice")
+    return tuple(columns)
+
+
+def scaled_columns(columns: Iterable[tuple[Attribute, int]]) -> tuple[Attribute, ...]:
+    """The scaler_unit attributes that the columns need: attribute 3 of every register, once each."""
+    return tuple(dict.fromkeys(c.sibling(3) for c, _ in columns if c.class_id in _REGISTER_CLASSES))
+
+
+def scaler_row(columns: tuple[tuple[Attribute, int], ...], buffer: Data, what: str) -> dict[str, tuple[int, int]]:
+    """Scalers by OBIS code from a scaler profile: its capture objects, and its buffer of one row.
+
+    Found by name, never by place: the scaler profile leaves out the clock that the main profile begins with.
+
+    Raises:
+        MeterDecodeError: naming `what`.
+    """
+    rows = _parts(buffer, what)
+    if len(rows) != 1:
+        raise MeterDecodeError(f"expected one row, got {len(rows)} in {what}")
+    cells = _parts(rows[0], what, len(columns))
+    return {
+        column.obis: scaler_unit(cell, f"{column} of {what}")
+        for (column, _), cell in zip(columns, cells, strict=True)
+        if column.attribute == 3
+    }
+
+
+def layout(
+    profile: Attribute,
+    columns: tuple[tuple[Attribute, int], ...],
+    scalers: dict[str, tuple[int, int]],
+    *,
+    capture_period_s: int,
+    sort_method: int,
+    entries_in_use: int,
+    entries: int,
+) -> ProfileLayout:
+    """What a profile records, put together from its attributes.
+
+    Raises:
+        MeterRefusedError: naming the profile, when it has no clock or no period.
+    """
+    if not any(column == CLOCK for column, _ in columns):
+        raise MeterRefusedError(f"expected a clock column in {profile.sibling(3)}, got none: its rows have no time")
+    if capture_period_s <= 0:
+        raise MeterRefusedError(f"expected a capture period in {profile.sibling(4)}, got {capture_period_s} s")
+    return ProfileLayout(
+        obis=profile.obis,
+        columns=tuple(_column(column, index, scalers) for column, index in columns),
+        capture_period_s=capture_period_s,
+        entries=entries,
+        entries_in_use=entries_in_use,
+        newest_first=sort_method in _LIFO,
+    )
+
+
+def _column(column: Attribute, index: int, scalers: dict[str, tuple[int, int]]) -> ProfileColumn:
+    # A register's value is attribute 2 (and 3 of a demand register); a capture time beside it has no scaler.
+    known = scalers.get(column.obis) if column.attribute == 2 and column.class_id in _REGISTER_CLASSES else None
+    scaler, unit = known or (0, None)
+    return ProfileColumn(
+        class_id=column.class_id,
+        obis=column.obis,
+        attribute=column.attribute,
+        data_index=index,
+        scaler=scaler,
+        unit=unit,
+    )
+
+
+def by_range(from_utc: int, to_utc: int, *, deviation_min: int | None) -> bytes:
+    """Selective access to the rows stamped inside ``[from_utc, to_utc]``, all columns."""
+    restricting = codec.structure(
+        Data(Tag.UINT16, CLOCK.class_id),
+        codec.octets(obis_octets(CLOCK.obis)),
+        Data(Tag.INT8, CLOCK.attribute),
+        Data(Tag.UINT16, 0),
+    )
+    ends = [codec.octets(date_time_octets(at, deviation_min)) for at in (from_utc, to_utc)]
+    return selector(_RANGE, codec.structure(restricting, *ends, codec.array()))
+
+
+def by_entry(first: int, last: int) -> bytes:
+    """Selective access to rows `first`…`last` (1 is the first in the buffer), all columns."""
+    rows = [Data(Tag.UINT32, first), Data(Tag.UINT32, last)]
+    return selector(_ENTRY, codec.structure(*rows, Data(Tag.UINT16, 1), Data(Tag.UINT16, 0)))
+
+
+def rows(buffer: Data, of: ProfileLayout, stamp_means: StampMeans) -> tuple[ProfileRow, ...]:
+    """The rows of a profile's buffer, in the meter's order, every cell under its column's name.
+
+    A row whose clock is null-data stands one period after the row before it (before it, in a newest-first buffer).
+
+    Raises:
+        MeterDecodeError: naming the profile, row and column, when a row has not exactly the profile's columns, a cell is of a
+            wrong type, or the first row has no clock.
+    """
+    name = f"{of.obis} (class 7) attribute 2"
+    step_s = -of.capture_period_s if of.newest_first else of.capture_period_s
+    shift_s = of.capture_period_s if stamp_means is StampMeans.START else 0
+    clock_place = next(place for place, column in enumerate(of.columns) if _is_clock(column))
+    numeric = tuple((place, column, column.register) for place, column in enumerate(of.columns) if place != clock_place)
+    found: list[ProfileRow] = []
+    for number, row in enumerate(_parts(buffer, name), start=1):
+        where = f"row {number} of {name}"
+        cells = _parts(row, where, len(of.columns))
+        stamp = _stamp(cells[clock_place], found[-1].stamp_utc + step_s if found else None, where)
+        found.append(
+            ProfileRow(
+                stamp=stamp[0],
+                stamp_utc=stamp[1],
+                end_utc=stamp[1] + shift_s,
+                clock_status=stamp[2],
+                values=_values(numeric, cells, where),
+            )
+        )
+    return tuple(found)
+
+
+def _is_clock(column: ProfileColumn) -> bool:
+    return (column.class_id, column.obis, column.attribute) == (CLOCK.class_id, CLOCK.obis, CLOCK.attribute)
+
+
+def _stamp(cell: Data, following_utc: int | None, where: str) -> tuple[bytes | None, int, int | None]:
+    if cell.tag is not Tag.NULL:
+        at = clock(cell, where)
+        return at.raw, at.utc_s, at.status
+    if following_utc is None:
+        raise MeterDecodeError(f"expected a clock, got null-data with no row before it in {where}")
+    return None, following_utc, None
+
+
+def _values(
+    numeric: Sequence[tuple[int, ProfileColumn, str]], cells: tuple[Data, ...], where: str
+) -> dict[str, RegisterValue]:
+    values: dict[str, RegisterValue] = {}
+    for place, column, register in numeric:
+        tag, value = cells[place]
+        if value is None or (tag in codec.INTEGERS and isinstance(value, int)):
+            values[register] = RegisterValue(register=register, raw=value, scaler=column.scaler, unit=column.unit)
+        elif isinstance(value, float):
+            values[register] = _exact_float(value, column, where)
+        elif column.unit is not None:
+            raise MeterDecodeError(f"expected a number, got {tag.name} in '{register}' of {where}")
+    return values
+
+
+def register_value(data: Data, register: str, scaler: int, unit: int) -> RegisterValue:
+    """One register's attribute 2 with its scaler and unit.
+
+    Raises:
+        MeterDecodeError: naming the register, when it is no number.
+    """
+    column = ProfileColumn(class_id=3, obis=register, attribute=2, data_index=0, scaler=scaler, unit=unit)
+    return _values(((0, column, register),), (data,), "the register")[register]
+
+
+def _exact_float(value: float, column: ProfileColumn, where: str) -> RegisterValue:
+    """A float is a binary fraction: exactly an integer times a power of ten."""
+    sign, digits, exponent = Decimal(value).as_tuple()
+    if not isinstance(exponent, int):
+        raise MeterDecodeError(f"expected a finite number, got {value} in '{column.register}' of {where}")
+    raw = int("".join(map(str, digits)))
+    return RegisterValue(
+        register=column.register, raw=-raw if sign else raw, scaler=exponent + column.scaler, unit=column.unit
+    )

@@ -1,0 +1,355 @@
+"""A DLMS meter behind the `Reader` seam: joins session and transport, and knows which objects to ask for."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Final, Self
+
+from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError
+from edge_agent.readers.dlms import cosem, ladder, profile
+from edge_agent.readers.dlms.apdu import AccessResult
+from edge_agent.readers.dlms.association import RETRY_REFUSED_S, Association, Conformance
+from edge_agent.readers.dlms.codec import Data
+from edge_agent.readers.dlms.cosem import Attribute
+from edge_agent.readers.dlms.ladder import Rung
+from edge_agent.readers.dlms.profile import StampMeans
+from edge_agent.readers.dlms.session import Answered, Outcome, Session, State, refusal
+from edge_agent.readers.dlms.transport import Transport
+from edge_agent.registers import (
+    EXPORT_BLOCK,
+    EXPORT_TOTAL,
+    IMPORT_BLOCK,
+    IMPORT_TOTAL,
+    UNIT_WATT_HOURS,
+    CumulativeRegisters,
+    MeterClock,
+    MeterIdentity,
+    Origin,
+    ProfileLayout,
+    ProfileRow,
+    RegisterValue,
+)
+from signing.interval import Interval
+
+RELEASE_LIMIT_S: Final = 2.0
+"""How long a release may take before the connection is simply closed."""
+ANSWER_LIMIT_S: Final = 900.0
+"""The longest a whole answer may take over all its blocks: a full back-fill at 9600 bit/s needs 549 s."""
+LIST_LIMIT: Final = 10
+"""Most attributes in one GET with list; firmware buffers are small."""
+
+_ENERGIES: Final = frozenset({IMPORT_BLOCK, EXPORT_BLOCK, IMPORT_TOTAL, EXPORT_TOTAL})
+
+
+class DlmsReader:
+    """A meter with a memory, read over one association. Implements `Reader`; one task at a time.
+
+    `connect` gives the byte stream; `session` is new and unused.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect: Callable[[], Awaitable[Transport]],
+        session: Session,
+        origin: Origin,
+        timeout_s: float,
+        stamp_means: StampMeans = StampMeans.END,
+    ) -> None:
+        self._connect = connect
+        self._session = session
+        self._origin = origin
+        self._timeout_s = timeout_s
+        self._stamp_means = stamp_means
+        self._transport: Transport | None = None
+        self._layouts: dict[Attribute, ProfileLayout] = {}
+        self._rungs: dict[Attribute, tuple[Rung, ...]] = {}
+        self._lists = True
+
+    @property
+    def origin(self) -> Origin:
+        """See `Reader.origin`."""
+        return self._origin
+
+    async def __aenter__(self) -> Self:
+        """See `Reader.__aenter__`."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                self._transport = await self._connect()
+        except TimeoutError as error:
+            raise MeterUnavailableError(f"no connection to the meter within {self._timeout_s} s") from error
+        try:
+            await self._exchange(self._session.associate(), "the request to associate")
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """See `Reader.__aexit__`."""
+        await self.close()
+
+    async def close(self) -> None:
+        """See `Reader.close`."""
+        transport, self._transport = self._transport, None
+        if transport is None:
+            return
+        try:
+            with contextlib.suppress(MeterUnavailableError, MeterDecodeError, MeterRefusedError, TimeoutError):
+                async with asyncio.timeout(min(RELEASE_LIMIT_S, self._timeout_s)):
+                    await self._release(transport)
+        finally:
+            self._session.lost()
+            await transport.close()
+
+    async def _release(self, transport: Transport) -> None:
+        data = self._session.release()
+        if not data:
+            return
+        await transport.send(data)
+        while self._session.receive(await transport.receive()).outcome is None:
+            pass
+
+    async def identity(self) -> MeterIdentity:
+        """See `Reader.identity`."""
+        asked = (cosem.SERIAL, cosem.MANUFACTURER, cosem.FIRMWARE, cosem.CATEGORY)
+        found = zip(asked, await self._get_many(asked), strict=True)
+        texts = [None if isinstance(r, AccessResult) else profile.text(r, str(a)) or None for a, r in found]
+        return MeterIdentity(serial=texts[0], manufacturer=texts[1], firmware=texts[2], category=texts[3])
+
+    async def clock(self) -> MeterClock:
+        """See `Reader.clock`."""
+        return profile.clock(await self._get(cosem.CLOCK), str(cosem.CLOCK))
+
+    async def layout(self) -> ProfileLayout:
+        """See `Reader.layout`."""
+        return await self._layout(cosem.BLOCK_LOAD, cosem.BLOCK_SCALERS)
+
+    async def block_rows(self, span: Interval) -> tuple[ProfileRow, ...]:
+        """See `Reader.block_rows`."""
+        layout = await self.layout()
+        rows = await self._rows(cosem.BLOCK_LOAD, layout, span)
+        period_s = layout.capture_period_s
+        return tuple(row for row in rows if span.start_utc <= row.end_utc - period_s < span.end_utc)
+
+    async def daily_registers(self, span: Interval) -> tuple[CumulativeRegisters, ...]:
+        """See `Reader.daily_registers`."""
+        layout = await self._layout(cosem.DAILY_LOAD, cosem.DAILY_SCALERS)
+        if not layout.has(IMPORT_TOTAL):
+            raise MeterRefusedError(f"expected a column {IMPORT_TOTAL} in {cosem.DAILY_LOAD.sibling(3)}, got none")
+        rows = await self._rows(cosem.DAILY_LOAD, layout, span)
+        return tuple(
+            CumulativeRegisters(
+                stamp_utc=row.stamp_utc, imported=row.values[IMPORT_TOTAL], exported=row.values.get(EXPORT_TOTAL)
+            )
+            for row in rows
+            if span.start_utc <= row.stamp_utc <= span.end_utc
+        )
+
+    async def registers(self) -> CumulativeRegisters:
+        """See `Reader.registers`."""
+        imported, exported = (Attribute(class_id=3, obis=obis) for obis in (IMPORT_TOTAL, EXPORT_TOTAL))
+        asked = (cosem.CLOCK, imported, imported.sibling(3), exported, exported.sibling(3))
+        found = await self._get_many(asked)
+        clock = profile.clock(_given(cosem.CLOCK, found[0]), str(cosem.CLOCK))
+        absent = isinstance(found[3], AccessResult)
+        return CumulativeRegisters(
+            stamp_utc=clock.utc_s,
+            imported=_energy(imported, found[1], found[2]),
+            exported=None if absent else _energy(exported, found[3], found[4]),
+        )
+
+    async def _layout(self, of: Attribute, scaler_profile: Attribute) -> ProfileLayout:
+        known = self._layouts.get(of)
+        if known is None:
+            known = self._layouts[of] = await self._read_layout(of, scaler_profile)
+        return known
+
+    async def _read_layout(self, of: Attribute, scaler_profile: Attribute) -> ProfileLayout:
+        objects = of.sibling(3)
+        columns = profile.capture_objects(await self._get(objects), str(objects))
+        asked = tuple(of.sibling(attribute) for attribute in (4, 5, 7, 8))
+        numbers = [
+            profile.integer(_given(attribute, result), str(attribute))
+            for attribute, result in zip(asked, await self._get_many(asked), strict=True)
+        ]
+        layout = profile.layout(
+            of,
+            columns,
+            await self._scalers(columns, scaler_profile),
+            capture_period_s=numbers[0],
+            sort_method=numbers[1],
+            entries_in_use=numbers[2],
+            entries=numbers[3],
+        )
+        for column in layout.columns:
+            if column.register in _ENERGIES and column.unit != UNIT_WATT_HOURS:
+                raise MeterRefusedError(
+                    f"expected unit 30 (Wh), got {column.unit} for column {column.register} of {objects}"
+                )
+        return layout
+
+    async def _scalers(
+        self, columns: tuple[tuple[Attribute, int], ...], scaler_profile: Attribute
+    ) -> dict[str, tuple[int, int]]:
+        """From attribute 3 of each register; from the scaler profile where a meter does not give that."""
+        asked = profile.scaled_columns(columns)
+        found = dict(zip(asked, await self._get_many(asked), strict=True))
+        given = {a.obis: profile.scaler_unit(r, str(a)) for a, r in found.items() if not isinstance(r, AccessResult)}
+        if len(given) == len(asked):
+            return given
+        try:
+            objects = scaler_profile.sibling(3)
+            scaled = profile.capture_objects(await self._get(objects), str(objects))
+            row = profile.scaler_row(scaled, await self._get(scaler_profile), str(scaler_profile))
+        except MeterRefusedError:
+            return given
+        return row | given
+
+    async def _rows(self, of: Attribute, layout: ProfileLayout, span: Interval) -> tuple[ProfileRow, ...]:
+        """The rows around `span`, ascending by stamp, by the first way of asking that the meter accepts."""
+        remaining = self._rungs.get(of) or ladder.rungs(self._session.granted.conformance)
+        for place, rung in enumerate(remaining):
+            try:
+                rows = await self._ask(rung, of, layout, span)
+            except MeterRefusedError as error:
+                if error.reason in ladder.FINAL or rung is remaining[-1]:
+                    raise
+                continue
+            self._rungs[of] = remaining[place:]
+            return tuple(sorted(rows, key=lambda row: row.stamp_utc))
+        raise MeterRefusedError(f"the meter accepts no way of asking for {of}")
+
+    async def _ask(self, rung: Rung, of: Attribute, layout: ProfileLayout, span: Interval) -> tuple[ProfileRow, ...]:
+        match rung:
+            case Rung.RANGE | Rung.RANGE_WITH_DEVIATION:
+                access = ladder.range_access(rung, span, layout.capture_period_s)
+                return profile.rows(await self._get(of, access), layout, self._stamp_means)
+            case Rung.ENTRY:
+                return await self._by_entry(of, layout, span)
+            case Rung.WHOLE:
+                return profile.rows(await self._get(of), layout, self._stamp_means)
+
+    async def _by_entry(self, of: Attribute, layout: ProfileLayout, span: Interval) -> tuple[ProfileRow, ...]:
+        in_use = profile.integer(await self._get(of.sibling(7)), str(of.sibling(7)))
+        now_utc = (await self.clock()).utc_s
+        widen = 1
+        while True:
+            wanted = ladder.entries(
+                span=span,
+                now_utc=now_utc,
+                period_s=layout.capture_period_s,
+                in_use=in_use,
+                newest_first=layout.newest_first,
+                widen=widen,
+            )
+            if wanted is None:
+                return ()
+            rows = profile.rows(await self._get(of, wanted.access()), layout, self._stamp_means)
+            reaches_back = any(row.stamp_utc <= span.start_utc for row in rows)
+            if reaches_back or wanted.last - wanted.first + 1 >= in_use:
+                return rows
+            widen *= 2
+
+    async def _get(self, attribute: Attribute, access: bytes | None = None) -> Data:
+        """One attribute.
+
+        Raises:
+            MeterRefusedError: naming it.
+        """
+        outcome = await self._exchange(self._session.get(attribute, access), str(attribute))
+        if not isinstance(outcome, Answered):
+            raise MeterDecodeError(f"expected an answer to {attribute}, got {type(outcome).__name__}")
+        return _given(attribute, outcome.results[0])
+
+    async def _get_many(self, attributes: tuple[Attribute, ...]) -> list[Data | AccessResult]:
+        """Several attributes, at once where the meter can; a refusal takes its attribute's place.
+
+        Raises:
+            MeterUnavailableError: when one is refused only for now.
+        """
+        results: list[Data | AccessResult] = []
+        size = self._list_size()
+        for at in range(0, len(attributes), size):
+            part = attributes[at : at + size]
+            results += await self._get_list(part) if len(part) > 1 else [await self._get_or_refusal(part[0])]
+        for attribute, result in zip(attributes, results, strict=True):
+            if isinstance(result, AccessResult) and isinstance(
+                late := refusal(attribute, result), MeterUnavailableError
+            ):
+                raise late
+        return results
+
+    def _list_size(self) -> int:
+        """Attributes in one request: 11 octets each in the meter's PDU, after 4 of header."""
+        granted: Association = self._session.granted
+        if not self._lists or Conformance.MULTIPLE_REFERENCES not in granted.conformance:
+            return 1
+        return max(1, min(LIST_LIMIT, (granted.max_pdu - 4) // 11))
+
+    async def _get_list(self, attributes: tuple[Attribute, ...]) -> list[Data | AccessResult]:
+        try:
+            outcome = await self._exchange(self._session.get_list(attributes), f"{attributes[0]} and others")
+        except MeterRefusedError:
+            # The meter grants lists and refuses them: ask one by one from now on.
+            self._lists = False
+            return [await self._get_or_refusal(attribute) for attribute in attributes]
+        if not isinstance(outcome, Answered):
+            raise MeterDecodeError(f"expected an answer to {attributes[0]}, got {type(outcome).__name__}")
+        return list(outcome.results)
+
+    async def _get_or_refusal(self, attribute: Attribute) -> Data | AccessResult:
+        try:
+            return await self._get(attribute)
+        except MeterRefusedError as error:
+            return AccessResult(error.reason) if error.reason is not None else AccessResult.OTHER_REASON
+
+    async def _exchange(self, request: bytes, what: str) -> Outcome:
+        """Write `request` and read until its outcome; each block has its own deadline, the whole answer a long one."""
+        transport = self._transport
+        if transport is None:
+            raise MeterUnavailableError(f"expected an open connection for {what}, got none")
+        try:
+            async with asyncio.timeout(ANSWER_LIMIT_S), asyncio.timeout(self._timeout_s) as deadline:
+                await transport.send(request)
+                while True:
+                    step = self._session.receive(await transport.receive())
+                    if step.outcome is not None:
+                        return step.outcome
+                    if step.send:
+                        deadline.reschedule(asyncio.get_running_loop().time() + self._timeout_s)
+                        await transport.send(step.send)
+        except TimeoutError as error:
+            await self._abandon(transport)
+            raise MeterUnavailableError(
+                f"no answer to {what} within {self._timeout_s} s", retry_after_s=RETRY_REFUSED_S
+            ) from error
+        except MeterUnavailableError as error:
+            await self._abandon(transport)
+            raise MeterUnavailableError(f"{error} during {what}", retry_after_s=RETRY_REFUSED_S) from error
+        except MeterDecodeError:
+            if self._session.state is State.CLOSED:
+                await self._abandon(transport)
+            raise
+
+    async def _abandon(self, transport: Transport) -> None:
+        """Give the connection up: a late answer must never meet a later question."""
+        self._transport = None
+        self._session.lost()
+        await transport.close()
+
+
+def _given(attribute: Attribute, result: Data | AccessResult) -> Data:
+    if isinstance(result, AccessResult):
+        raise refusal(attribute, result)
+    return result
+
+
+def _energy(register: Attribute, value: Data | AccessResult, scale: Data | AccessResult) -> RegisterValue:
+    scaler, unit = profile.scaler_unit(_given(register.sibling(3), scale), str(register.sibling(3)))
+    if unit != UNIT_WATT_HOURS:
+        raise MeterRefusedError(f"expected unit 30 (Wh), got {unit} for {register}")
+    return profile.register_value(_given(register, value), register.obis, scaler, unit)

@@ -1,0 +1,281 @@
+"""One association with one meter as a state machine: calls and bytes in, bytes and outcomes out.
+
+::
+
+    IDLE -associate-> ASSOCIATING -AARE-> READY -get-> READING -answer-> READY -release-> RELEASING -RLRE-> CLOSED
+
+Every move is in `TRANSITIONS`. Only AARQ, RLRQ and GET-Request can leave (`PERMITTED`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final, TypeAlias
+
+from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError
+from edge_agent.readers.dlms import apdu, association, codec
+from edge_agent.readers.dlms.apdu import AccessResult
+from edge_agent.readers.dlms.association import Association, Secret
+from edge_agent.readers.dlms.cosem import Attribute
+from edge_agent.readers.dlms.link import Link
+
+PERMITTED: Final = frozenset({association.AARQ, association.RLRQ, apdu.GET_REQUEST})
+"""The first octets of everything that may leave: associating, releasing, reading."""
+
+MAX_ANSWER_OCTETS: Final = 8 * 1024 * 1024
+"""Longest answer accepted over all its blocks; 70 days of three-phase rows are below 1 MiB."""
+
+
+class State(Enum):
+    """Where the association stands."""
+
+    IDLE = auto()
+    ASSOCIATING = auto()
+    READY = auto()
+    READING = auto()
+    RELEASING = auto()
+    CLOSED = auto()
+
+
+class Event(Enum):
+    """What can happen to it."""
+
+    ASSOCIATE = auto()
+    GET = auto()
+    RELEASE = auto()
+    GRANTED = auto()
+    BLOCK = auto()
+    ANSWER = auto()
+    RELEASED = auto()
+    LOST = auto()
+
+
+TRANSITIONS: Final[dict[tuple[State, Event], State]] = {
+    (State.IDLE, Event.ASSOCIATE): State.ASSOCIATING,
+    (State.ASSOCIATING, Event.GRANTED): State.READY,
+    (State.READY, Event.GET): State.READING,
+    (State.READING, Event.BLOCK): State.READING,
+    (State.READING, Event.ANSWER): State.READY,
+    (State.READY, Event.RELEASE): State.RELEASING,
+    # A reader that is cancelled in the middle of a read still releases; what the meter was sending meanwhile is dropped.
+    (State.READING, Event.RELEASE): State.RELEASING,
+    (State.RELEASING, Event.BLOCK): State.RELEASING,
+    (State.RELEASING, Event.ANSWER): State.RELEASING,
+    (State.RELEASING, Event.RELEASED): State.CLOSED,
+    **{(state, Event.LOST): State.CLOSED for state in State},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The meter confirmed the release."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A GET is complete: one result for each attribute asked, in order."""
+
+    results: tuple[codec.Data | AccessResult, ...]
+
+
+Outcome: TypeAlias = Association | Answered | Released
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What follows from received bytes: bytes to write, and the outcome when the exchange is complete."""
+
+    send: bytes
+    outcome: Outcome | None
+
+
+class Session:
+    """The client's side of one association. Owns its link; shares nothing."""
+
+    def __init__(self, link: Link, secret: Secret | None) -> None:
+        self._link = link
+        self._secret = secret
+        self._state = State.IDLE
+        self._granted: Association | None = None
+        self._invoke = 0
+        self._asked: tuple[Attribute, ...] = ()
+        self._parts: list[bytes] = []
+        self._received = 0
+        self._parsers: dict[int, Callable[[bytes], Step]] = {
+            association.AARE: self._on_aare,
+            association.RLRE: self._on_rlre,
+        }
+
+    @property
+    def state(self) -> State:
+        """Where the association stands."""
+        return self._state
+
+    @property
+    def granted(self) -> Association:
+        """What the meter granted.
+
+        Raises:
+            MeterUnavailableError: before it granted anything.
+        """
+        if self._granted is None:
+            raise MeterUnavailableError("expected an association with the meter, got none")
+        return self._granted
+
+    def associate(self) -> bytes:
+        """The bytes that ask for the association."""
+        self._move(Event.ASSOCIATE)
+        return self._emit(association.aarq(self._secret))
+
+    def get(self, attribute: Attribute, access: bytes | None = None) -> bytes:
+        """The bytes that ask for `attribute`, whole or by an encoded selective-access descriptor."""
+        self._begin((attribute,))
+        return self._emit(apdu.get_normal(self._invoke, attribute, access))
+
+    def get_list(self, attributes: tuple[Attribute, ...]) -> bytes:
+        """The bytes that ask for several whole attributes at once (two or more)."""
+        if len(attributes) < 2:
+            raise ValueError("expected at least two attributes for a GET with list")
+        self._begin(attributes)
+        return self._emit(apdu.get_with_list(self._invoke, attributes))
+
+    def release(self) -> bytes:
+        """The bytes that ask for release; none when there is nothing to release."""
+        if (self._state, Event.RELEASE) not in TRANSITIONS:
+            return b""
+        self._move(Event.RELEASE)
+        return self._emit(association.rlrq())
+
+    def lost(self) -> None:
+        """The connection is gone: nothing leaves or arrives any more."""
+        self._move(Event.LOST)
+
+    def receive(self, data: bytes) -> Step:
+        """What follows from `data`, which may hold any part of an APDU, or several.
+
+        Raises:
+            MeterRefusedError: the meter said no to what was asked; the association still stands if it stood before.
+            MeterUnavailableError: the meter rejects the association for now.
+            MeterDecodeError: the bytes are wrong. After a wrong frame the association is closed.
+        """
+        try:
+            apdus = self._link.receive(data)
+        except MeterDecodeError:
+            self.lost()
+            raise
+        send, outcome = b"", None
+        for each in apdus:
+            step = self._one(each)
+            send += step.send
+            outcome = step.outcome or outcome
+        return Step(send, outcome)
+
+    def _one(self, received: bytes) -> Step:
+        tag = received[0]
+        if tag in apdu.UNSOLICITED:
+            return Step(b"", None)
+        try:
+            return self._parsers.get(tag, self._on_answer)(received)
+        except MeterDecodeError as error:
+            if self._state is State.READING:
+                # The answer is whole, only wrong: the next question can be asked.
+                self._move(Event.ANSWER)
+            if self._state is not State.READY:
+                self.lost()
+            if self._asked:
+                raise MeterDecodeError(f"{error} in the answer to {self._subject()}") from error
+            raise
+
+    def _stray(self, message: str) -> MeterDecodeError:
+        """The error for an APDU that nobody asked for: question and answer are out of step, for good."""
+        self.lost()
+        return MeterDecodeError(message)
+
+    def _emit(self, request: bytes) -> bytes:
+        if request[0] not in PERMITTED:
+            raise ValueError(f"expected a request that only reads, got tag 0x{request[0]:02x}")
+        return self._link.send(request)
+
+    def _move(self, event: Event) -> None:
+        following = TRANSITIONS.get((self._state, event))
+        if following is None:
+            if event in {Event.ASSOCIATE, Event.GET}:
+                raise MeterUnavailableError(f"expected an open association, got {self._state.name}")
+            raise MeterDecodeError(f"expected no {event.name} while {self._state.name}")
+        self._state = following
+
+    def _begin(self, attributes: tuple[Attribute, ...]) -> None:
+        self._move(Event.GET)
+        self._invoke = (self._invoke + 1) & 0x0F
+        self._asked = attributes
+        self._parts = []
+        self._received = 0
+
+    def _subject(self) -> str:
+        more = f" and {len(self._asked) - 1} more" if len(self._asked) > 1 else ""
+        return f"{self._asked[0]}{more}"
+
+    def _on_aare(self, received: bytes) -> Step:
+        if self._state is not State.ASSOCIATING:
+            raise self._stray(f"expected no AARE while {self._state.name}")
+        self._granted = association.parse_aare(received)
+        self._move(Event.GRANTED)
+        return Step(b"", self._granted)
+
+    def _on_rlre(self, _received: bytes) -> Step:
+        if self._state is not State.RELEASING:
+            raise self._stray(f"expected no RLRE while {self._state.name}")
+        self._move(Event.RELEASED)
+        return Step(b"", Released())
+
+    def _on_answer(self, received: bytes) -> Step:
+        if self._state is State.RELEASING:
+            return Step(b"", None)
+        if self._state is State.ASSOCIATING and received[0] == apdu.EXCEPTION_RESPONSE:
+            raise MeterRefusedError(f"the meter refuses to associate: {apdu.parse(received)}")
+        if self._state is not State.READING:
+            raise self._stray(f"expected nothing while {self._state.name}, got APDU 0x{received[0]:02x}")
+        answer = apdu.parse(received)
+        if isinstance(answer, apdu.ExceptionAnswer):
+            self._move(Event.ANSWER)
+            raise MeterRefusedError(f"the meter refuses {self._subject()}: {answer}")
+        if answer.invoke != self._invoke:
+            raise self._stray(f"expected an answer to request {self._invoke}, got one to {answer.invoke}")
+        if isinstance(answer, apdu.Block):
+            return self._on_block(answer)
+        self._move(Event.ANSWER)
+        results = (answer.result,) if isinstance(answer, apdu.Normal) else answer.results
+        return self._answered(results)
+
+    def _on_block(self, block: apdu.Block) -> Step:
+        if block.part is None:
+            self._move(Event.ANSWER)
+            return self._answered((block.result or AccessResult.OTHER_REASON,) * len(self._asked))
+        if block.number != len(self._parts) + 1:
+            raise self._stray(f"expected block {len(self._parts) + 1}, got {block.number}")
+        if not block.part and not block.last:
+            raise MeterDecodeError(f"expected octets in block {block.number}, got none")
+        self._received += len(block.part)
+        if self._received > MAX_ANSWER_OCTETS:
+            raise MeterDecodeError(f"expected at most {MAX_ANSWER_OCTETS} octets, got more")
+        self._parts.append(block.part)
+        if not block.last:
+            self._move(Event.BLOCK)
+            return Step(self._emit(apdu.get_next(self._invoke, block.number)), None)
+        self._move(Event.ANSWER)
+        raw = b"".join(self._parts)
+        self._parts = []
+        return self._answered(apdu.parse_results(raw) if len(self._asked) > 1 else (codec.decode(raw),))
+
+    def _answered(self, results: tuple[codec.Data | AccessResult, ...]) -> Step:
+        if len(results) != len(self._asked):
+            raise MeterDecodeError(f"expected {len(self._asked)} results, got {len(results)}")
+        return Step(b"", Answered(results))
+
+
+def refusal(attribute: Attribute, result: AccessResult) -> MeterRefusedError | MeterUnavailableError:
+    """The error for an attribute that the meter did not give, naming it."""
+    text = f"the meter refuses {attribute}: {result.name.lower().replace('_', ' ')} ({result.value})"
+    if result in apdu.TRANSIENT:
+        return MeterUnavailableError(text)
+    return MeterRefusedError(text, reason=result.value)

@@ -1,0 +1,56 @@
+"""The TCP wrapper: eight octets in front of every APDU.
+
+Source: IEC 62056-47 (DLMS UA Green Book, "wrapper"): version 1, source port, destination port, length; big-endian.
+"""
+
+from typing import Final
+
+from edge_agent.errors import MeterDecodeError
+
+HEADER_OCTETS: Final = 8
+VERSION: Final = 1
+MAX_APDU: Final = 0xFFFF
+
+
+class WrapperLink:
+    """One client's end of a wrapper connection: frames out, whole APDUs in, however the bytes arrive."""
+
+    def __init__(self, *, client: int, server: int) -> None:
+        self._client = client
+        self._server = server
+        self._pending = bytearray()
+
+    def send(self, apdu: bytes) -> bytes:
+        """The bytes that carry `apdu` (1…65535 octets) to the meter."""
+        if not 0 < len(apdu) <= MAX_APDU:
+            raise ValueError(f"expected 1 to {MAX_APDU} octets, got {len(apdu)}")
+        return b"".join(part.to_bytes(2, "big") for part in (VERSION, self._client, self._server, len(apdu))) + apdu
+
+    def receive(self, data: bytes) -> tuple[bytes, ...]:
+        """The APDUs that `data` completes, in order.
+
+        Raises:
+            MeterDecodeError: when a header is not the wrapper's, or is addressed between other parties. The connection is
+                then of no further use: nothing marks the next frame.
+        """
+        self._pending += data
+        apdus: list[bytes] = []
+        while len(self._pending) >= HEADER_OCTETS:
+            length = self._checked_length(bytes(self._pending[:HEADER_OCTETS]))
+            end = HEADER_OCTETS + length
+            if len(self._pending) < end:
+                break
+            apdus.append(bytes(self._pending[HEADER_OCTETS:end]))
+            del self._pending[:end]
+        return tuple(apdus)
+
+    def _checked_length(self, header: bytes) -> int:
+        version, source, destination, length = (int.from_bytes(header[at : at + 2], "big") for at in (0, 2, 4, 6))
+        if (version, source, destination) != (VERSION, self._server, self._client):
+            raise MeterDecodeError(
+                f"expected a wrapper header version 1 from {self._server} to {self._client}, "
+                f"got version {version} from {source} to {destination}"
+            )
+        if length == 0:
+            raise MeterDecodeError("expected an APDU behind the wrapper header, got length 0")
+        return length

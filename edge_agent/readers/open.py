@@ -1,0 +1,104 @@
+"""`open_reader`: a reader for a URL. A new meter protocol is one line in `READERS`."""
+
+from collections.abc import Callable
+from importlib import resources
+
+from edge_agent.errors import MeterDecodeError, ReaderUrlError
+from edge_agent.readers import url as urls
+from edge_agent.readers.dlms.association import Secret
+from edge_agent.readers.dlms.profile import StampMeans
+from edge_agent.readers.dlms.reader import DlmsReader
+from edge_agent.readers.dlms.session import Session
+from edge_agent.readers.dlms.transport import connect_tcp
+from edge_agent.readers.dlms.wrapper import WrapperLink
+from edge_agent.readers.modbus.reader import ModbusReader
+from edge_agent.readers.modbus.register_map import RegisterMap, parse_map
+from edge_agent.readers.modbus.transport import TcpBlocks
+from edge_agent.readers.reader import Reader, SampledReader
+from edge_agent.readers.url import ReaderUrl
+from edge_agent.registers import Origin
+
+PUBLIC_CLIENT = 16
+METER_READER_CLIENT = 32
+
+
+def open_reader(url: str) -> Reader | SampledReader:
+    """A reader for `url`, not yet connected: entering it connects.
+
+    Raises:
+        ReaderUrlError: with every fault of the URL and its remedy; never with a secret.
+    """
+    parts = urls.split(url)
+    make = READERS.get(f"{parts.scheme}:")
+    if make is None:
+        known = ", ".join(READERS)
+        raise ReaderUrlError((f"expected a scheme of {known}, got '{parts.scheme}:'", *parts.faults))
+    return make(parts)
+
+
+def known_maps() -> dict[str, str]:
+    """The text of every register map that ships, by model."""
+    folder = resources.files("edge_agent.readers.modbus") / "maps"
+    files = (entry for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return {entry.name.removesuffix(".toml"): entry.read_text("utf-8") for entry in files}
+
+
+def _dlms_tcp(url: ReaderUrl) -> Reader:
+    """Keys: client (32), server (1), password (file:/path), timeout (10 s), stamp (end)."""
+    host, port = url.endpoint(4059)
+    client = url.number("client", METER_READER_CLIENT, range(1, 0x10000))
+    server = url.number("server", 1, range(1, 0x10000))
+    timeout_s = url.number("timeout", 10, range(1, 301))
+    stamp = url.choice("stamp", StampMeans.END.value, tuple(means.value for means in StampMeans))
+    wants_secret = "password" in url.keys
+    password = url.secret("password")
+    if password is not None and not 0 < len(password) <= 64:
+        url.faults.append("expected 1 to 64 octets in the file of 'password'")
+    if wants_secret and client == PUBLIC_CLIENT:
+        url.faults.append("expected no password for client=16 (public): remove it, or use client=32 (meter reader)")
+    if not wants_secret and client != PUBLIC_CLIENT:
+        url.faults.append(f"expected password=file:/path for client={client}: only client=16 (public) has none")
+    url.finish()
+    secret = None if password is None else Secret(password)
+    return DlmsReader(
+        connect=lambda: connect_tcp(host, port),
+        session=Session(WrapperLink(client=client, server=server), secret),
+        origin=Origin.PLAIN if secret is None else Origin.LLS,
+        timeout_s=timeout_s,
+        stamp_means=StampMeans(stamp),
+    )
+
+
+def _modbus_tcp(url: ReaderUrl) -> SampledReader:
+    """Keys: unit (1), map (required), timeout (3 s)."""
+    host, port = url.endpoint(502)
+    unit = url.number("unit", 1, range(1, 248))
+    timeout_s = url.number("timeout", 3, range(1, 61))
+    register_map = _map(url)
+    url.finish()
+    if register_map is None:
+        raise ReaderUrlError(("expected a register map in 'map', got none",))
+    return ModbusReader(
+        blocks=TcpBlocks(host=host, port=port, unit=unit, timeout_s=timeout_s), register_map=register_map
+    )
+
+
+def _map(url: ReaderUrl) -> RegisterMap | None:
+    texts = known_maps()
+    model = url.keys.pop("map", None)
+    if model is None or model not in texts:
+        got = "nothing" if model is None else repr(model)
+        url.faults.append(f"expected a register map of {', '.join(sorted(texts))} in 'map', got {got}")
+        return None
+    try:
+        return parse_map(texts[model], model)
+    except MeterDecodeError as error:
+        url.faults.append(str(error))
+        return None
+
+
+READERS: dict[str, Callable[[ReaderUrl], Reader | SampledReader]] = {
+    "dlms+tcp:": _dlms_tcp,
+    "modbus+tcp:": _modbus_tcp,
+}
+"""The meter protocols, by URL scheme."""

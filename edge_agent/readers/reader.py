@@ -1,0 +1,93 @@
+"""The seam to meters: two honest protocols, told apart by type.
+
+A `Reader` reads a meter with a memory and a clock of its own; a `SampledReader` reads one that has neither, so that its
+blocks exist only where somebody was there to sample the boundaries. Both are asynchronous context managers; entering
+connects, leaving releases the meter whatever happened. Every exchange has a deadline. One reader, one task at a time.
+"""
+
+from types import TracebackType
+from typing import Protocol, Self, runtime_checkable
+
+from edge_agent.registers import (
+    CumulativeRegisters,
+    MeterClock,
+    MeterIdentity,
+    Origin,
+    ProfileLayout,
+    ProfileRow,
+    RegisterSample,
+)
+from signing.interval import Interval
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """A meter with a memory and a clock.
+
+    Every method raises `MeterUnavailableError` (retry), `MeterRefusedError` (give up, names the object) or
+    `MeterDecodeError` (foreign bytes are wrong, names the object), and nothing else.
+    """
+
+    @property
+    def origin(self) -> Origin:
+        """How the meter's words are authenticated on this connection."""
+
+    async def __aenter__(self) -> Self:
+        """Connect and associate."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Release the meter and close."""
+
+    async def identity(self) -> MeterIdentity:
+        """Who the meter says it is."""
+
+    async def clock(self) -> MeterClock:
+        """The meter's time now."""
+
+    async def layout(self) -> ProfileLayout:
+        """What the block load profile records. Constant for the life of the reader."""
+
+    async def block_rows(self, span: Interval) -> tuple[ProfileRow, ...]:
+        """The rows whose block starts inside `span`, ascending by end; duplicates and gaps as the meter has them."""
+
+    async def daily_registers(self, span: Interval) -> tuple[CumulativeRegisters, ...]:
+        """The cumulative registers that the meter stamped inside ``[span.start_utc, span.end_utc]``, both midnights
+        included, ascending.
+        """
+
+    async def registers(self) -> CumulativeRegisters:
+        """The cumulative registers now, by the meter's clock."""
+
+    async def close(self) -> None:
+        """Release the meter and close the connection. Idempotent; never raises for a peer that is gone."""
+
+
+@runtime_checkable
+class SampledReader(Protocol):
+    """A meter without memory or clock: what it shows is now, and the caller's clock says when.
+
+    Errors as `Reader`.
+    """
+
+    @property
+    def origin(self) -> Origin:
+        """How the meter's words are authenticated on this connection."""
+
+    async def __aenter__(self) -> Self:
+        """Connect."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+
+    async def identity(self) -> MeterIdentity:
+        """Who the meter says it is."""
+
+    async def sample(self) -> RegisterSample:
+        """The cumulative registers now, from one block read."""
+
+    async def close(self) -> None:
+        """Close the connection. Idempotent; never raises for a peer that is gone."""
