@@ -1,0 +1,168 @@
+"""`sakshi-sim`: simulated meters on TCP ports.
+
+Exit 0 after SIGINT or SIGTERM, 1 when the address or the truth file cannot be had, 2 on misuse.
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from firmware_sim.dlms import server as dlms
+from firmware_sim.dlms.session import DEFAULT_PASSWORD
+from firmware_sim.errors import SetupError
+from firmware_sim.faults import FAULTS
+from firmware_sim.meter import Meter
+from firmware_sim.modbus import server as modbus
+from firmware_sim.modbus.sdm630 import Sdm630
+from firmware_sim.modbus.session import Others
+from firmware_sim.options import Checks, Plan, Role, one_of, plan, whole
+from firmware_sim.truth import truth_text
+from firmware_sim.world import DEFAULT_SEED
+
+Clock = Callable[[], int]
+Start = Callable[[Clock], AbstractAsyncContextManager[int]]
+
+
+def _shared(parser: argparse.ArgumentParser, port: int, role: Role) -> None:
+    parser.add_argument("--listen", required=True, metavar="HOST:PORT", help=f"e.g. 127.0.0.1:{port}; port 0: any free")
+    parser.add_argument(
+        "--seed", default=str(DEFAULT_SEED), help="the world (default %(default)s: always fair weather)"
+    )
+    parser.add_argument("--now", metavar="ISO", help="the meter's time at start, with offset; default: this computer's")
+    parser.add_argument("--days", default="40", help="days of memory (default %(default)s)")
+    parser.add_argument("--period", default="900", help="block length in s: 900, 1800 or 3600 (default %(default)s)")
+    parser.add_argument("--role", help=f"{', '.join(each.value for each in Role)} (default {role.value})")
+    parser.add_argument("--serial", help="serial number, 1 to 16 letters and digits")
+    parser.add_argument("--shape", action="append", default=[], metavar="START/END:export=WH",
+                        help="fix the Wh exported (or import=WH) in a span; repeatable")  # fmt: skip
+    parser.add_argument("--fault", action="append", default=[], metavar="NAME[=ARG]",
+                        help=f"{', '.join(f'{name}=ISO' for name in sorted(FAULTS))}; repeatable")  # fmt: skip
+    parser.add_argument(
+        "--replay", metavar="FILE", help="play a recorded home (CSV block,local_start,load_wh,solar_wh)"
+    )
+    parser.add_argument("--scale-solar", metavar="X", help="multiply the recorded solar")
+    parser.add_argument("--truth", metavar="FILE", help="write what is in memory at start as JSON")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sakshi-sim", description="Simulated meters that speak the real wire.",
+                                     allow_abbrev=False)  # fmt: skip
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    first = verbs.add_parser("dlms", help="a DLMS/COSEM meter (IS 15959) over the TCP wrapper", allow_abbrev=False)
+    _shared(first, dlms.PORT, Role.SELLER)
+    first.add_argument(
+        "--password", default=DEFAULT_PASSWORD.decode(), help="meter reader's secret (default %(default)s)"
+    )
+    second = verbs.add_parser("modbus", help="a Modbus TCP meter", allow_abbrev=False)
+    _shared(second, 502, Role.SOLAR)
+    second.add_argument("--map", required=True, help=f"register map: {', '.join(sorted(modbus.MAPS))}")
+    second.add_argument("--unit", default="1", help="unit id, 1 to 247 (default %(default)s)")
+    second.add_argument("--others", default=Others.GATEWAY.value, metavar="gateway|silent",
+                        help="other unit ids get exception 11, or silence as on RS-485 (default %(default)s)")  # fmt: skip
+    return parser
+
+
+def _clock(fixed: int | None) -> Clock:
+    if fixed is None:
+        return lambda: int(time.time())  # noqa: TID251 - the program's only clock
+    started = time.monotonic()
+    return lambda: fixed + int(time.monotonic() - started)
+
+
+def _dlms(arguments: argparse.Namespace, checks: Checks) -> tuple[Plan, Start] | None:
+    secret = checks.take("--password", _password, arguments.password)
+    planned = plan(arguments, Role.SELLER, checks)
+    if planned is None or secret is None:
+        return None
+
+    def start(now: Clock) -> AbstractAsyncContextManager[int]:
+        return dlms.serve(planned.meter, now=now, host=planned.host, port=planned.port, password=secret)
+
+    return planned, start
+
+
+def _password(text: str) -> bytes:
+    # Never named in the message: what is wrong about it can be said without it.
+    if not (text.isascii() and 1 <= len(text) <= 64):
+        raise SetupError("expected 1 to 64 ASCII characters")
+    return text.encode("ascii")
+
+
+def _modbus(arguments: argparse.Namespace, checks: Checks) -> tuple[Plan, Start] | None:
+    unit = checks.take("--unit", whole(1, 247), arguments.unit)
+    others = checks.take("--others", one_of(Others), arguments.others)
+    model = checks.take("--map", _model, arguments.map)
+    planned = plan(arguments, Role.SOLAR, checks)
+    if planned is None or unit is None or others is None or model is None:
+        return None
+    registers = checks.take("--serial", lambda _: model(planned.meter, unit), "")
+    if registers is None:
+        return None
+
+    def start(now: Clock) -> AbstractAsyncContextManager[int]:
+        return modbus.serve(registers, now=now, unit=unit, others=others, host=planned.host, port=planned.port)
+
+    return planned, start
+
+
+def _model(text: str) -> Callable[[Meter, int], Sdm630]:
+    if text not in modbus.MAPS:
+        raise SetupError(f"expected one of {', '.join(sorted(modbus.MAPS))}, got {text!r}")
+    return modbus.MAPS[text]
+
+
+def _check_registers(planned: Plan, now: int) -> None:
+    oldest = planned.meter.oldest(now)
+    if oldest.imported_wh < 0 or (oldest.exported_wh or 0) < 0:
+        raise SetupError("--days: the registers would begin below zero: remember fewer days, or choose a later --now")
+
+
+async def _run(start: Start, host: str, now: Clock) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with start(now) as port:
+        print(f"listening {host}:{port}", flush=True)
+        await stop.wait()
+
+
+def _ready(arguments: argparse.Namespace) -> tuple[Plan, Start, Clock]:
+    checks = Checks()
+    made = {"dlms": _dlms, "modbus": _modbus}[arguments.verb](arguments, checks)
+    if made is None or checks.problems:
+        raise SetupError("\n".join(checks.problems))
+    planned, start = made
+    now = _clock(planned.fixed_now)
+    _check_registers(planned, now())
+    return planned, start, now
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run `sakshi-sim` until a signal ends it; gives the exit status."""
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit as end:
+        return int(end.code or 0)
+    try:
+        planned, start, now = _ready(arguments)
+    except SetupError as problems:
+        for problem in str(problems).splitlines():
+            print(f"sakshi-sim: {problem}", file=sys.stderr)
+        return 2
+    try:
+        if planned.truth is not None:
+            planned.truth.write_text(truth_text(planned.meter, now()) + "\n", encoding="utf-8")
+        asyncio.run(_run(start, planned.host, now))
+    except OSError as problem:
+        print(f"sakshi-sim: {problem}: choose another --listen or --truth", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

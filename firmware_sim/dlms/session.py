@@ -1,0 +1,74 @@
+"""One client's connection over the TCP wrapper, without a socket: bytes in, bytes out.
+
+Source: IEC 62056-4-7, 4: version 0001, source port, destination port, length, each 16 bits big-endian, then the APDU.
+"""
+
+from collections.abc import Callable
+
+from firmware_sim.dlms.acse import Mechanism
+from firmware_sim.dlms.application import (
+    DEFAULT_MAX_PDU,
+    PUBLIC_SAP,
+    READER_SAP,
+    SERVER_SAP,
+    Application,
+    Client,
+)
+from firmware_sim.dlms.catalogue import objects_of
+from firmware_sim.meter import Meter
+
+DEFAULT_PASSWORD = b"sakshi-1"
+"""The low-level secret of a simulated meter: public, like the meter."""
+
+_HEADER = 8
+_VERSION = 1
+
+
+class ServerSession:
+    """A meter at the far end of one connection. Holds at most one incomplete frame (64 KiB)."""
+
+    def __init__(
+        self,
+        meter: Meter,
+        *,
+        now: Callable[[], int],
+        password: bytes = DEFAULT_PASSWORD,
+        max_pdu: int = DEFAULT_MAX_PDU,
+    ) -> None:
+        clients = [
+            Client(sap=PUBLIC_SAP, mechanism=Mechanism.NONE),
+            Client(sap=READER_SAP, mechanism=Mechanism.LLS, password=password, sees_everything=True),
+        ]
+        self._application = Application(objects_of(meter), clients, now=now, max_pdu=max_pdu)
+        self._buffer = b""
+        self.closed = False
+        """Whether the stream has lost its framing: the transport sends what it has and closes."""
+
+    def receive(self, data: bytes) -> bytes:
+        """The answers to whatever `data` completes, in order; empty while a frame is incomplete. Never raises."""
+        if self.closed:
+            return b""
+        self._buffer += data
+        answers = []
+        while len(self._buffer) >= _HEADER:
+            version, source, destination, size = (int.from_bytes(self._buffer[i : i + 2], "big") for i in (0, 2, 4, 6))
+            if version != _VERSION:
+                # Nothing marks the start of the next frame: a stream that is out of step stays so.
+                self.closed = True
+                self._buffer = b""
+                break
+            if len(self._buffer) < _HEADER + size:
+                break
+            apdu = self._buffer[_HEADER : _HEADER + size]
+            self._buffer = self._buffer[_HEADER + size :]
+            answers.append(self._frame(source, destination, apdu))
+        return b"".join(answers)
+
+    def _frame(self, source: int, destination: int, apdu: bytes) -> bytes:
+        if destination != SERVER_SAP:
+            return b""  # no such logical device here: it cannot answer
+        answer = self._application.answer(source, apdu)
+        if not answer:
+            return b""
+        header = (_VERSION, destination, source, len(answer))
+        return b"".join(part.to_bytes(2, "big") for part in header) + answer

@@ -1,0 +1,1 @@
+"""A Modbus TCP server with the register map of a panel meter."""

@@ -1,0 +1,69 @@
+"""Sessions on TCP sockets: bytes only, any number of connections."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Protocol, cast
+
+
+class Session(Protocol):
+    """One connection without a socket."""
+
+    closed: bool
+
+    def receive(self, data: bytes) -> bytes:
+        """What to send for what came."""
+        ...
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, session: Session, open_connections: set[asyncio.Transport]) -> None:
+        self._session = session
+        self._open = open_connections
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._open.add(self._transport)
+
+    def data_received(self, data: bytes) -> None:
+        assert self._transport is not None
+        answer = self._session.receive(data)
+        if answer:
+            self._transport.write(answer)
+        if self._session.closed:
+            self._transport.close()
+
+    # A client that asks and does not read fills the send buffer: it is not listened to until it reads.
+    def pause_writing(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        if self._transport is not None:
+            self._open.discard(self._transport)
+
+
+@asynccontextmanager
+async def listen(new_session: Callable[[], Session], host: str, port: int) -> AsyncIterator[int]:
+    """Serve a session to every connection while the context is open; gives the port, which `port` 0 leaves to the system.
+
+    Raises:
+        OSError: when the address cannot be had.
+    """
+    connections: set[asyncio.Transport] = set()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Connection(new_session(), connections), host, port)
+    try:
+        yield int(server.sockets[0].getsockname()[1])
+    finally:
+        server.close()
+        for transport in list(connections):
+            transport.abort()
+        await server.wait_closed()
+        # An aborted transport closes its socket in the loop's next turn.
+        await asyncio.sleep(0)
