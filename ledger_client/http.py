@@ -1,0 +1,267 @@
+"""The transport to a ledger: signed POSTs over HTTP to one pinned host, bounded in time and size.
+
+No redirect is followed, no proxy is taken from the environment, TLS certificates are verified, and plain HTTP reaches
+this machine only. One call is one attempt: whoever owns the outbox retries.
+"""
+
+import ipaddress
+import secrets
+import ssl
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from ledger_client import deg
+from ledger_client.ledger import (
+    Confirmation,
+    Contract,
+    LedgerProtocolError,
+    LedgerUnavailableError,
+    Listing,
+    Posting,
+    Receipt,
+    Trade,
+    TradeQuery,
+    UnreadableRecord,
+    WriteReceipt,
+)
+from ledger_client.signature import DEFAULT_LIFETIME_S, HttpSigner, digest_header
+
+DEFAULT_TIMEOUT_S = 30.0
+"""For one whole exchange, seconds. Source: DEG raised its own limits to 30 s after cold caches broke 5 s."""
+
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+"""Largest answer read: a page of 500 records is below 1 MiB."""
+
+MAX_PAGES = 2000
+"""Pages read for one query, a million rows: a ledger that never ends is not understood."""
+
+_VARIED_S = 240
+
+
+class Channel:
+    """Signed POSTs to one ledger. Owns its connections; safe to use from several threads."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        signer: HttpSigner,
+        now: Callable[[], int],
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._base_url = base_url
+        self._signer = signer
+        self._now = now
+        self._timeout_s = timeout_s
+        self._turn = secrets.randbelow(_VARIED_S)
+        self._client = httpx.Client(
+            verify=True if tls is None else tls,
+            timeout=timeout_s,
+            follow_redirects=False,
+            trust_env=False,
+            headers={"User-Agent": "sakshi-ledger", "Accept-Encoding": "identity"},
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def _headers(self, body: bytes) -> dict[str, str]:
+        """The signature of `body`, never twice the same one.
+
+        Ed25519 is deterministic, so the same body in the same second would give the same signature, and a ledger that
+        keeps a replay cache would refuse an honest retry: each request takes another lifetime.
+        """
+        created = self._now()
+        self._turn = (self._turn + 1) % _VARIED_S
+        expires = created + DEFAULT_LIFETIME_S - self._turn
+        return {
+            "Content-Type": "application/json",
+            "Authorization": self._signer.sign(body, created=created, expires=expires),
+            "Digest": digest_header(body),
+        }
+
+    def call(self, path: str, body: bytes) -> bytes:
+        """The body of the 200 answer to a signed POST of `body`.
+
+        Raises:
+            LedgerError: by what the caller does next.
+        """
+        try:
+            with self._client.stream(
+                "POST", self._base_url + path, content=body, headers=self._headers(body)
+            ) as answer:
+                status, content = answer.status_code, self._read(answer)
+        except httpx.HTTPError as error:
+            # httpx's texts name hosts and causes, never bodies or headers.
+            raise LedgerUnavailableError(f"no answer from {self._base_url}{path}: {type(error).__name__}") from error
+        if status == 200:
+            return content
+        raise deg.refusal(status, content)
+
+    def _read(self, answer: httpx.Response) -> bytes:
+        """The raw body, within the size and the time that one exchange may take."""
+        if answer.headers.get("Content-Encoding", "identity") != "identity":
+            raise LedgerProtocolError("expected an answer without Content-Encoding")
+        # The client's own limit is per read; a body that trickles in needs a limit on the whole.
+        deadline = time.monotonic() + self._timeout_s
+        content = bytearray()
+        for chunk in answer.iter_raw():
+            content += chunk
+            if len(content) > MAX_ANSWER_BYTES:
+                raise LedgerProtocolError(f"expected an answer of at most {MAX_ANSWER_BYTES} bytes")
+            if time.monotonic() > deadline:
+                raise LedgerUnavailableError(f"the answer took longer than {self._timeout_s} s")
+        return bytes(content)
+
+
+def _listing(channel: Channel, query: TradeQuery) -> Listing:
+    """Every row that `query` finds, each once, to the last page."""
+    trades: dict[tuple[str, str], Trade] = {}
+    unreadable: dict[UnreadableRecord, None] = {}
+    offset = 0
+    for _ in range(MAX_PAGES):
+        page = deg.read_page(channel.call(deg.GET, deg.get_request(query, offset)))
+        trades.update({(trade.transaction_id, trade.order_item_id): trade for trade in page.trades})
+        unreadable.update(dict.fromkeys(page.unreadable))
+        offset += page.rows
+        # "count" is the number of rows in this page: only a short page ends the list.
+        if page.rows < query.page_size:
+            return Listing(trades=tuple(trades.values()), unreadable=tuple(unreadable))
+    raise LedgerProtocolError(f"expected a short page within {MAX_PAGES} pages")
+
+
+class _HttpClient:
+    """What a discom's and a platform's client share: a channel, reading, and closing."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close connections; nothing may be called afterwards."""
+        self._channel.close()
+
+    def listing(self, query: TradeQuery) -> Listing:
+        """Every row visible to this caller that `query` finds; see `Ledger.listing`."""
+        return _listing(self._channel, query)
+
+    def trades(self, query: TradeQuery) -> tuple[Trade, ...]:
+        """The readable part of `listing`."""
+        return self.listing(query).trades
+
+
+class HttpLedger(_HttpClient):
+    """A `Ledger` behind the DEG Ledger API 0.4.0."""
+
+    def post(self, posting: Posting) -> Receipt:
+        """Post one actual; see `Ledger.post`."""
+        return deg.read_receipt(self._channel.call(deg.ALLOCATE, deg.allocate_request(posting)))
+
+    def confirm(self, posting: Posting, receipt: Receipt) -> Confirmation:
+        """The rows of this meter and window read back and compared; see `Ledger.confirm`."""
+        window = posting.window
+        rows: dict[tuple[str, str], Trade] = {}
+        for buyer_id, seller_id in ((posting.meter_id, None), (None, posting.meter_id)):
+            query = TradeQuery(
+                buyer_id=buyer_id,
+                seller_id=seller_id,
+                delivery_start_from_utc=window.start_utc,
+                delivery_start_to_utc=window.start_utc,
+            )
+            rows.update({(trade.transaction_id, trade.order_item_id): trade for trade in self.trades(query)})
+        return Confirmation.compared(posting, receipt, rows.values())
+
+
+class HttpPlatformLedger(_HttpClient):
+    """The ledger as a trading platform uses it. Discoms MUST NOT hold one: they never put."""
+
+    def put(self, contract: Contract) -> WriteReceipt:
+        """Put this platform's statement of a trade. The same again has no second effect.
+
+        Raises:
+            LedgerUnavailableError: put the same again.
+            LedgerRefusedError: among others PRC_CONFLICT, when it contradicts what the other platform put.
+            LedgerProtocolError: the answer is not understood.
+        """
+        return deg.read_write_receipt(self._channel.call(deg.PUT, deg.put_request(contract)))
+
+
+LEDGERS = {"deg+http": "http", "deg+https": "https"}
+"""URL schemes of ledgers, and what they speak underneath."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` can only be this machine."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _base_url(url: str) -> str:
+    """The HTTP base address behind a ledger URL, without a trailing slash.
+
+    Raises:
+        LedgerProtocolError: an unknown scheme, credentials or a query in it, or plain HTTP to another machine.
+    """
+    scheme, separator, rest = url.partition("://")
+    if scheme not in LEDGERS or not separator:
+        raise LedgerProtocolError(f"expected a ledger URL with one of {', '.join(LEDGERS)}, got scheme {scheme[:40]!r}")
+    try:
+        parsed = httpx.URL(f"{LEDGERS[scheme]}://{rest}")
+    except httpx.InvalidURL as error:
+        raise LedgerProtocolError(f"expected {scheme}://host[:port][/path]: {error}") from error
+    if not parsed.host or parsed.userinfo or parsed.query or parsed.fragment:
+        raise LedgerProtocolError(f"expected {scheme}://host[:port][/path] and nothing else")
+    if parsed.scheme == "http" and not is_loopback(parsed.host):
+        raise LedgerProtocolError(f"plain HTTP reaches this machine only, got host {parsed.host!r}: use deg+https")
+    return str(parsed).rstrip("/")
+
+
+def _channel(
+    url: str, signer: HttpSigner, now: Callable[[], int], timeout_s: float, tls: ssl.SSLContext | None
+) -> Channel:
+    return Channel(_base_url(url), signer=signer, now=now, timeout_s=timeout_s, tls=tls)
+
+
+def open_ledger(
+    url: str,
+    *,
+    signer: HttpSigner,
+    now: Callable[[], int],
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    tls: ssl.SSLContext | None = None,
+) -> HttpLedger:
+    """The ledger at `url` (``deg+https://host``) for a discom that signs with `signer`; nothing is sent yet.
+
+    `now` gives UTC seconds. `tls` replaces the system's trust, for a pinned authority.
+
+    Raises:
+        LedgerProtocolError: the URL is not one of `LEDGERS`.
+    """
+    return HttpLedger(_channel(url, signer, now, timeout_s, tls))
+
+
+def open_platform_ledger(
+    url: str,
+    *,
+    signer: HttpSigner,
+    now: Callable[[], int],
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    tls: ssl.SSLContext | None = None,
+) -> HttpPlatformLedger:
+    """The ledger at `url` for a trading platform; otherwise as `open_ledger`."""
+    return HttpPlatformLedger(_channel(url, signer, now, timeout_s, tls))

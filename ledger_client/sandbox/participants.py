@@ -1,0 +1,143 @@
+"""Who may call the exchange: subscribers, their keys, and the role and discom each stands for. One TOML.
+
+::
+
+    [[participant]]
+    subscriber_id = "discom.example.org"   # as in keyId
+    key_id = "k1"
+    public_key = "<standard base64 of 32 bytes>"
+    role = "discom"                        # or "platform"
+    discom_id = "PaVVNL"                   # the short code; discoms only
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Self
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from ledger_client.ledger import LedgerError
+from ledger_client.signature import KeyId, SignatureError, public_key
+
+
+class ParticipantsError(LedgerError):
+    """The participants file cannot be used; one line per fault, each naming its entry and key."""
+
+
+class Role(Enum):
+    """What a caller is to the exchange."""
+
+    PLATFORM = "platform"
+    DISCOM = "discom"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Participant:
+    """One registered key of one subscriber."""
+
+    key_id: KeyId
+    key: Ed25519PublicKey
+    role: Role
+    discom_id: str | None = None
+    """The discom's short code, case-sensitive; None for a platform."""
+
+    @property
+    def subscriber_id(self) -> str:
+        """The caller's id, as in records' platform ids."""
+        return self.key_id.subscriber_id
+
+
+_KEYS = ("subscriber_id", "key_id", "public_key", "role", "discom_id")
+
+
+class Participants:
+    """The registry of callers, fixed while the exchange runs."""
+
+    def __init__(self, participants: Iterable[Participant]) -> None:
+        self._by_key = {participant.key_id: participant for participant in participants}
+
+    def key(self, key_id: KeyId) -> Ed25519PublicKey | None:
+        """The registered key, or None."""
+        found = self._by_key.get(key_id)
+        return None if found is None else found.key
+
+    def caller(self, key_id: KeyId) -> Participant:
+        """The participant that `key_id` names; it must be registered."""
+        return self._by_key[key_id]
+
+    @classmethod
+    def parsed(cls, text: str) -> Self:
+        """The registry in TOML `text`.
+
+        Raises:
+            ParticipantsError: naming every fault at once.
+        """
+        try:
+            document = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ParticipantsError(f"expected TOML: {error}") from error
+        faults = [f"{name}: unknown key; expected [[participant]]" for name in document if name != "participant"]
+        entries = document.get("participant")
+        if not isinstance(entries, list) or not entries:
+            raise ParticipantsError("\n".join([*faults, "participant: expected at least one [[participant]]"]))
+        found: list[Participant] = []
+        for place, entry in enumerate(entries):
+            wrong = _faults(entry)
+            faults += [f"participant[{place}].{line}" for line in wrong]
+            if not wrong:
+                found.append(_participant(entry))
+        faults += _contradictions(found)
+        if faults:
+            raise ParticipantsError("\n".join(faults))
+        return cls(found)
+
+
+def _contradictions(found: Iterable[Participant]) -> list[str]:
+    """Keys registered twice, and subscribers that are two things."""
+    faults: list[str] = []
+    seen: dict[KeyId, Participant] = {}
+    stands: dict[str, tuple[Role, str | None]] = {}
+    for participant in found:
+        if participant.key_id in seen:
+            faults.append(f"{participant.key_id}: registered twice")
+        seen[participant.key_id] = participant
+        is_now = (participant.role, participant.discom_id)
+        if stands.setdefault(participant.subscriber_id, is_now) != is_now:
+            faults.append(f"{participant.subscriber_id}: expected one role and discom for all its keys")
+    return faults
+
+
+def _faults(entry: object) -> list[str]:
+    """What is wrong with one entry, each line starting with the key."""
+    if not isinstance(entry, dict):
+        return [" expected a table"]
+    faults = [f"{name}: unknown key; expected {', '.join(_KEYS)}" for name in entry if name not in _KEYS]
+    faults += [
+        f"{name}: expected a text that is not empty, got {entry.get(name)!r}"
+        for name in _KEYS[:4]
+        if not isinstance(entry.get(name), str) or not entry[name]
+    ]
+    if faults:
+        return faults
+    try:
+        KeyId(subscriber_id=entry["subscriber_id"], unique_key_id=entry["key_id"])
+        public_key(entry["public_key"])
+    except SignatureError as error:
+        faults.append(f"public_key or id: {error.message}")
+    if entry["role"] not in (role.value for role in Role):
+        faults.append(f"role: expected platform or discom, got {entry['role']!r}")
+    elif (entry["role"] == Role.DISCOM.value) != bool(entry.get("discom_id")):
+        faults.append("discom_id: expected for role discom, and only for it")
+    return faults
+
+
+def _participant(entry: Mapping[str, str]) -> Participant:
+    """The participant of an entry without faults."""
+    return Participant(
+        key_id=KeyId(subscriber_id=entry["subscriber_id"], unique_key_id=entry["key_id"]),
+        key=public_key(entry["public_key"]),
+        role=Role(entry["role"]),
+        discom_id=entry.get("discom_id"),
+    )

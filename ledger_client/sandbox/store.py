@@ -1,0 +1,241 @@
+"""The exchange's durable rows: trades and postings in one SQLite file, synchronous=FULL."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Self
+
+from ledger_client.ledger import LedgerError, Side
+from ledger_client.sandbox.schema import Get
+
+DATABASE = "exchange.sqlite3"
+_VERSION = 1
+_BUSY_TIMEOUT_S = 5.0
+
+
+class StateError(LedgerError):
+    """The state directory cannot be used: an operator must act, the message says how."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One trade as it is stored. Everything but the identity may be missing until the platforms have stated it."""
+
+    transaction_id: str
+    order_item_id: str
+    record_id: str
+    creation_utc: int
+    put_by_buyer: int = 0
+    """1 once the buyer's platform has put its statement."""
+    put_by_seller: int = 0
+    """1 once the seller's platform has put its statement."""
+    platform_id_buyer: str | None = None
+    platform_id_seller: str | None = None
+    discom_id_buyer: str | None = None
+    discom_id_seller: str | None = None
+    buyer_id: str | None = None
+    seller_id: str | None = None
+    trade_time: str | None = None
+    trade_time_utc: int | None = None
+    delivery_start: str | None = None
+    delivery_start_utc: int | None = None
+    delivery_end: str | None = None
+    delivery_end_utc: int | None = None
+    trade_type: str | None = None
+    trade_unit: str | None = None
+    quantity_wh: int | None = None
+    price: str | None = None
+    price_currency: str | None = None
+    pushed_wh: int | None = None
+    pulled_wh: int | None = None
+    status_buyer: str = ""
+    status_seller: str = ""
+
+    def allocated_wh(self, side: Side) -> int | None:
+        """What `side` was allocated, Wh."""
+        return self.pulled_wh if side is Side.BUYER else self.pushed_wh
+
+    def discom_id(self, side: Side) -> str | None:
+        """The discom on `side`."""
+        return self.discom_id_buyer if side is Side.BUYER else self.discom_id_seller
+
+    def meter_id(self, side: Side) -> str | None:
+        """The meter on `side`."""
+        return self.buyer_id if side is Side.BUYER else self.seller_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """One posting as it is stored; the highest revision of a meter and window is the one that counts."""
+
+    caller_id: str
+    meter_id: str
+    delivery_start: str
+    delivery_end: str
+    client_reference: str | None
+    revision: int
+    posted_utc: int
+    actual_imported_wh: int
+    answer: bytes
+
+
+_COLUMNS = tuple(field.name for field in fields(Row))
+_POSTED = tuple(field.name for field in fields(Posted))
+
+_SCHEMA = """
+CREATE TABLE trade (
+  transaction_id TEXT NOT NULL, order_item_id TEXT NOT NULL, record_id TEXT NOT NULL UNIQUE,
+  creation_utc INTEGER NOT NULL, put_by_buyer INTEGER NOT NULL, put_by_seller INTEGER NOT NULL,
+  platform_id_buyer TEXT, platform_id_seller TEXT, discom_id_buyer TEXT, discom_id_seller TEXT,
+  buyer_id TEXT, seller_id TEXT, trade_time TEXT, trade_time_utc INTEGER,
+  delivery_start TEXT, delivery_start_utc INTEGER, delivery_end TEXT, delivery_end_utc INTEGER,
+  trade_type TEXT, trade_unit TEXT, quantity_wh INTEGER, price TEXT, price_currency TEXT,
+  pushed_wh INTEGER, pulled_wh INTEGER, status_buyer TEXT NOT NULL, status_seller TEXT NOT NULL,
+  PRIMARY KEY (transaction_id, order_item_id)
+) STRICT;
+CREATE INDEX trade_by_buyer ON trade (buyer_id, delivery_start, delivery_end);
+CREATE INDEX trade_by_seller ON trade (seller_id, delivery_start, delivery_end);
+CREATE TABLE posting (
+  caller_id TEXT NOT NULL, meter_id TEXT NOT NULL, delivery_start TEXT NOT NULL, delivery_end TEXT NOT NULL,
+  client_reference TEXT, revision INTEGER NOT NULL, posted_utc INTEGER NOT NULL,
+  actual_imported_wh INTEGER NOT NULL, answer BLOB NOT NULL,
+  PRIMARY KEY (caller_id, meter_id, delivery_start, delivery_end, revision),
+  UNIQUE (caller_id, meter_id, delivery_start, delivery_end, client_reference)
+) STRICT;
+"""
+
+# What a record object must have: rows that lack any of it are invisible until a platform states it.
+_COMPLETE = (
+    " AND ".join(
+        f"{column} IS NOT NULL"
+        for column in ("platform_id_buyer", "platform_id_seller", "discom_id_buyer", "discom_id_seller", "buyer_id")
+    )
+    + " AND seller_id IS NOT NULL"
+)
+
+
+def create(directory: Path) -> None:
+    """A new, empty state in `directory`, which is made if it is missing.
+
+    Raises:
+        StateError: there is one already.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / DATABASE
+    if path.exists():
+        raise StateError(f"{path} exists already: use it, or name another directory")
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.executescript(f"PRAGMA journal_mode=WAL; BEGIN; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT;")
+    finally:
+        connection.close()
+
+
+class Store:
+    """The open state. One thread at a time; owns its connection."""
+
+    def __init__(self, directory: Path) -> None:
+        path = directory / DATABASE
+        if not path.is_file():
+            raise StateError(
+                f"no exchange in {directory}: create it with sakshi-ledger sandbox-init --state {directory}"
+            )
+        self._connection = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_TIMEOUT_S, check_same_thread=False)
+        self._connection.row_factory = sqlite3.Row
+        self._connection.execute("PRAGMA synchronous=FULL")
+        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        if version != _VERSION:
+            self._connection.close()
+            raise StateError(f"expected state version {_VERSION}, got {version} in {path}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database."""
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing: committed at the end, rolled back on any error."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        # Commit point: after this the answer may be lost, the effect is not.
+        self._connection.execute("COMMIT")
+
+    def _rows(self, where: str, values: Mapping[str, object]) -> list[Row]:
+        """The rows of a query that starts at its WHERE."""
+        text = f"SELECT {', '.join(_COLUMNS)} FROM trade WHERE {where}"  # noqa: S608 - columns and operators of this module
+        return [Row(**dict(found)) for found in self._connection.execute(text, values)]
+
+    def row(self, transaction_id: str, order_item_id: str) -> Row | None:
+        """The trade of this identity, complete or not."""
+        found = self._rows("transaction_id = :t AND order_item_id = :o", {"t": transaction_id, "o": order_item_id})
+        return found[0] if found else None
+
+    def record_id_taken(self, record_id: str) -> bool:
+        """Whether a trade has this record id."""
+        return bool(self._rows("record_id = :r", {"r": record_id}))
+
+    def save(self, row: Row) -> None:
+        """Insert or replace one trade."""
+        marks = ", ".join(f":{column}" for column in _COLUMNS)
+        self._connection.execute(
+            f"INSERT OR REPLACE INTO trade ({', '.join(_COLUMNS)}) VALUES ({marks})",  # noqa: S608 - as above
+            {column: getattr(row, column) for column in _COLUMNS},
+        )
+
+    def matching(self, meter_id: str, delivery_start: str, delivery_end: str) -> list[Row]:
+        """The complete ENERGY trades of a meter whose window is spelled exactly so, in order of identity."""
+        return self._rows(
+            f"(buyer_id = :m OR seller_id = :m) AND delivery_start = :s AND delivery_end = :e "
+            f"AND trade_type = 'ENERGY' AND trade_unit = 'KWH' AND {_COMPLETE} ORDER BY transaction_id, order_item_id",
+            {"m": meter_id, "s": delivery_start, "e": delivery_end},
+        )
+
+    def visible(self, query: Get, *, platform_id: str | None, discom_id: str | None) -> list[Row]:
+        """The complete trades that `query` finds and that this platform or discom is a party to."""
+        mine = "platform_id" if discom_id is None else "discom_id"
+        values: dict[str, object] = {"me": platform_id if discom_id is None else discom_id}
+        terms = [_COMPLETE, f"({mine}_buyer = :me OR {mine}_seller = :me)"]
+        for word, sign, wanted in (
+            ("is", "=", query.equal),
+            ("low", ">=", query.at_least),
+            ("top", "<=", query.at_most),
+        ):
+            for column, value in wanted.items():
+                terms.append(f"{column} {sign} :{word}_{column}")
+                values[f"{word}_{column}"] = value
+        order = "ASC" if query.is_ascending else "DESC"
+        page = {"limit": query.limit, "offset": query.offset}
+        where = f"{' AND '.join(terms)} ORDER BY {query.sort_column} {order}, rowid {order} LIMIT :limit OFFSET :offset"
+        return self._rows(where, values | page)
+
+    def all_rows(self) -> list[Row]:
+        """Every trade, oldest first."""
+        return self._rows("1 ORDER BY creation_utc, rowid", {})
+
+    def postings(self, meter_id: str, delivery_start: str, delivery_end: str) -> list[Posted]:
+        """The postings of one meter and window, oldest first."""
+        text = (
+            f"SELECT {', '.join(_POSTED)} FROM posting WHERE meter_id = ? AND delivery_start = ? AND delivery_end = ?"  # noqa: S608 - as above
+        )
+        found = self._connection.execute(f"{text} ORDER BY revision", (meter_id, delivery_start, delivery_end))
+        return [Posted(**dict(row)) for row in found]
+
+    def save_posting(self, posted: Posted) -> None:
+        """Insert or replace one posting."""
+        marks = ", ".join(f":{column}" for column in _POSTED)
+        self._connection.execute(
+            f"INSERT OR REPLACE INTO posting ({', '.join(_POSTED)}) VALUES ({marks})",  # noqa: S608 - as above
+            {column: getattr(posted, column) for column in _POSTED},
+        )
