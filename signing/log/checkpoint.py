@@ -65,7 +65,7 @@ class Checkpoint:
         if len(lines) < 3 or not all(lines):
             raise DecodeError("expected three or more non-empty lines in a checkpoint")
         if _SIZE.fullmatch(lines[1]) is None:
-            raise DecodeError(f"expected a tree size in decimal, got {lines[1]!r}")
+            raise DecodeError(f"expected a tree size in decimal, got {lines[1][:20]!r}")
         checkpoint = cls(origin=lines[0], size=int(lines[1]), root=decode_base64(lines[2], "root"))
         if checkpoint.text().split("\n")[:3] != lines[:3]:
             raise DecodeError(f"expected the canonical form of size and root, got {lines[1]!r} and {lines[2]!r}")

@@ -92,7 +92,7 @@ class VerifierKey:
             raise DecodeError("expected a verifier key of type 1 or 4, got another type or none") from None
         key = cls(name=name, kind=kind, public=material[1:])
         if str(key) != text:
-            raise DecodeError(f"expected the verifier key {str(key)!r}, got {text!r}")
+            raise DecodeError(f"expected the verifier key {str(key)!r}, got {_shown(text)}")
         return key
 
     def __str__(self) -> str:
@@ -102,10 +102,6 @@ class VerifierKey:
     def key_id(self) -> bytes:
         """Four bytes that, with the name, say which key made a signature."""
         return sha256(self.name.encode() + b"\n" + bytes([self.kind]) + self.public).digest()[:_KEY_ID_BYTES]
-
-    def signed(self, line: "SignatureLine") -> bool:
-        """Whether `line` claims to be made with this key."""
-        return line.name == self.name and line.key_id == self.key_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +135,7 @@ class SignatureLine:
         material = decode_base64(encoded, "signature line")
         line = cls(name=name, key_id=material[:_KEY_ID_BYTES], signature=material[_KEY_ID_BYTES:])
         if str(line) != text:
-            raise DecodeError(f"expected the signature line {str(line)!r}, got {text!r}")
+            raise DecodeError(f"expected a signature line as it is written, got {_shown(text)}")
         return line
 
     def __str__(self) -> str:
@@ -189,10 +185,6 @@ class Note:
 
     def __bytes__(self) -> bytes:
         return (self.text + "\n" + "".join(f"{line}\n" for line in self.signatures)).encode()
-
-    def with_signature(self, line: SignatureLine) -> "Note":
-        """This note with one more signature line at its end."""
-        return Note(text=self.text, signatures=(*self.signatures, line))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,7 +290,7 @@ def _cosigned_message(text: str, at_utc: int) -> bytes:
 
 def _require_name(name: str) -> None:
     if not name or "+" in name or any(character.isspace() or character < " " for character in name):
-        raise DecodeError(f"expected a key name without spaces and plus, got {name!r}")
+        raise DecodeError(f"expected a key name without spaces and plus, got {_shown(name)}")
     require_encodable(name, "name")
 
 
@@ -311,7 +303,7 @@ def require_encodable(text: str, path: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise DecodeError(f"expected text with a UTF-8 form, got {text!r} in '{path}'") from None
+        raise DecodeError(f"expected text with a UTF-8 form, got {_shown(text)} in '{path}'") from None
     return text
 
 
@@ -324,4 +316,9 @@ def decode_base64(text: str, path: str) -> bytes:
     try:
         return b64decode(text, validate=True)
     except ValueError:
-        raise DecodeError(f"expected base64, got {text!r} in '{path}'") from None
+        raise DecodeError(f"expected base64, got {_shown(text)} in '{path}'") from None
+
+
+def _shown(text: str) -> str:
+    """`text` for an error message, whose length no stranger decides."""
+    return repr(text if len(text) <= 80 else text[:80] + "…")
