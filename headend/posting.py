@@ -1,0 +1,162 @@
+"""Which attested actual goes to which meter and window of a ledger, when, and what became of it.
+
+Pure: a posting is a value, an answer moves it, and the moves are one function. The reference is derived from the evidence
+digest, so a retry is the same post; whatever is repeated after a crash has no second effect.
+
+::
+
+    DUE ──post──▶ POSTED ──read back──▶ CONFIRMED
+     ▲ │                     └────────▶ DIFFERS   (the ledger's rows say something else: an operator looks)
+     │ ├─ no answer: DUE again, later
+     │ ├─ 404: WAITING until the deadline, then EXPIRED
+     └─┘─ other 4xx: REFUSED, never retried (an operator looks)
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from headend.trades import Delivery
+from ledger_client.ledger import Confirmation, Posting, Receipt, client_reference
+from signing.envelope import Signed
+from signing.statements.window_actual import Status, WindowActual
+
+MAX_BACKOFF_S = 3600
+
+
+class PostingState(Enum):
+    """Where one posting stands."""
+
+    DUE = "DUE"
+    WAITING = "WAITING"
+    """The ledger has no such trade yet."""
+    POSTED = "POSTED"
+    """The ledger answered with a receipt; not read back yet."""
+    CONFIRMED = "CONFIRMED"
+    DIFFERS = "DIFFERS"
+    """Read back, and the ledger's rows contradict its receipt."""
+    REFUSED = "REFUSED"
+    EXPIRED = "EXPIRED"
+    """The deadline passed while the trade stayed unknown."""
+    SUPERSEDED = "SUPERSEDED"
+    """A later revision is posted instead."""
+
+
+OPEN = frozenset({PostingState.DUE, PostingState.WAITING, PostingState.POSTED})
+"""States that something is still to be done for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostingRecord:
+    """One actual addressed to one delivery, and how far it got."""
+
+    delivery: Delivery
+    actual: bytes
+    """The evidence digest: digest of the WindowActual that is posted."""
+    revision: int
+    net_wh: int
+    """Import minus export in Wh: what is posted."""
+    state: PostingState
+    attempts: int
+    next_try_utc: int
+    note: str
+    """What the ledger, or the way there, said last; empty at first."""
+    allocated_wh: int | None
+    """What the ledger allocated in total, from its receipt."""
+
+    def request(self, discom: str) -> Posting:
+        """The post itself: the same bytes at every attempt."""
+        return Posting(
+            meter_id=self.delivery.posted_as,
+            discom_id=discom,
+            delivery_start=self.delivery.delivery_start,
+            delivery_end=self.delivery.delivery_end,
+            actual_imported_wh=self.net_wh,
+            client_reference=client_reference(self.actual),
+        )
+
+
+class Trouble(Enum):
+    """Why a post got no receipt, by what is done next."""
+
+    NO_ANSWER = "NO_ANSWER"
+    TRADE_UNKNOWN = "TRADE_UNKNOWN"
+    REFUSED = "REFUSED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """When to post and how long to try."""
+
+    statuses: frozenset[Status]
+    retry_s: int
+    give_up_s: int
+    """Seconds after the end of the window when an unknown trade stops being waited for."""
+
+
+def first(delivery: Delivery, actual: Signed[WindowActual], policy: Policy, now_utc: int) -> PostingRecord | None:
+    """The posting of `actual`, or none when the policy does not post its status. Its inclusion proof MUST exist already."""
+    statement = actual.statement
+    if statement.status not in policy.statuses or statement.totals is None:
+        return None
+    return PostingRecord(
+        delivery=delivery,
+        actual=actual.digest,
+        revision=statement.revision,
+        net_wh=statement.totals.net_wh,
+        state=PostingState.DUE,
+        attempts=0,
+        next_try_utc=now_utc,
+        note="",
+        allocated_wh=None,
+    )
+
+
+def due(records: Iterable[PostingRecord], now_utc: int) -> tuple[PostingRecord, ...]:
+    """What to do something for now, oldest window first."""
+    ready = (record for record in records if record.state in OPEN and record.next_try_utc <= now_utc)
+    return tuple(sorted(ready, key=lambda record: (record.delivery.window, record.delivery.posted_as)))
+
+
+def superseded(record: PostingRecord, revision: int) -> PostingRecord:
+    """`record` after a later revision of its window was addressed to the same delivery."""
+    return replace(record, state=PostingState.SUPERSEDED, note=f"superseded by revision {revision}")
+
+
+def posted(record: PostingRecord, receipt: Receipt, now_utc: int) -> PostingRecord:
+    """`record` after a receipt: still to be read back."""
+    return replace(
+        record,
+        state=PostingState.POSTED,
+        attempts=record.attempts + 1,
+        next_try_utc=now_utc,
+        note=f"{receipt.total_matched} allocation(s)",
+        allocated_wh=receipt.total_allocated_wh,
+    )
+
+
+def read_back(record: PostingRecord, confirmation: Confirmation) -> PostingRecord:
+    """`record` after its rows were read back."""
+    if confirmation.agrees:
+        return replace(record, state=PostingState.CONFIRMED, note="read back")
+    return replace(record, state=PostingState.DIFFERS, note="; ".join(confirmation.differences)[:500])
+
+
+def troubled(record: PostingRecord, trouble: Trouble, note: str, policy: Policy, now_utc: int) -> PostingRecord:
+    """`record` after an attempt without a receipt.
+
+    No answer: the same post again, later. 404: the platforms have not put the trade yet, wait until the deadline. Any other
+    refusal: never again.
+    """
+    attempts = record.attempts + 1
+    note = note[:500]
+    if trouble is Trouble.REFUSED:
+        return replace(record, state=PostingState.REFUSED, attempts=attempts, note=note)
+    if trouble is Trouble.TRADE_UNKNOWN and now_utc >= record.delivery.window.end_utc + policy.give_up_s:
+        return replace(record, state=PostingState.EXPIRED, attempts=attempts, note=note)
+    # A post whose receipt was seen stays POSTED while only its reading back failed: it is not posted twice.
+    state: PostingState = record.state if record.state is PostingState.POSTED else PostingState.DUE
+    if trouble is Trouble.TRADE_UNKNOWN:
+        state = PostingState.WAITING
+    wait_s = min(policy.retry_s * 2 ** min(attempts - 1, 12), MAX_BACKOFF_S)
+    return replace(record, state=state, attempts=attempts, next_try_utc=now_utc + wait_s, note=note)
