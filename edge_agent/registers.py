@@ -60,6 +60,19 @@ class RegisterValue:
             raise MeterDecodeError(f"expected a scaler from -128 to 127, got {self.scaler} in '{self.register}'")
 
 
+def float_parts(value: float, register: str) -> tuple[int, int]:
+    """A register's float as (integer, power of ten), exactly: a float is a binary fraction, and so a decimal one.
+
+    Raises:
+        MeterDecodeError: naming `register`, when it is not finite.
+    """
+    sign, digits, exponent = Decimal(value).as_tuple()
+    if not isinstance(exponent, int):
+        raise MeterDecodeError(f"expected a finite number, got {value} in '{register}'")
+    raw = int("".join(map(str, digits)))
+    return (-raw if sign else raw), exponent
+
+
 def watt_hours_exact(value: RegisterValue) -> Decimal | None:
     """The active energy in Wh, exact; None when the meter sent null-data.
 

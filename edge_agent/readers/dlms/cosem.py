@@ -26,9 +26,10 @@ def obis_octets(code: str) -> bytes:
     Raises:
         ValueError: when `code` is not six numbers from 0 to 255.
     """
-    if not _OBIS.fullmatch(code):
+    parts = [int(part) for part in code.split(".")] if _OBIS.fullmatch(code) else []
+    if not parts or max(parts) > 0xFF:
         raise ValueError(f"expected an OBIS code such as 1.0.99.1.0.255, got {code!r}")
-    return bytes(int(part) for part in code.split("."))
+    return bytes(parts)
 
 
 def obis_text(octets: bytes) -> str:

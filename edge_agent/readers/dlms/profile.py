@@ -4,7 +4,6 @@ Source: DLMS UA Blue Book, class 7 (profile generic); METERS §2, §5, §6 for w
 """
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from enum import Enum
 from typing import Final
 
@@ -13,7 +12,7 @@ from edge_agent.readers.dlms import codec
 from edge_agent.readers.dlms.apdu import selector
 from edge_agent.readers.dlms.codec import Data, Tag
 from edge_agent.readers.dlms.cosem import CLOCK, Attribute, date_time_octets, meter_clock, obis_octets, obis_text
-from edge_agent.registers import MeterClock, ProfileColumn, ProfileLayout, ProfileRow, RegisterValue
+from edge_agent.registers import MeterClock, ProfileColumn, ProfileLayout, ProfileRow, RegisterValue, float_parts
 
 _REGISTER_CLASSES: Final = frozenset({3, 4, 5})
 _RANGE, _ENTRY = 1, 2
@@ -253,7 +252,10 @@ def _values(
         if value is None or (tag in codec.INTEGERS and isinstance(value, int)):
             values[register] = RegisterValue(register=register, raw=value, scaler=column.scaler, unit=column.unit)
         elif isinstance(value, float):
-            values[register] = _exact_float(value, column, where)
+            raw, exponent = float_parts(value, f"{register}' of '{where}")
+            values[register] = RegisterValue(
+                register=register, raw=raw, scaler=exponent + column.scaler, unit=column.unit
+            )
         elif column.unit is not None:
             raise MeterDecodeError(f"expected a number, got {tag.name} in '{register}' of {where}")
     return values
@@ -267,14 +269,3 @@ def register_value(data: Data, register: str, scaler: int, unit: int) -> Registe
     """
     column = ProfileColumn(class_id=3, obis=register, attribute=2, data_index=0, scaler=scaler, unit=unit)
     return _values(((0, column, register),), (data,), "the register")[register]
-
-
-def _exact_float(value: float, column: ProfileColumn, where: str) -> RegisterValue:
-    """A float is a binary fraction: exactly an integer times a power of ten."""
-    sign, digits, exponent = Decimal(value).as_tuple()
-    if not isinstance(exponent, int):
-        raise MeterDecodeError(f"expected a finite number, got {value} in '{column.register}' of {where}")
-    raw = int("".join(map(str, digits)))
-    return RegisterValue(
-        register=column.register, raw=-raw if sign else raw, scaler=exponent + column.scaler, unit=column.unit
-    )

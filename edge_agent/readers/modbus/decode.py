@@ -1,13 +1,12 @@
 """Words of a Modbus block to exact register values, and whether they can be a reading at all."""
 
-import math
 import struct
 from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from edge_agent.errors import MeterDecodeError
 from edge_agent.readers.modbus.register_map import Block, MapRegister, RegisterMap, WordOrder, WordType
-from edge_agent.registers import UNIT_WATT_HOURS, RegisterSample, RegisterValue, watt_hours_exact
+from edge_agent.registers import UNIT_WATT_HOURS, RegisterSample, RegisterValue, float_parts, watt_hours_exact
 
 
 def register_octets(register: MapRegister, block: Block, words: Sequence[int]) -> bytes:
@@ -28,11 +27,7 @@ def exact(register: MapRegister, octets: bytes) -> tuple[int, int]:
     if register.type is not WordType.FLOAT32:
         return int.from_bytes(octets, "big", signed=register.type is WordType.INT64), 0
     value: float = struct.unpack(">f", octets)[0]
-    if not math.isfinite(value):
-        raise MeterDecodeError(f"expected a finite number, got {value} in '{register.name}'")
-    sign, digits, exponent = Decimal(value).as_tuple()
-    raw = int("".join(map(str, digits)))
-    return (-raw if sign else raw), int(exponent)
+    return float_parts(value, register.name)
 
 
 def quantum(register: MapRegister, octets: bytes) -> Decimal:
