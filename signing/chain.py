@@ -60,22 +60,25 @@ class Chain:
         return Place(sequence=sequence, digest=self.by_sequence[sequence][0].digest)
 
     def base(self, context: Interval) -> int:
-        """The greatest sequence below which nothing can touch `context`; 0 when there is none.
+        """The greatest sequence below which nothing can bear on `context`; 0 when there is none.
 
-        `reach` ≤ the context's start says so for the branch of the batch that carries it; a fork may hide a lower batch in
-        another branch, so no admitted batch below may touch the context either.
+        `reach` before the context's start says so for the branch of the batch that carries it. A batch that ends where the
+        context starts may hold its register; a fork may hide a lower batch in another branch, and it condemns every block
+        above it: so no admitted batch below may meet the context, and the base stays below the fork point.
         """
-        least_touching = min(
-            (sequence for sequence, branch in self.by_sequence.items() if any(touches(b, context) for b in branch)),
-            default=None,
-        )
+        meeting = (sequence for sequence, branch in self.by_sequence.items() if any(_meets(b, context) for b in branch))
+        bounds = [bound for bound in (min(meeting, default=None), self._below_fork()) if bound is not None]
         candidates = (
             sequence
             for sequence, branch in self.by_sequence.items()
-            if all(batch.header.reach_utc <= context.start_utc for batch in branch)
-            and (least_touching is None or sequence <= least_touching)
+            if all(batch.header.reach_utc < context.start_utc for batch in branch)
+            and all(sequence <= bound for bound in bounds)
         )
         return max(candidates, default=0)
+
+    def _below_fork(self) -> int | None:
+        fork = self.fork_point()
+        return None if fork is None else fork - 1
 
     def gaps(self, base: int) -> tuple[tuple[int, int], ...]:
         """The ranges of sequences (first, last, both included) from `base` to the head that are not admitted."""
@@ -156,3 +159,8 @@ class Chain:
 def touches(batch: AdmittedBatch, span: Interval) -> bool:
     """Whether any block of the batch lies in `span`."""
     return batch.header.start_utc < span.end_utc and span.start_utc < batch.header.end_utc
+
+
+def _meets(batch: AdmittedBatch, span: Interval) -> bool:
+    """Whether the batch touches `span` or ends or starts at its edge: whether it may hold a register of it."""
+    return batch.header.start_utc <= span.end_utc and span.start_utc <= batch.header.end_utc

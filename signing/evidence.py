@@ -166,3 +166,24 @@ def context(span: Interval, batches: Iterable[AdmittedBatch]) -> Interval:
     before = max((stamp for stamp in stamps if stamp <= span.start_utc), default=None)
     after = min((stamp for stamp in stamps if stamp >= span.end_utc), default=None)
     return span if before is None or after is None else Interval(before, after)
+
+
+def context_batches(span: Interval, batches: Iterable[AdmittedBatch]) -> tuple[AdmittedBatch, ...]:
+    """The batches that a part over `span` rests on: those that touch its context, and those that hold its two registers.
+
+    They are what a bundle opens and what `evidence` covers.
+    """
+    rows = tuple(batches)
+    whole = context(span, rows)
+    edges = {whole.start_utc, whole.end_utc}
+    # Without both registers the context is the part itself, and a register that happens to stand at one edge bounds nothing.
+    held = edges if edges <= signed_registers(rows).keys() else set()
+    return tuple(batch for batch in rows if touches(batch, whole) or _holds(batch, held))
+
+
+def _holds(batch: AdmittedBatch, stamps: set[int]) -> bool:
+    opening, header = batch.opening, batch.header
+    return opening is not None and any(
+        register.stamp_utc in stamps and header.start_utc <= register.stamp_utc <= header.end_utc
+        for register in opening.registers
+    )
