@@ -191,6 +191,6 @@ class Growth:
 
         def hash_at(level: int, index: int, /) -> bytes:
             row = self.rows[level]
-            return row.hashes[index - row.first] if index >= row.first and row.hashes else older(level, index)
+            return row.hashes[index - row.first] if index >= row.first else older(level, index)
 
         return hash_at

@@ -202,7 +202,8 @@ def test_a_bundle_of_another_length_or_with_other_prefixes_is_refused() -> None:
 
 
 def test_a_bundle_has_1_to_256_entries_of_32_bytes() -> None:
-    assert len(render_bundle([bytes(32)] * 256)) == 256 * 34
+    for count in (1, 256):
+        assert len(render_bundle([bytes(32)] * count)) == count * 34
     for count in (0, 257):
         with pytest.raises(DecodeError, match=f"expected 1 to 256 entries, got {count}"):
             render_bundle([bytes(32)] * count)
