@@ -1,0 +1,71 @@
+"""The meter on a socket."""
+
+import asyncio
+import contextlib
+
+from firmware_sim.dlms.server import serve
+from tests.firmware_sim.dlms.wire import AARQ_READER, BLOCK_LOAD, PASSWORD, frame
+from tests.firmware_sim.meters import now, seller
+
+GET_ALL = frame(bytes.fromhex(f"C001C1{BLOCK_LOAD}0200"))
+
+
+async def test_several_clients_are_served_at_once() -> None:
+    async with serve(seller(), now=now, password=PASSWORD) as port:
+        streams = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
+        for _, writer in streams:
+            writer.write(frame(AARQ_READER))
+        answers = [await incoming.readexactly(8 + 43) for incoming, _ in streams]
+        assert len(set(answers)) == 1
+        for _, writer in streams:
+            writer.close()
+            await writer.wait_closed()
+
+
+async def test_a_stream_out_of_step_is_closed() -> None:
+    async with serve(seller(), now=now, password=PASSWORD) as port:
+        incoming, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(frame(AARQ_READER) + b"GET / HTTP/1.1\r\n\r\n")
+        assert len(await incoming.read()) == 8 + 43
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_client_that_vanishes_leaves_the_meter_alone() -> None:
+    async with serve(seller(), now=now, password=PASSWORD) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(frame(AARQ_READER)[:20])
+        writer.transport.abort()
+        incoming, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(frame(AARQ_READER))
+        assert (await incoming.readexactly(9))[8:] == b"\x61"
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_client_that_asks_and_does_not_read_is_not_listened_to_for_ever() -> None:
+    async with serve(seller(days=1), now=now, password=PASSWORD) as port:
+        incoming, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(frame(AARQ_READER))
+        await incoming.readexactly(8 + 43)
+        for _ in range(30):
+            writer.write(GET_ALL * 30)
+        await asyncio.wait_for(writer.drain(), 20)
+        total = 0
+        while total < 900 * (8 + 1024):
+            total += len(await incoming.read(65_536))
+        assert total == 900 * (8 + 1024)
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_connections_end_with_the_meter() -> None:
+    async with serve(seller(), now=now, password=PASSWORD) as port:
+        incoming, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(frame(AARQ_READER))
+        await incoming.readexactly(8 + 43)
+    with contextlib.suppress(ConnectionResetError):
+        assert await incoming.read() == b""
+    writer.close()
+    with contextlib.suppress(ConnectionResetError):
+        await writer.wait_closed()
