@@ -1,0 +1,257 @@
+"""What a meter gave, as readings for a span without holes. Pure.
+
+A block for which the meter gave no row is a reading too: its energies are absent, with the reason. Energies are whole Wh;
+finer ones are rounded while they are cumulative from IST midnight and differenced after, so the parts of a day sum to the
+whole. Nothing here makes a negative energy.
+
+Source: docs/wire-format.md §4.1; METERS §§2, 5, 8; EVIDENCE §1.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from edge_agent.errors import MeterDecodeError, MeterRefusedError
+from edge_agent.registers import (
+    EXPORT_BLOCK,
+    IMPORT_BLOCK,
+    CumulativeRegisters,
+    ProfileLayout,
+    ProfileRow,
+    RegisterValue,
+    watt_hours_exact,
+)
+from signing.energy import MAX_WH
+from signing.interval import Interval, floor_to_block, ist_day_start
+from signing.statements.reading import Absence, Flag, Provenance, Reading
+from signing.statements.reading_batch import MAX_REGISTERS, Register
+
+AVERAGE_VOLTAGES = ("1.0.12.27.0.255", "1.0.32.27.0.255", "1.0.52.27.0.255", "1.0.72.27.0.255")
+"""Average voltages of a block: single phase, then the three phases. Source: METERS §2."""
+
+_STATUS_FLAGS = ((0x01, Flag.CLOCK_INVALID), (0x02, Flag.CLOCK_DOUBTFUL), (0x04, Flag.CLOCK_DOUBTFUL))
+"""Clock status octet: bit 0 invalid value, bit 1 doubtful value, bit 2 different clock base. Source: DLMS UA Blue Book,
+clock_status."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witnessed:
+    """What a meter without memory showed at a block boundary, cumulative, in whole Wh."""
+
+    import_wh: int
+    export_wh: int | None
+    serial: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """The rows that end at one boundary, as one: exact energies, or why there are none."""
+
+    imported: Decimal | None
+    exported: Decimal | None
+    absence: Absence
+    flags: Flag
+
+
+def span_to_read(span: Interval, layout: ProfileLayout) -> Interval:
+    """The span whose rows are needed to assemble `span`: from IST midnight when the energies are finer than one Wh."""
+    finer = any(column.scaler < 0 for column in layout.columns if column.register in {IMPORT_BLOCK, EXPORT_BLOCK})
+    return Interval(ist_day_start(span.start_utc), span.end_utc) if finer else span
+
+
+def settled_span(
+    span: Interval, rows: Iterable[ProfileRow], *, period_s: int, now_utc: int, patience_s: int
+) -> Interval | None:
+    """The part of `span` that can be signed now: without the trailing blocks that the meter may still be about to store.
+
+    A block without a row is trailing when no later block has one; it is waited for until `patience_s` after its end.
+    """
+    newest_row = max((row.end_utc for row in rows if row.end_utc <= span.end_utc), default=span.start_utc)
+    overdue = floor_to_block(max(0, now_utc - patience_s), period_s)
+    end = min(span.end_utc, max(floor_to_block(newest_row, period_s), overdue))
+    return Interval(span.start_utc, end) if end > span.start_utc else None
+
+
+def profile_readings(
+    span: Interval, *, period_s: int, rows: Sequence[ProfileRow], layout: ProfileLayout
+) -> tuple[Reading, ...]:
+    """The readings of every block of `span`, from the rows of `span_to_read(span, layout)`.
+
+    Raises:
+        MeterRefusedError: the profile records no import energy, or not in Wh: a fault of the whole meter.
+    """
+    if not layout.has(IMPORT_BLOCK):
+        columns = ", ".join(column.register for column in layout.columns)
+        raise MeterRefusedError(f"expected column {IMPORT_BLOCK} in profile {layout.obis}, got {columns}")
+    registers = (IMPORT_BLOCK, EXPORT_BLOCK) if layout.has(EXPORT_BLOCK) else (IMPORT_BLOCK,)
+    day = Interval(ist_day_start(span.start_utc), span.end_utc)
+    on_grid, stepped = _by_block(rows, day, period_s)
+    imported, exported = _Counter(), _Counter()
+    readings = []
+    for start in day.block_starts(period_s):
+        block = _block(on_grid.get(start, ()), registers)
+        import_wh, export_wh = imported.step(block.imported), exported.step(block.exported)
+        if start >= span.start_utc:
+            flags = block.flags | (Flag.CLOCK_STEP if start in stepped else Flag(0))
+            readings.append(_reading(import_wh, export_wh, block.absence, flags, Provenance.LOAD_PROFILE))
+    return tuple(readings)
+
+
+def sampled_readings(
+    span: Interval, *, period_s: int, witnessed: Mapping[int, Witnessed], most_wh: int | None
+) -> tuple[Reading, ...]:
+    """The readings of every block of `span`, as differences of the samples at its boundaries.
+
+    `witnessed` is keyed by boundary; `most_wh` is the most that one block can hold on this connection, where known.
+    """
+    return tuple(
+        _difference(witnessed.get(start), witnessed.get(start + period_s), most_wh)
+        for start in span.block_starts(period_s)
+    )
+
+
+def profile_registers(cumulative: Iterable[CumulativeRegisters], span: Interval) -> tuple[Register, ...]:
+    """The cumulative registers whose stamp lies in ``[start, end]`` of `span`, one a stamp, ascending.
+
+    A register that the meter gave twice with different values, negative or as null-data is absent at that stamp.
+
+    Raises:
+        MeterRefusedError: a register is not in Wh.
+    """
+    found: dict[int, Register] = {}
+    for row in cumulative:
+        if not span.start_utc <= row.stamp_utc <= span.end_utc:
+            continue
+        import_wh, export_wh = _whole(row.imported), None if row.exported is None else _whole(row.exported)
+        earlier = found.get(row.stamp_utc)
+        if earlier is not None:
+            import_wh = import_wh if earlier.import_wh == import_wh else None
+            export_wh = export_wh if earlier.export_wh == export_wh else None
+        found[row.stamp_utc] = Register(stamp_utc=row.stamp_utc, import_wh=import_wh, export_wh=export_wh)
+    return tuple(found[stamp] for stamp in sorted(found))[:MAX_REGISTERS]
+
+
+def sampled_registers(witnessed: Mapping[int, Witnessed], span: Interval) -> tuple[Register, ...]:
+    """The samples at the two outermost witnessed boundaries of ``[start, end]`` of `span`, stamped by their boundary."""
+    inside = sorted(at for at in witnessed if span.start_utc <= at <= span.end_utc)
+    outermost = sorted({inside[0], inside[-1]}) if inside else []
+    return tuple(
+        Register(stamp_utc=at, import_wh=witnessed[at].import_wh, export_wh=witnessed[at].export_wh) for at in outermost
+    )
+
+
+class _Counter:
+    """A running total from IST midnight, whose whole-Wh steps sum to the rounded whole."""
+
+    __slots__ = ("_exact", "_whole")
+
+    def __init__(self) -> None:
+        self._exact = Decimal(0)
+        self._whole = 0
+
+    def step(self, energy: Decimal | None) -> int | None:
+        """The whole Wh of the next block; an absent one moves nothing."""
+        if energy is None:
+            return None
+        self._exact += energy
+        before, self._whole = self._whole, _rounded(self._exact)
+        return self._whole - before
+
+
+def _by_block(
+    rows: Iterable[ProfileRow], day: Interval, period_s: int
+) -> tuple[dict[int, tuple[ProfileRow, ...]], set[int]]:
+    """Rows by the start of the block that they end, and the blocks inside which a row ends: the clock was moved there."""
+    on_grid: dict[int, tuple[ProfileRow, ...]] = {}
+    stepped: set[int] = set()
+    for row in rows:
+        if not day.start_utc < row.end_utc <= day.end_utc:
+            continue
+        boundary = floor_to_block(row.end_utc, period_s)
+        if boundary == row.end_utc:
+            on_grid[boundary - period_s] = (*on_grid.get(boundary - period_s, ()), row)
+        else:
+            stepped.add(boundary)
+    return on_grid, stepped
+
+
+def _block(rows: Sequence[ProfileRow], registers: Sequence[str]) -> _Block:
+    if not rows:
+        return _Block(None, None, Absence.NO_ROW, Flag(0))
+    flags = Flag(0) if len(rows) == 1 else Flag.REPEATED_ROW
+    for row in rows:
+        flags |= _row_flags(row)
+    try:
+        answers = {tuple(_exact(row, register) for register in registers) for row in rows}
+    except MeterDecodeError:
+        return _Block(None, None, Absence.METER_ERROR, flags)
+    if len(answers) > 1:
+        # Two rows of one answer that disagree: neither is believed, and both stay on the meter to be asked for again.
+        return _Block(None, None, Absence.METER_ERROR, flags)
+    (energies,) = answers
+    if None in energies:
+        return _Block(None, None, Absence.NULL_DATA, flags)
+    if any(energy is not None and energy > MAX_WH for energy in energies):
+        return _Block(None, None, Absence.IMPLAUSIBLE, flags)
+    imported, exported = energies if len(energies) == 2 else (energies[0], None)
+    if not any(energies) and _without_voltage(rows):
+        flags |= Flag.FILLER
+    return _Block(imported, exported, Absence.NONE if len(energies) == 2 else Absence.NO_EXPORT_REGISTER, flags)
+
+
+def _exact(row: ProfileRow, register: str) -> Decimal | None:
+    value = row.values.get(register)
+    return None if value is None else watt_hours_exact(value)
+
+
+def _row_flags(row: ProfileRow) -> Flag:
+    flags = Flag(0)
+    for bit, flag in _STATUS_FLAGS:
+        if row.clock_status is not None and row.clock_status & bit:
+            flags |= flag
+    return flags
+
+
+def _without_voltage(rows: Iterable[ProfileRow]) -> bool:
+    """Whether the meter measured no voltage at all: zero energy is then no power or filler, not an idle home."""
+    voltages = [row.values[name].raw for row in rows for name in AVERAGE_VOLTAGES if name in row.values]
+    return bool(voltages) and not any(voltages)
+
+
+def _difference(before: Witnessed | None, after: Witnessed | None, most_wh: int | None) -> Reading:
+    # Another serial number at the end of the block is another meter: the difference of two meters is nobody's energy.
+    if before is None or after is None or before.serial != after.serial:
+        return _absent(Absence.NOT_WITNESSED)
+    if (before.export_wh is None) != (after.export_wh is None):
+        return _absent(Absence.METER_ERROR)
+    imported = after.import_wh - before.import_wh
+    exported = None if before.export_wh is None or after.export_wh is None else after.export_wh - before.export_wh
+    if imported < 0 or (exported is not None and exported < 0):
+        return _absent(Absence.REGISTER_FELL)
+    most = MAX_WH if most_wh is None else most_wh
+    if imported > most or (exported is not None and exported > most):
+        return _absent(Absence.IMPLAUSIBLE)
+    absence = Absence.NO_EXPORT_REGISTER if exported is None else Absence.NONE
+    return _reading(imported, exported, absence, Flag(0), Provenance.SAMPLED)
+
+
+def _absent(absence: Absence) -> Reading:
+    return _reading(None, None, absence, Flag(0), Provenance.SAMPLED)
+
+
+def _reading(
+    import_wh: int | None, export_wh: int | None, absence: Absence, flags: Flag, provenance: Provenance
+) -> Reading:
+    return Reading(import_wh=import_wh, export_wh=export_wh, absence=absence, flags=int(flags), provenance=provenance)
+
+
+def _whole(value: RegisterValue) -> int | None:
+    try:
+        exact = watt_hours_exact(value)
+    except MeterDecodeError:
+        return None
+    return None if exact is None or exact > MAX_WH else _rounded(exact)
+
+
+def _rounded(exact: Decimal) -> int:
+    return int(exact.to_integral_value(rounding=ROUND_HALF_EVEN))

@@ -1,0 +1,383 @@
+"""The outbox: signed batches until they are receipted, their receipts for ever, and the chain that they form.
+
+Every public method that writes is one transaction. A batch is numbered, signed and stored in the same one: a crash before its
+commit leaves the blocks due, a crash after it leaves the batch to be sent, and nothing leaves two batches under one number.
+
+Source: EVIDENCE §§1, 3; docs/wire-format.md §§4.1, 5.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from edge_agent.drafts import Draft, Place, Sealed
+from edge_agent.outbox.database import Database, Hook, no_hook
+from edge_agent.outbox.errors import OutboxFullError, StateError
+from edge_agent.outbox.memory import Memory
+from edge_agent.outbox.report import Report
+from edge_agent.steps import ROOTS_REMEMBERED, Alarm, Delay, Park, Pending, Settle
+from signing.envelope import parse
+from signing.interval import DAY_S, Interval
+from signing.log.checkpoint import Checkpoint
+from signing.log.note import Note
+from signing.statements.answers import Command, CommandKind
+from signing.statements.enrolment import Retirement
+
+KEEP_OPENINGS_S = 30 * DAY_S
+"""A receipted batch stays whole at least this long, for RESEND."""
+KEEP_BLOCKS_S = 120 * DAY_S
+"""What is known of blocks is kept this long: longer than any back-fill."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolled:
+    """Which EnrolRequest first names which meters for a key."""
+
+    gateway: str
+    kid: bytes
+    request: bytes
+    meters: tuple[str, ...]
+
+
+class Outbox:
+    """The agent's durable state. One thread, one instance a process; use as a context manager.
+
+    `capacity` is the number of unanswered batches at which reading stops. `hook` is for tests.
+    """
+
+    def __init__(self, path: Path, *, capacity: int, hook: Hook = no_hook) -> None:
+        self._database = Database(path, hook)
+        self._capacity = capacity
+        self.memory = Memory(self._database)
+        self.report = Report(self._database)
+        try:
+            self._database.migrate()
+            self.gateway, self.kid = self._owner()
+        except BaseException:
+            self._database.close()
+            raise
+
+    @classmethod
+    def create(cls, path: Path, enrolled: Enrolled) -> None:
+        """Makes the state at `path`, whole or not at all.
+
+        Raises:
+            StateError: it exists already, or cannot be made.
+        """
+        if path.exists():
+            raise StateError(f"state database '{path}' exists already: nothing was changed")
+        unfinished = path.with_suffix(".new")
+        try:
+            unfinished.unlink(missing_ok=True)
+            unfinished.touch(mode=0o600)
+        except OSError as error:
+            raise StateError(f"cannot create state database '{path}' ({error.strerror}): check its directory") from None
+        with Database(unfinished) as database:
+            database.migrate()
+            with database.transaction("create"):
+                database.run("INSERT INTO gateway (one, id, kid) VALUES (1, ?, ?)", enrolled.gateway, enrolled.kid)
+                _name(database, enrolled)
+        unfinished.replace(path)
+
+    def enrol(self, enrolled: Enrolled) -> None:
+        """Notes a new EnrolRequest, and makes its key the one that signs. A meter keeps the first request of a key."""
+        with self._database.transaction("enrol"):
+            self._database.run("UPDATE gateway SET kid = ?", enrolled.kid)
+            _name(self._database, enrolled)
+        self.kid = enrolled.kid
+
+    def __enter__(self) -> "Outbox":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file. Idempotent."""
+        self._database.close()
+
+    def require(self, *, gateway: str, kid: bytes, meters: Iterable[str]) -> None:
+        """Checks that this is the state of this gateway, key and meters.
+
+        Raises:
+            StateError: with the remedy. A key that signs without its own history would fork its chain.
+        """
+        if gateway != self.gateway:
+            raise StateError(f"the state is that of gateway '{self.gateway}', the configuration says '{gateway}'")
+        if kid != self.kid:
+            raise StateError(
+                f"the state is that of key {self.kid.hex()[:16]}, the configured key is {kid.hex()[:16]}: restore the "
+                "one that belongs to the other, or run `sakshi-agent init --new-key`"
+            )
+        named = {row[0] for row in self._database.all("SELECT meter FROM enrolled WHERE kid = ?", kid)}
+        missing = sorted(set(meters) - named)
+        if missing:
+            raise StateError(
+                f"no EnrolRequest names {', '.join(missing)}: run `sakshi-agent init` and hand the new file to the discom"
+            )
+
+    # Signing
+
+    def put(self, draft: Draft, build: Callable[[Place], Sealed]) -> Sealed | None:
+        """The batch that `build` makes of `draft` at the next place of its chain, stored; None when all of it is signed
+        already.
+
+        Raises:
+            OutboxFullError: too much is unanswered, or the disk is full; nothing was signed that is kept.
+        """
+        with self._database.transaction("put"):
+            if not self.memory.says_anything_new(draft):
+                self.memory.checked(draft.meter, draft.span, draft.read_at_utc)
+                return None
+            self._require_room()
+            sealed = build(self._place(draft.meter))
+            self._store(sealed)
+            self.memory.remember(draft)
+        return sealed
+
+    def has_room(self) -> bool:
+        """Whether another batch may be signed."""
+        return self._unanswered() < self._capacity
+
+    # Sending
+
+    def to_send(self, *, now_utc: int, limit: int, excluding: Collection[bytes], longest_delay_s: int) -> list[Pending]:
+        """The oldest batches that may be sent now, at most `limit`, without the digests `excluding`.
+
+        A delay beyond `longest_delay_s` comes from a clock that was wrong and counts as none.
+        """
+        rows = self._database.all(
+            "SELECT digest, envelope, opening, attempts FROM batch WHERE (state = 'WAITING' OR again = 1) "
+            "AND opening IS NOT NULL AND (not_before_utc <= ? OR not_before_utc > ?) ORDER BY place LIMIT ?",
+            now_utc,
+            now_utc + longest_delay_s,
+            limit + len(excluding),
+        )
+        found = cast("list[tuple[bytes, bytes, bytes, int]]", rows)
+        return [
+            Pending(envelope=parse(envelope), opening=opening, attempts=attempts)
+            for digest, envelope, opening, attempts in found
+            if digest not in excluding
+        ][:limit]
+
+    def settle(self, step: Settle, now_utc: int) -> int:
+        """Stores a verified checkpoint with receipts and frees their batches; gives how many were unanswered until now.
+
+        A second receipt changes nothing; a receipt for a parked batch wins.
+        """
+        freed = 0
+        with self._database.transaction("settle"):
+            self._remember_checkpoint(step)
+            for receipt in step.receipts:
+                row = self._database.first("SELECT state FROM batch WHERE digest = ?", receipt.digest)
+                if row is None:
+                    continue
+                freed += row[0] != "RECEIPTED"
+                self._database.run(
+                    "UPDATE batch SET state = 'RECEIPTED', again = 0, answered_utc = coalesce(answered_utc, ?) "
+                    "WHERE digest = ?",
+                    now_utc,
+                    receipt.digest,
+                )
+                self._database.run(
+                    "INSERT OR IGNORE INTO receipt (digest, size, place, path) VALUES (?, ?, ?, ?)",
+                    receipt.digest,
+                    step.checkpoint.size,
+                    receipt.index,
+                    b"".join(receipt.path),
+                )
+        return freed
+
+    def delay(self, step: Delay) -> None:
+        """Notes that a batch is not to be sent again before a time, and why where the head-end said why."""
+        refusal = step.refusal
+        with self._database.transaction("delay"):
+            self._database.run(
+                "UPDATE batch SET attempts = ?, not_before_utc = ?, refusal_number = coalesce(?, refusal_number), "
+                "refusal_reason = coalesce(?, refusal_reason) WHERE digest = ?",
+                step.attempts,
+                step.not_before_utc,
+                None if refusal is None else refusal.number,
+                None if refusal is None else refusal.reason,
+                step.digest,
+            )
+
+    def park(self, step: Park) -> None:
+        """Keeps a refused batch aside until an operator releases it; a receipted one stays receipted."""
+        with self._database.transaction("park"):
+            self._database.run(
+                "UPDATE batch SET state = CASE state WHEN 'WAITING' THEN 'PARKED' ELSE state END, again = 0, "
+                "refusal_number = ?, refusal_reason = ? WHERE digest = ?",
+                step.refusal.number,
+                step.refusal.reason,
+                step.digest,
+            )
+
+    def release(self, place: int | None = None) -> int:
+        """Sends a parked batch again, or all of them; gives how many there were."""
+        with self._database.transaction("release"):
+            return self._database.run(
+                "UPDATE batch SET state = 'WAITING', attempts = 0, not_before_utc = 0 "
+                "WHERE state = 'PARKED' AND (? IS NULL OR place = ?)",
+                place,
+                place,
+            )
+
+    def alarm(self, step: Alarm, now_utc: int) -> bool:
+        """Keeps the evidence of an alarm; gives whether it is new."""
+        with self._database.transaction("alarm"):
+            return (
+                self._database.run(
+                    "INSERT OR IGNORE INTO alarm (kind, evidence, message, seen_utc) VALUES (?, ?, ?, ?)",
+                    step.kind.value,
+                    step.evidence,
+                    step.message,
+                    now_utc,
+                )
+                > 0
+            )
+
+    def obey(self, command: Command) -> int:
+        """Obeys a command once: a number at or below the newest obeyed one changes nothing. Gives what it touched.
+
+        The caller has verified who says it.
+        """
+        with self._database.transaction("obey"):
+            if not self._database.run("UPDATE gateway SET obeyed = ? WHERE obeyed < ?", command.number, command.number):
+                return 0
+            if command.kind is CommandKind.REREAD:
+                return self._database.run(
+                    "INSERT INTO reread (number, meter, start_utc, end_utc) VALUES (?, ?, ?, ?)",
+                    command.number,
+                    command.meter,
+                    command.first,
+                    command.last,
+                )
+            return self._database.run(
+                "UPDATE batch SET again = 1, not_before_utc = 0, attempts = 0 "
+                "WHERE meter = ? AND kid = ? AND sequence BETWEEN ? AND ? AND opening IS NOT NULL AND state <> 'PARKED'",
+                command.meter,
+                command.kid,
+                command.first,
+                command.last,
+            )
+
+    # Re-reads
+
+    def rereads(self, meter: str) -> dict[int, Interval]:
+        """The spans of `meter` that commands asked to read again, by command number."""
+        rows = self._database.all("SELECT number, start_utc, end_utc FROM reread WHERE meter = ?", meter)
+        return {number: Interval(start, end) for number, start, end in cast("list[tuple[int, int, int]]", rows)}
+
+    def reread_done(self, number: int) -> None:
+        """Notes that a span was read again."""
+        with self._database.transaction("reread"):
+            self._database.run("DELETE FROM reread WHERE number = ?", number)
+
+    # What was seen
+
+    def seen(self) -> Checkpoint | None:
+        """The newest verified checkpoint."""
+        row = self._database.first("SELECT note FROM checkpoint WHERE linked = 1 ORDER BY size DESC LIMIT 1")
+        return None if row is None else Checkpoint.parse(Note.parse(cast("bytes", row[0])).text)
+
+    def roots(self) -> dict[int, bytes]:
+        """The roots of the newest verified checkpoints, by size."""
+        rows = self._database.all("SELECT size, root FROM checkpoint ORDER BY size DESC LIMIT ?", ROOTS_REMEMBERED)
+        return dict(cast("list[tuple[int, bytes]]", rows))
+
+    def heads(self) -> tuple[Retirement, ...]:
+        """The last batch of every chain of the key that signs now, by meter: what a new key retires."""
+        rows = self._database.all(
+            "SELECT meter, kid, next_sequence - 1, previous FROM chain WHERE kid = ? ORDER BY meter", self.kid
+        )
+        return tuple(
+            Retirement(meter=meter, kid=kid, last=last, digest=digest)
+            for meter, kid, last, digest in cast("list[tuple[str, bytes, int, bytes]]", rows)
+        )
+
+    def prune(self, now_utc: int) -> int:
+        """Drops openings that are receipted and past the time for RESEND; gives how many. Receipts stay."""
+        with self._database.transaction("prune"):
+            self.memory.forget(now_utc - KEEP_BLOCKS_S)
+            return self._database.run(
+                "UPDATE batch SET opening = NULL WHERE state = 'RECEIPTED' AND again = 0 AND opening IS NOT NULL "
+                "AND answered_utc < ?",
+                now_utc - KEEP_OPENINGS_S,
+            )
+
+    def limit_pages(self, pages: int) -> None:
+        """Refuses to let the file grow beyond `pages` database pages."""
+        self._database.limit_pages(pages)
+
+    def _owner(self) -> tuple[str, bytes]:
+        row = self._database.first("SELECT id, kid FROM gateway")
+        if row is None:
+            raise StateError("the state database belongs to no gateway: run `sakshi-agent init --new-key`")
+        return cast("tuple[str, bytes]", row)
+
+    def _place(self, meter: str) -> Place:
+        row = self._database.first(
+            "SELECT next_sequence, previous, reach_utc FROM chain WHERE meter = ? AND kid = ?", meter, self.kid
+        )
+        if row is not None:
+            sequence, previous, reach = cast("tuple[int, bytes, int]", row)
+            return Place(sequence=sequence, previous=previous, reach_utc=reach)
+        request = self._database.first("SELECT request FROM enrolled WHERE meter = ? AND kid = ?", meter, self.kid)
+        if request is None:
+            raise StateError(f"no EnrolRequest names {meter}: run `sakshi-agent init`")
+        return Place(sequence=0, previous=cast("bytes", request[0]), reach_utc=0)
+
+    def _store(self, sealed: Sealed) -> None:
+        batch, signed = sealed.signed.statement, sealed.signed
+        self._database.run(
+            "INSERT INTO batch (meter, kid, sequence, digest, start_utc, end_utc, envelope, opening) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            batch.meter,
+            signed.kid,
+            batch.sequence,
+            signed.digest,
+            batch.start_utc,
+            batch.end_utc,
+            signed.envelope.encoded(),
+            sealed.opening.encoded(),
+        )
+        self._database.run(
+            "INSERT OR REPLACE INTO chain (meter, kid, next_sequence, previous, reach_utc) VALUES (?, ?, ?, ?, ?)",
+            batch.meter,
+            signed.kid,
+            batch.sequence + 1,
+            signed.digest,
+            max(batch.reach_utc, batch.end_utc),
+        )
+
+    def _remember_checkpoint(self, step: Settle) -> None:
+        self._database.run(
+            "INSERT INTO checkpoint (size, root, linked, note) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET linked = max(linked, excluded.linked)",
+            step.checkpoint.size,
+            step.checkpoint.root,
+            int(step.linked),
+            step.note,
+        )
+
+    def _require_room(self) -> None:
+        if not self.has_room():
+            raise OutboxFullError(
+                f"{self._capacity} batches are unanswered: reading stops until the head-end answers, or an operator "
+                "looks at `sakshi-agent outbox`"
+            )
+
+    def _unanswered(self) -> int:
+        return cast("int", self._database.one("SELECT count(*) FROM batch WHERE state <> 'RECEIPTED'")[0])
+
+
+def _name(database: Database, enrolled: Enrolled) -> None:
+    for meter in enrolled.meters:
+        database.run(
+            "INSERT OR IGNORE INTO enrolled (meter, kid, request) VALUES (?, ?, ?)",
+            meter,
+            enrolled.kid,
+            enrolled.request,
+        )
