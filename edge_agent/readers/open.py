@@ -56,7 +56,7 @@ def _dlms_tcp(url: ReaderUrl) -> Reader:
         url.faults.append("expected 1 to 64 octets in the file of 'password'")
     if wants_secret and client == PUBLIC_CLIENT:
         url.faults.append("expected no password for client=16 (public): remove it, or use client=32 (meter reader)")
-    if not wants_secret and client != PUBLIC_CLIENT:
+    if not wants_secret and client != PUBLIC_CLIENT and not any("'client'" in fault for fault in url.faults):
         url.faults.append(f"expected password=file:/path for client={client}: only client=16 (public) has none")
     url.finish()
     secret = None if password is None else Secret(password)

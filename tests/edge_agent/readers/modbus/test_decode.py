@@ -1,0 +1,124 @@
+"""Words to energies: exact, in the right order, and only if they can be a reading."""
+
+import struct
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.errors import MeterDecodeError
+from edge_agent.readers.modbus import decode
+from edge_agent.readers.modbus.register_map import MapRegister, WordOrder, WordType, parse_map
+from edge_agent.readers.open import known_maps
+
+SDM630 = parse_map(known_maps()["sdm630"], "sdm630")
+
+
+def words(*kwh: float) -> list[int]:
+    """Floats as the meter sends them."""
+    return [word for value in kwh for word in struct.unpack(">HH", struct.pack(">f", value))]
+
+
+def register(kind: WordType, order: WordOrder = WordOrder.ABCD) -> MapRegister:
+    return replace(SDM630.imported, type=kind, word_order=order)
+
+
+def test_import_and_export_are_not_swapped() -> None:
+    sample = decode.sample(SDM630, words(1.5, 2.25), "7")
+    assert (sample.imported_wh, sample.exported_wh, sample.serial) == (1500, 2250, "7")
+    assert sample.words == tuple(words(1.5, 2.25))
+
+
+@given(st.floats(0, 9_999_999, width=32))
+def test_a_float_is_exact_and_rounded_once_to_the_nearest_watt_hour(kwh: float) -> None:
+    try:
+        sample = decode.sample(SDM630, words(kwh, 0), None)
+    except MeterDecodeError as error:
+        # A denormal no display can show.
+        assert kwh < 1e-30, error  # noqa: PT017 - which floats are refused is the law
+        return
+    exact = Fraction(sample.imported.raw or 0) * Fraction(10) ** sample.imported.scaler
+    assert exact == Fraction(kwh) * 1000
+    assert abs(exact - sample.imported_wh) <= Fraction(1, 2)
+
+
+@pytest.mark.parametrize(("kwh", "wh"), [(0.0005, 1), (0.00048828125, 0), (0.5, 500), (0.0625, 62), (0.1875, 188)])
+def test_halves_go_to_the_even_watt_hour(kwh: float, wh: int) -> None:
+    assert decode.sample(SDM630, words(kwh, 0), None).imported_wh == wh
+
+
+@pytest.mark.parametrize(
+    ("kwh", "quantum"), [(1.0, "1"), (8192.0, "1"), (131_072.0, "15.625"), (1_048_576.0, "125"), (0.0, "1")]
+)
+def test_the_quantum_is_the_registers_own_step_but_never_below_one_watt_hour(kwh: float, quantum: str) -> None:
+    assert decode.sample(SDM630, words(kwh, 0), None).quantum_wh == Decimal(quantum)
+    assert decode.sample(SDM630, words(0, kwh), None).quantum_wh == Decimal(quantum)
+
+
+@pytest.mark.parametrize("kwh", [float("nan"), float("inf"), -float("inf"), -0.5, 1e7, 1e30])
+def test_what_cannot_be_a_reading_is_refused_by_name(kwh: float) -> None:
+    with pytest.raises(MeterDecodeError, match="'imported'"):
+        decode.sample(SDM630, words(kwh, 0), None)
+    with pytest.raises(MeterDecodeError, match="'exported'"):
+        decode.sample(SDM630, words(0, kwh), None)
+
+
+def test_the_most_the_display_can_show_is_a_reading() -> None:
+    assert decode.sample(SDM630, words(9_999_999.0, 0), None).imported_wh == 9_999_999_000
+
+
+def test_swapped_words_are_told_to_check_the_word_order() -> None:
+    high, low = words(54321.5)
+    with pytest.raises(MeterDecodeError, match=r"check the word order of sdm630|scaler"):
+        decode.sample(SDM630, [low | 0x7000, high, 0, 0], None)
+
+
+@pytest.mark.parametrize("count", [0, 2, 3, 5])
+def test_another_count_belongs_to_another_question(count: int) -> None:
+    with pytest.raises(MeterDecodeError, match=f"expected 4 words from input register 0x0048, got {count}"):
+        decode.sample(SDM630, [0] * count, None)
+
+
+def test_an_import_only_map_has_no_export() -> None:
+    sample = decode.sample(replace(SDM630, exported=None), words(1.0), None)
+    assert (sample.exported, sample.exported_wh) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "order", "raw", "number"),
+    [
+        (WordType.UINT16, WordOrder.ABCD, "ffff", 65535),
+        (WordType.UINT32, WordOrder.ABCD, "00010002", 65538),
+        (WordType.UINT32, WordOrder.CDAB, "00020001", 65538),
+        (WordType.INT64, WordOrder.ABCD, "ffffffffffffffff", -1),
+        (WordType.UINT64, WordOrder.ABCD, "ffffffffffffffff", 2**64 - 1),
+        (WordType.INT64, WordOrder.CDAB, "0002000100000000", 65538),
+    ],
+)
+def test_integers_come_in_both_word_orders(kind: WordType, order: WordOrder, raw: str, number: int) -> None:
+    of = register(kind, order)
+    octets = bytes.fromhex(raw)
+    sent = [int.from_bytes(octets[at : at + 2]) for at in range(0, len(octets), 2)]
+    assert decode.exact(of, decode.register_octets(of, SDM630.energy_block(), sent)) == (number, 0)
+
+
+def test_an_integer_register_steps_by_its_unit() -> None:
+    of = replace(register(WordType.UINT32), scaler=2)
+    assert decode.quantum(of, bytes(4)) == 100
+
+
+def test_a_negative_integer_is_refused() -> None:
+    of = replace(SDM630, imported=register(WordType.INT64), exported=None)
+    with pytest.raises(MeterDecodeError, match="non-negative"):
+        decode.sample(of, [0xFFFF] * 4, None)
+
+
+def test_a_serial_number_is_text_and_zero_is_none() -> None:
+    assert decode.serial_text(SDM630, [0x00BC, 0x614E]) == "12345678"
+    assert decode.serial_text(SDM630, [0, 0]) is None
+    assert decode.serial_text(replace(SDM630, serial=None), []) is None
+    with pytest.raises(MeterDecodeError, match="expected 2 words from holding register 0xfc00, got 4"):
+        decode.serial_text(SDM630, [0] * 4)
