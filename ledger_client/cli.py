@@ -21,7 +21,7 @@ from ledger_client.sandbox.faults import FaultError, Faults, parsed
 from ledger_client.sandbox.participants import Participants, ParticipantsError
 from ledger_client.sandbox.rendering import Numbers
 from ledger_client.sandbox.server import address, listen, serve
-from ledger_client.signature import HttpSigner, KeyId
+from ledger_client.signature import HttpSigner, KeyId, SignatureError
 from signing.energy import kwh_text, wh_from_kwh
 from signing.errors import SigningError
 from signing.interval import parse_instant
@@ -96,9 +96,6 @@ def _sandbox(arguments: argparse.Namespace) -> int:
     faults = Faults()
     for text in arguments.fault:
         faults.switch_on(*parsed(text))
-    # The server hands a signal on to these once it has shut down; they make that a clean exit.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
     with store.Store(arguments.state) as state:
         exchange = Exchange(state, Numbers(arguments.numbers))
         app = create_app(
@@ -108,6 +105,9 @@ def _sandbox(arguments: argparse.Namespace) -> int:
             listening = listen(*arguments.listen)
         except OSError as error:
             raise LedgerProtocolError(f"cannot listen on {arguments.listen}: {error.strerror}") from error
+        # The server hands a signal on to these once it has shut down; they make that a clean exit.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
         serve(app, listening, lambda: print(f"listening {address(listening)}", flush=True))
     return DONE
 
@@ -355,7 +355,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], int] = arguments.run
     try:
         return run(arguments)
-    except (FaultError, ParticipantsError, store.StateError, key_file.KeyFileError) as error:
+    except (FaultError, ParticipantsError, store.StateError, key_file.KeyFileError, SignatureError) as error:
         print(f"sakshi-ledger: {error}", file=sys.stderr)
         return MISUSE
     except (LedgerError, SigningError) as error:

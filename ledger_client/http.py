@@ -5,10 +5,11 @@ this machine only. One call is one attempt: whoever owns the outbox retries.
 """
 
 import ipaddress
+import itertools
 import secrets
 import ssl
-import time
 from collections.abc import Callable
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
@@ -58,7 +59,7 @@ class Channel:
         self._signer = signer
         self._now = now
         self._timeout_s = timeout_s
-        self._turn = secrets.randbelow(_VARIED_S)
+        self._turns = itertools.count(secrets.randbelow(_VARIED_S))
         self._client = httpx.Client(
             verify=True if tls is None else tls,
             timeout=timeout_s,
@@ -78,8 +79,7 @@ class Channel:
         keeps a replay cache would refuse an honest retry: each request takes another lifetime.
         """
         created = self._now()
-        self._turn = (self._turn + 1) % _VARIED_S
-        expires = created + DEFAULT_LIFETIME_S - self._turn
+        expires = created + DEFAULT_LIFETIME_S - next(self._turns) % _VARIED_S
         return {
             "Content-Type": "application/json",
             "Authorization": self._signer.sign(body, created=created, expires=expires),
@@ -98,8 +98,9 @@ class Channel:
             ) as answer:
                 status, content = answer.status_code, self._read(answer)
         except httpx.HTTPError as error:
-            # httpx's texts name hosts and causes, never bodies or headers.
-            raise LedgerUnavailableError(f"no answer from {self._base_url}{path}: {type(error).__name__}") from error
+            # httpx's texts name hosts and causes (a certificate, a port), never bodies or headers.
+            cause = f"{type(error).__name__}: {error}"[:300]
+            raise LedgerUnavailableError(f"no answer from {self._base_url}{path}: {cause}") from error
         if status == 200:
             return content
         raise deg.refusal(status, content)
@@ -109,13 +110,13 @@ class Channel:
         if answer.headers.get("Content-Encoding", "identity") != "identity":
             raise LedgerProtocolError("expected an answer without Content-Encoding")
         # The client's own limit is per read; a body that trickles in needs a limit on the whole.
-        deadline = time.monotonic() + self._timeout_s
+        deadline = monotonic() + self._timeout_s
         content = bytearray()
         for chunk in answer.iter_raw():
             content += chunk
             if len(content) > MAX_ANSWER_BYTES:
                 raise LedgerProtocolError(f"expected an answer of at most {MAX_ANSWER_BYTES} bytes")
-            if time.monotonic() > deadline:
+            if monotonic() > deadline:
                 raise LedgerUnavailableError(f"the answer took longer than {self._timeout_s} s")
         return bytes(content)
 

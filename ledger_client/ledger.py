@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Protocol, Self
 
 from signing.energy import MAX_WH, kwh_text
+from signing.errors import SigningError
 from signing.interval import Interval, parse_instant
 
 
@@ -124,6 +125,15 @@ class Trade:
     row_digest: str | None = None
     """The ledger's digest of the row. It cannot be recomputed: use it only to see that the row changed."""
 
+    def __post_init__(self) -> None:
+        for name, wh, least in (
+            ("quantity_wh", self.quantity_wh, 1),
+            ("pushed_wh", self.pushed_wh, 0),
+            ("pulled_wh", self.pulled_wh, 0),
+        ):
+            if wh is not None and not least <= wh <= MAX_WH:
+                raise LedgerProtocolError(f"expected {least} to {MAX_WH} Wh, got {wh} in '{name}'")
+
     def sides_of(self, meter_id: str) -> tuple[Side, ...]:
         """The sides on which `meter_id` stands in this trade: none, one, or (traded with itself) both."""
         stands = {Side.BUYER: self.buyer_id == meter_id, Side.SELLER: self.seller_id == meter_id}
@@ -219,6 +229,10 @@ class Posting:
             raise LedgerProtocolError(
                 f"expected sk1: and 64 hex digits, got {self.client_reference!r} in 'client_reference'"
             )
+        try:
+            _ = self.window
+        except SigningError as error:
+            raise LedgerProtocolError(str(error)) from error
 
     @property
     def window(self) -> Interval:
