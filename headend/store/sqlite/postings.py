@@ -1,0 +1,169 @@
+"""Rows of trades and postings. Every function works inside the caller's transaction."""
+
+import sqlite3
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from headend.posting import PostingRecord, PostingState
+from headend.trades import Delivery
+from ledger_client.ledger import Trade, TradeStatus, TradeType, UnreadableRecord
+from signing.interval import Interval
+
+_TRADE = (
+    "record_id, transaction_id, order_item_id, platform_id_buyer, platform_id_seller, discom_id_buyer, discom_id_seller, "
+    "buyer_id, seller_id, delivery_start, delivery_end, start_utc, end_utc, quantity_wh, price_inr_per_kwh, trade_type, "
+    "status_buyer_discom, status_seller_discom, pushed_wh, pulled_wh, row_digest"
+)
+_POSTING = (
+    "posted_as, delivery_start, delivery_end, start_utc, end_utc, actual, revision, net_wh, state, attempts, next_try_utc, "
+    "note, allocated_wh"
+)
+
+
+def put_trades(connection: sqlite3.Connection, trades: Iterable[Trade], seen_utc: int) -> None:
+    """Stores what the ledger shows now; when a trade was first seen stays."""
+    connection.executemany(
+        f"INSERT INTO trades ({_TRADE}, first_seen_utc, seen_utc) VALUES ({', '.join('?' * 23)}) "  # noqa: S608 - constants
+        "ON CONFLICT (record_id) DO UPDATE SET quantity_wh = excluded.quantity_wh, "
+        "platform_id_buyer = excluded.platform_id_buyer, platform_id_seller = excluded.platform_id_seller, "
+        "price_inr_per_kwh = excluded.price_inr_per_kwh, status_buyer_discom = excluded.status_buyer_discom, "
+        "status_seller_discom = excluded.status_seller_discom, pushed_wh = excluded.pushed_wh, "
+        "pulled_wh = excluded.pulled_wh, row_digest = excluded.row_digest, seen_utc = excluded.seen_utc",
+        [(*_trade_row(trade), seen_utc, seen_utc) for trade in trades],
+    )
+
+
+def put_unreadable(connection: sqlite3.Connection, records: Iterable[UnreadableRecord], seen_utc: int) -> None:
+    """Keeps the ledger's rows that are no trade visible, with why."""
+    connection.executemany(
+        "INSERT INTO unreadable_trades (record_id, reason, seen_utc) VALUES (?, ?, ?) "
+        "ON CONFLICT (record_id) DO UPDATE SET reason = excluded.reason, seen_utc = excluded.seen_utc",
+        [(record.record_id, record.reason, seen_utc) for record in records],
+    )
+
+
+def trades_from(connection: sqlite3.Connection, start_utc: int) -> tuple[Trade, ...]:
+    """The trades whose delivery begins at or after `start_utc`, ascending."""
+    rows = connection.execute(
+        f"SELECT {_TRADE} FROM trades WHERE start_utc >= ? ORDER BY start_utc, record_id",  # noqa: S608 - constants
+        (start_utc,),
+    )
+    return tuple(_trade(row) for row in rows)
+
+
+def put_posting(connection: sqlite3.Connection, record: PostingRecord) -> None:
+    """Stores a posting, or how far it got now. The key is delivery and actual."""
+    delivery = record.delivery
+    connection.execute(
+        f"INSERT INTO postings ({_POSTING}) VALUES ({', '.join('?' * 13)}) "  # noqa: S608 - constants
+        "ON CONFLICT (posted_as, delivery_start, delivery_end, actual) DO UPDATE SET state = excluded.state, "
+        "attempts = excluded.attempts, next_try_utc = excluded.next_try_utc, note = excluded.note, "
+        "allocated_wh = excluded.allocated_wh",
+        (
+            delivery.posted_as,
+            delivery.delivery_start,
+            delivery.delivery_end,
+            delivery.window.start_utc,
+            delivery.window.end_utc,
+            record.actual,
+            record.revision,
+            record.net_wh,
+            record.state.value,
+            record.attempts,
+            record.next_try_utc,
+            record.note,
+            record.allocated_wh,
+        ),
+    )
+
+
+def postings_to_do(connection: sqlite3.Connection, now_utc: int) -> tuple[PostingRecord, ...]:
+    """The open postings whose next try has come."""
+    rows = connection.execute(
+        f"SELECT {_POSTING} FROM postings WHERE state IN ('DUE', 'WAITING', 'POSTED') AND next_try_utc <= ?",  # noqa: S608 - constants
+        (now_utc,),
+    )
+    return tuple(_posting(row) for row in rows)
+
+
+def postings_of(connection: sqlite3.Connection, delivery: Delivery) -> tuple[PostingRecord, ...]:
+    """Every posting to one delivery, by revision."""
+    rows = connection.execute(
+        f"SELECT {_POSTING} FROM postings WHERE posted_as = ? AND delivery_start = ? AND delivery_end = ? "  # noqa: S608 - constants
+        "ORDER BY revision",
+        (delivery.posted_as, delivery.delivery_start, delivery.delivery_end),
+    )
+    return tuple(_posting(row) for row in rows)
+
+
+def _trade_row(trade: Trade) -> tuple[object, ...]:
+    return (
+        trade.record_id,
+        trade.transaction_id,
+        trade.order_item_id,
+        trade.platform_id_buyer,
+        trade.platform_id_seller,
+        trade.discom_id_buyer,
+        trade.discom_id_seller,
+        trade.buyer_id,
+        trade.seller_id,
+        trade.delivery_start,
+        trade.delivery_end,
+        trade.window.start_utc,
+        trade.window.end_utc,
+        trade.quantity_wh,
+        None if trade.price_inr_per_kwh is None else str(trade.price_inr_per_kwh),
+        trade.trade_type.value,
+        None if trade.status_buyer_discom is None else trade.status_buyer_discom.value,
+        None if trade.status_seller_discom is None else trade.status_seller_discom.value,
+        trade.pushed_wh,
+        trade.pulled_wh,
+        trade.row_digest,
+    )
+
+
+def _trade(row: tuple[Any, ...]) -> Trade:
+    record_id, transaction, item, platform_b, platform_s, discom_b, discom_s, buyer, seller, *rest = row
+    start, end, start_utc, end_utc, quantity, price, kind, status_b, status_s, pushed, pulled, digest = rest
+    return Trade(
+        transaction_id=transaction,
+        order_item_id=item,
+        record_id=record_id,
+        platform_id_buyer=platform_b,
+        platform_id_seller=platform_s,
+        discom_id_buyer=discom_b,
+        discom_id_seller=discom_s,
+        buyer_id=buyer,
+        seller_id=seller,
+        delivery_start=start,
+        delivery_end=end,
+        window=Interval(start_utc, end_utc),
+        quantity_wh=quantity,
+        price_inr_per_kwh=None if price is None else Decimal(price),
+        trade_type=TradeType(kind),
+        status_buyer_discom=None if status_b is None else TradeStatus(status_b),
+        status_seller_discom=None if status_s is None else TradeStatus(status_s),
+        pushed_wh=pushed,
+        pulled_wh=pulled,
+        row_digest=digest,
+    )
+
+
+def _posting(row: tuple[Any, ...]) -> PostingRecord:
+    posted_as, start, end, start_utc, end_utc, actual, revision, net_wh, state, attempts, next_try, note, allocated = (
+        row
+    )
+    return PostingRecord(
+        delivery=Delivery(
+            posted_as=posted_as, delivery_start=start, delivery_end=end, window=Interval(start_utc, end_utc)
+        ),
+        actual=actual,
+        revision=revision,
+        net_wh=net_wh,
+        state=PostingState(state),
+        attempts=attempts,
+        next_try_utc=next_try,
+        note=note,
+        allocated_wh=allocated,
+    )

@@ -1,0 +1,186 @@
+"""The two legs to the ledger, against the sandbox exchange over HTTP and a real database."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from headend import exchange as legs
+from headend.posting import Policy, PostingState
+from headend.store.sqlite import postings as rows
+from headend.store.sqlite.database import Database, create_database, open_database
+from headend.trades import Delivery
+from ledger_client.http import HttpLedger
+from ledger_client.ledger import client_reference
+from ledger_client.sandbox.faults import Fault
+from signing.backends.file import FileSigner
+from signing.envelope import Signed
+from signing.statements.window_actual import Status, Totals, WindowActual
+from tests.headend.actuals import actual, statement_key
+from tests.ledger_client.rehearsal import BUYER_DISCOM, NOW, SELLER_DISCOM, SELLER_METER, Rehearsal, running
+
+POLICY = Policy(statuses=frozenset({Status.FINAL}), retry_s=30, give_up_s=86_400)
+
+
+@pytest.fixture
+def exchange(tmp_path: Path) -> Iterator[Rehearsal]:
+    directory = tmp_path / "exchange"
+    directory.mkdir()
+    with running(directory) as found:
+        yield found
+
+
+@pytest.fixture
+def ledger(exchange: Rehearsal) -> Iterator[HttpLedger]:
+    with exchange.ledger() as found:
+        yield found
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    create_database(tmp_path / "headend.db")
+    found = open_database(tmp_path / "headend.db")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def signer(tmp_path: Path) -> FileSigner:
+    return statement_key(tmp_path)
+
+
+def pulled(database: Database, ledger: HttpLedger) -> tuple[Delivery, ...]:
+    legs.pull(database, ledger, SELLER_DISCOM, look_back_days=7, now_utc=NOW)
+    return legs.awaited(legs.known_trades(database, look_back_days=7, now_utc=NOW), SELLER_DISCOM)
+
+
+def exported(signer: FileSigner, delivery: Delivery, export_wh: int = 6400, **changes: object) -> Signed[WindowActual]:
+    totals = Totals(import_wh=0, export_wh=export_wh)
+    return actual(signer, delivery.window, posted_as=SELLER_METER, totals=totals, **changes)  # type: ignore[arg-type]
+
+
+def test_a_trade_is_pulled_planned_posted_and_read_back(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    ready = exported(signer, delivery)
+    (planned,) = legs.plan(database, [delivery], lambda _: ready, POLICY, NOW)
+    assert planned.net_wh == -6400
+    (after,) = legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW).moved
+    assert (after.state, after.allocated_wh) == (PostingState.CONFIRMED, 6000)
+    assert rows.postings_of(database.connection, delivery) == (after,)
+    (trade,) = exchange.settlement()
+    assert client_reference(ready.digest) in str(trade)
+
+
+def test_p18_an_actual_without_its_inclusion_proof_is_not_addressed(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    assert legs.plan(database, [delivery], lambda _: None, POLICY, NOW) == ()
+    assert legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW).moved == ()
+
+
+@pytest.mark.parametrize("status", [Status.PROVISIONAL, Status.PENDING])
+def test_a_status_that_the_policy_does_not_post_is_not_addressed(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner, status: Status
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    totals = Totals(import_wh=0, export_wh=1) if status is Status.PROVISIONAL else None
+    other = actual(signer, delivery.window, posted_as=SELLER_METER, totals=totals, status=status)
+    assert legs.plan(database, [delivery], lambda _: other, POLICY, NOW) == ()
+
+
+def test_planning_again_addresses_nothing_twice(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    ready = exported(signer, delivery)
+    assert len(legs.plan(database, [delivery], lambda _: ready, POLICY, NOW)) == 1
+    assert legs.plan(database, [delivery], lambda _: ready, POLICY, NOW) == ()
+
+
+def test_a_later_revision_is_posted_and_supersedes(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    first = exported(signer, delivery, 4000)
+    legs.plan(database, [delivery], lambda _: first, POLICY, NOW)
+    legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW)
+    second = exported(signer, delivery, 5000, supersedes=first)
+    legs.plan(database, [delivery], lambda _: second, POLICY, NOW)
+    legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW)
+    states = [record.state for record in rows.postings_of(database.connection, delivery)]
+    assert states == [PostingState.SUPERSEDED, PostingState.CONFIRMED]
+    pulled(database, ledger)
+    (trade,) = legs.known_trades(database, look_back_days=7, now_utc=NOW)
+    assert trade.pushed_wh == 5000
+
+
+def test_a_lost_answer_is_tried_again_with_the_same_reference_and_has_one_effect(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    ready = exported(signer, delivery)
+    legs.plan(database, [delivery], lambda _: ready, POLICY, NOW)
+    exchange.faults.switch_on(Fault.LOST_ANSWER, 1)
+    (lost,) = legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW).moved
+    assert (lost.state, lost.next_try_utc) == (PostingState.DUE, NOW + 30)
+    assert legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW + 29).moved == ()
+    (after,) = legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW + 30).moved
+    assert (after.state, after.attempts) == (PostingState.CONFIRMED, 2)
+
+
+def test_a_trade_that_is_not_put_yet_is_waited_for_until_the_deadline(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    unknown = Delivery(
+        posted_as="TEST_OTHER",
+        delivery_start=delivery.delivery_start,
+        delivery_end=delivery.delivery_end,
+        window=delivery.window,
+    )
+    ready = exported(signer, unknown)
+    legs.plan(database, [unknown], lambda _: ready, POLICY, NOW)
+    (waiting,) = legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW).moved
+    assert waiting.state is PostingState.WAITING
+    assert "PRC_NOT_FOUND" in waiting.note
+    deadline = delivery.window.end_utc + POLICY.give_up_s
+    exchange.clock[0] = deadline
+    (expired,) = legs.post(database, ledger, SELLER_DISCOM, POLICY, deadline).moved
+    assert expired.state is PostingState.EXPIRED
+
+
+def test_a_refusal_is_recorded_and_never_tried_again(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    ready = exported(signer, delivery)
+    legs.plan(database, [delivery], lambda _: ready, POLICY, NOW)
+    (refused,) = legs.post(database, ledger, BUYER_DISCOM, POLICY, NOW).moved
+    assert refused.state is PostingState.REFUSED
+    assert legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW + 10**6).moved == ()
+
+
+def test_a_crash_after_the_post_was_recorded_reads_back_without_a_second_effect(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    ready = exported(signer, delivery)
+    (planned,) = legs.plan(database, [delivery], lambda _: ready, POLICY, NOW)
+    legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW)
+    with database.transaction() as connection:
+        connection.execute("UPDATE postings SET state = 'POSTED', next_try_utc = ?", (NOW,))
+    (after,) = legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW).moved
+    assert after.state is PostingState.CONFIRMED
+    assert after.actual == planned.actual
