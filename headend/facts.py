@@ -1,0 +1,108 @@
+"""The facts that an operator states at an enrolment: one TOML file beside the gateway's enrolment file.
+
+::
+
+    shard = 0
+    [[meter]]
+    id = "SKS1000001"                       # the discom's id, as the gateway's request names it
+    identity = "SKS1000001"                 # the serial number that the meter gives
+    connection_point = "MRT-000123"
+    posted_as = ["TEST_METER_SELLER_001"]   # the ledgers' ids, exactly as they spell them
+    from = "2026-01-01T00:00:00+05:30"      # since when this holds
+    period_s = 900
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TypeVar
+
+from headend.enrol import MeterFacts
+from signing import fields
+from signing.energy import ONE, Fraction
+from signing.errors import DecodeError
+from signing.interval import PERIODS_S, parse_instant
+from signing.statements.meter_record import MAX_WATTS, Fact, Role, Stamps
+from signing.tables import Table, parse_toml
+from signing.topics import MAX_SHARD
+
+E = TypeVar("E", bound=IntEnum)
+
+_RATIO = re.compile(r"([0-9]{1,10})(?:/([0-9]{1,10}))?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentFacts:
+    """What the discom says to one enrolment file."""
+
+    shard: int
+    meters: Mapping[str, MeterFacts]
+
+
+def parse(text: str, source: str) -> EnrolmentFacts:
+    """The facts in TOML `text`.
+
+    Raises:
+        DecodeError: every fault at once, each with its key.
+    """
+    root = parse_toml(text, source)
+    shard = root.integer("shard", least=0, most=MAX_SHARD, default=0)
+    meters = dict(_meter(table) for table in root.tables("meter", least=1))
+    root.close()
+    root.faults.check()
+    return EnrolmentFacts(shard=shard, meters=meters)
+
+
+def _meter(table: Table) -> tuple[str, MeterFacts]:
+    name = table.parsed("id", fields.identifier, "x")
+    since = table.parsed("from", parse_instant, 0)
+    fact = Fact(
+        from_utc=since,
+        identity=table.parsed("identity", fields.label, "x"),
+        connection_point=table.parsed("connection_point", fields.label, "x"),
+        role=_member(table, "role", Role.REVENUE),
+        period_s=_period(table),
+        stamps=_member(table, "stamps", Stamps.END),
+        ct=table.parsed("ct", _ratio, ONE, default="1"),
+        pt=table.parsed("pt", _ratio, ONE, default="1"),
+        factor=table.parsed("factor", _ratio, ONE, default="1"),
+        sanctioned_w=_watts(table, "sanctioned_w"),
+        installed_w=_watts(table, "installed_w"),
+    )
+    blocks_from = table.parsed("blocks_from", parse_instant, since) if table.has("blocks_from") else since
+    names = table.texts("posted_as", default=())
+    for place, alias in enumerate(names):
+        try:
+            fields.label(alias, "posted_as")
+        except DecodeError as error:
+            table.faults.add(f"{table.key('posted_as')}[{place}]", str(error))
+    table.close()
+    return name, MeterFacts(facts=(fact,), blocks_from_utc=blocks_from, posted_as=names)
+
+
+def _period(table: Table) -> int:
+    seconds = table.integer("period_s", least=1, most=max(PERIODS_S), default=900)
+    if seconds not in PERIODS_S:
+        table.faults.add(table.key("period_s"), f"expected 900, 1800 or 3600, got {seconds}")
+        return PERIODS_S[0]
+    return seconds
+
+
+def _watts(table: Table, name: str) -> int | None:
+    return table.integer(name, least=0, most=MAX_WATTS) if table.has(name) else None
+
+
+def _member(table: Table, name: str, default: E) -> E:
+    word = table.text(name, default=default.name)
+    kinds = {member.name: member for member in type(default)}
+    if word not in kinds:
+        table.faults.add(table.key(name), f"expected one of {', '.join(kinds)}, got {word!r:.40}")
+    return kinds.get(word, default)
+
+
+def _ratio(text: str, path: str) -> Fraction:
+    found = _RATIO.fullmatch(text)
+    if found is None:
+        raise DecodeError(f"expected a ratio such as 100/5, got {text!r:.40} in '{path}'")
+    return Fraction(int(found[1]), int(found[2] or 1))
