@@ -4,7 +4,8 @@ The cumulative registers are the truth. A block is the difference of two of them
 so blocks, days and registers balance exactly, for every span and every block length.
 """
 
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -107,6 +108,14 @@ def _solar(day: DayEnergy) -> list[tuple[int, int]]:
     return [(0, made) for made in day.solar_wh]
 
 
+Sums = Sequence[int]
+"""What had flowed since midnight at each quarter of a day, `QUARTERS` + 1 values; packed, for fleets of meters."""
+
+
+def _gain(sums: Sums, quarter: int) -> int:
+    return sums[quarter + 1] - sums[quarter]
+
+
 _FLOWS: dict[Tap, Callable[[DayEnergy], list[tuple[int, int]]]] = {Tap.GRID: _grid, Tap.SOLAR: _solar}
 
 
@@ -120,17 +129,16 @@ class Meter:
         self._flow = _FLOWS[spec.tap]
         self._midnights = {ORIGIN_DAY: (spec.base.imported_wh, spec.base.exported_wh or 0)}
         self._first = self._last = ORIGIN_DAY
-        self._sums: dict[int, list[tuple[int, int]]] = {}
+        self._sums: dict[int, tuple[Sums, Sums]] = {}
 
     def registers(self, at: int) -> Energies:
         """The cumulative registers at the instant `at` (UTC seconds), in Wh."""
         day = day_of(at)
         quarter, second = divmod(at - day_start(day), QUARTER_S)
         base_in, base_out = self._midnight(day)
-        sums = self._day_sums(day)
-        (sum_in, sum_out), (next_in, next_out) = sums[quarter], sums[quarter + 1]
-        imported = base_in + sum_in + (next_in - sum_in) * second // QUARTER_S
-        exported = base_out + sum_out + (next_out - sum_out) * second // QUARTER_S
+        sums_in, sums_out = self._day_sums(day)
+        imported = base_in + sums_in[quarter] + _gain(sums_in, quarter) * second // QUARTER_S
+        exported = base_out + sums_out[quarter] + _gain(sums_out, quarter) * second // QUARTER_S
         return Energies(imported_wh=imported, exported_wh=exported if self._has_export else None)
 
     def block(self, start: int, length_s: int) -> Block:
@@ -146,8 +154,8 @@ class Meter:
         """Active power at `at` in W: what the registers gain now, positive drawn from the grid, negative given to it."""
         day = day_of(at)
         quarter = (at - day_start(day)) // QUARTER_S
-        (sum_in, sum_out), (next_in, next_out) = self._day_sums(day)[quarter : quarter + 2]
-        return (next_in - sum_in - (next_out - sum_out)) * 4
+        sums_in, sums_out = self._day_sums(day)
+        return (_gain(sums_in, quarter) - _gain(sums_out, quarter)) * 4
 
     def voltage_dv(self, at: int) -> int:
         """The grid's voltage in tenths of a volt in the quarter that holds `at`, 225.0 to 240.0 V; one for all meters."""
@@ -186,26 +194,27 @@ class Meter:
     def _midnight(self, day: int) -> tuple[int, int]:
         while self._last < day:
             imported, exported = self._midnights[self._last]
-            sum_in, sum_out = self._day_sums(self._last)[QUARTERS]
+            sums_in, sums_out = self._day_sums(self._last)
             self._last += 1
-            self._midnights[self._last] = (imported + sum_in, exported + sum_out)
+            self._midnights[self._last] = (imported + sums_in[QUARTERS], exported + sums_out[QUARTERS])
         while self._first > day:
             imported, exported = self._midnights[self._first]
             self._first -= 1
-            sum_in, sum_out = self._day_sums(self._first)[QUARTERS]
-            self._midnights[self._first] = (imported - sum_in, exported - sum_out)
+            sums_in, sums_out = self._day_sums(self._first)
+            self._midnights[self._first] = (imported - sums_in[QUARTERS], exported - sums_out[QUARTERS])
         return self._midnights[day]
 
-    def _day_sums(self, day: int) -> list[tuple[int, int]]:
+    def _day_sums(self, day: int) -> tuple[Sums, Sums]:
         known = self._sums.get(day)
         if known is not None:
             return known
-        sums = [(0, 0)]
+        sums = array("Q", [0]), array("Q", [0])
         imported = exported = 0
         for flow_in, flow_out in self._flow(self._premises.day(day)):
             imported += flow_in
             exported += flow_out
-            sums.append((imported, exported))
+            sums[0].append(imported)
+            sums[1].append(exported)
         while len(self._sums) >= max(_KEPT_DAYS, self.spec.days + 2):
             del self._sums[next(iter(self._sums))]
         self._sums[day] = sums

@@ -181,9 +181,10 @@ def _number(role: Role) -> int:
 
 def _premises(arguments: argparse.Namespace, role: Role, seed: int | None, checks: Checks) -> Premises | None:
     shapes = checks.each("--shape", parse_shape, arguments.shape)
-    if role in (Role.BUYER, Role.IMPORT_ONLY) and any(shape.direction is Direction.EXPORT for shape in shapes):
-        checks.problems.append(f"--shape: a {role.value} exports nothing: use import=, or --role seller")
     recorded = _recorded(arguments, checks)
+    cannot_export = role is Role.IMPORT_ONLY or (role is Role.BUYER and arguments.replay is None)
+    if cannot_export and any(shape.direction is Direction.EXPORT for shape in shapes):
+        checks.problems.append(f"--shape: a {role.value} exports nothing: use import=, or --role seller")
     if seed is None:
         return None
     home = recorded or _home(role, seed)

@@ -6,7 +6,7 @@ own dates, so every day is covered and a day's energies never depend on when the
 """
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from fractions import Fraction
 
@@ -70,7 +70,13 @@ def parse_record(lines: Iterable[str], solar_scale: Fraction) -> RecordedHome:
     Raises:
         SetupError: naming the line, when the header, a value, the order or the number of half-hours is wrong.
     """
-    rows = csv.reader(lines)
+    try:
+        return _parse_rows(csv.reader(lines), solar_scale)
+    except csv.Error as problem:
+        raise SetupError(f"expected CSV, got {problem}") from None
+
+
+def _parse_rows(rows: Iterator[list[str]], solar_scale: Fraction) -> RecordedHome:
     header = next(rows, [])
     if header != HEADER:
         raise SetupError(f"expected the header {','.join(HEADER)}, got {','.join(header)!r}")

@@ -63,6 +63,34 @@ async def test_a_dlms_meter_runs_until_it_is_told_to_end(tmp_path: Path) -> None
     assert sum(row["wh_exp"] for row in window) == 6400
 
 
+@pytest.mark.parametrize(
+    ("role", "serial", "exports"), [("seller", "10000001", True), ("import-only", "30000001", False)]
+)
+async def test_a_role_is_played(role: str, serial: str, exports: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a table
+    truth = tmp_path / "truth.json"
+    async with running("dlms", "--listen", "127.0.0.1:0", "--now", NOW, "--role", role, "--truth", str(truth)):
+        pass
+    told = json.loads(truth.read_text(encoding="utf-8"))
+    assert told["serial"] == serial
+    assert all((row["wh_exp"] is not None) is exports for row in told["rows"] + told["daily"])
+
+
+async def test_the_meters_of_one_home_agree_from_process_to_process(tmp_path: Path) -> None:
+    shape = ["--shape", "2026-11-18T10:00:00+05:30/2026-11-18T12:00:00+05:30:export=6400"]
+    truths = []
+    for role in ("seller", "seller", "solar"):
+        path = tmp_path / "truth.json"
+        asked = ["--now", NOW, "--seed", "5", "--role", role, "--truth", str(path), *shape]
+        async with running("dlms", "--listen", "127.0.0.1:0", *asked):
+            pass
+        truths.append(path.read_text(encoding="utf-8"))
+    assert truths[0] == truths[1]
+    net, made = json.loads(truths[0])["rows"], json.loads(truths[2])["rows"]
+    loads = [n["wh_imp"] - n["wh_exp"] + m["wh_exp"] for n, m in zip(net, made, strict=True)]
+    assert min(loads) > 0
+    assert max(loads) < 1000
+
+
 async def test_a_modbus_meter_runs_until_it_is_interrupted() -> None:
     arguments = ["--listen", "127.0.0.1:0", "--map", "sdm630", "--unit", "3", "--now", NOW]
     async with running("modbus", *arguments, end=signal.SIGINT) as port:
@@ -118,6 +146,8 @@ def test_everything_wrong_with_a_modbus_meter_is_told_at_once(capsys: pytest.Cap
     [
         (["modbus", "--listen", "127.0.0.1:0", "--map", "sdm630", "--serial", "AB"], "--serial: expected a serial number"),
         (["dlms", "--listen", "127.0.0.1:0", "--scale-solar", "2"], "give --replay FILE too"),
+        (["dlms", "--listen", "127.0.0.1:0", "--replay", "x", "--scale-solar", "1000.5"], "from 0 to 1000"),
+        (["dlms", "--listen", "127.0.0.1:0", "--replay", "x", "--scale-solar", "1/0"], "such as 4.5"),
         (["dlms", "--listen", "127.0.0.1:65536"], "--listen: expected HOST:PORT"),
         (["dlms", "--listen", "127.0.0.1:0", "--password", "x" * 65], "1 to 64 ASCII"),
         (["dlms", "--listen", "127.0.0.1:0", "--days", "401"], "from 1 to 400"),

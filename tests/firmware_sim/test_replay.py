@@ -68,6 +68,7 @@ def test_recorded_days_repeat_over_the_calendar_from_their_own_dates() -> None:
         (TWO_DAYS[:-1], "whole days"),
         (record([(1, 1)] * 48, "2011-07-01T00:30:00"), "whole days"),
         ([*TWO_DAYS[:5], *TWO_DAYS[6:]], "without a hole.*line 6"),
+        ([TWO_DAYS[0], "x" * 200_000], "expected CSV"),
         ([TWO_DAYS[0], "0,2011-07-01 00:00:00,1"], "expected 4 columns, got 3 in line 2"),
         ([TWO_DAYS[0], "0,2011-07-01,1,1"], "expected YYYY.*line 2"),
         ([TWO_DAYS[0], "0,2011-07-01 00:10:00,1,1"], "expected a half-hour.*line 2"),

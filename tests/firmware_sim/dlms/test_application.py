@@ -2,6 +2,7 @@
 
 import pytest
 
+from firmware_sim.dlms.session import ServerSession
 from firmware_sim.meter import Meter
 from tests.firmware_sim.dlms.wire import (
     AARQ_PUBLIC,
@@ -9,6 +10,7 @@ from tests.firmware_sim.dlms.wire import (
     BLOCK_LOAD,
     CLOCK,
     DAILY_LOAD,
+    PASSWORD,
     RLRQ,
     Wire,
     public,
@@ -214,8 +216,14 @@ def test_a_new_request_ends_a_transfer() -> None:
 
 
 def test_a_transfer_shows_the_meter_as_it_was_when_asked() -> None:
-    rows = reader().read(BLOCK_LOAD + "02")
-    assert rows[:4].hex() == "01820f00"
+    whole = reader().read(BLOCK_LOAD + "02")
+    times = iter([NOW])
+    # From the second request on, a block more is complete.
+    wire = Wire()
+    wire.session = ServerSession(seller(), now=lambda: next(times, NOW + 900), password=PASSWORD)
+    wire.ask(AARQ_READER)
+    assert wire.read(BLOCK_LOAD + "02") == whole
+    assert wire.read(BLOCK_LOAD + "02") != whole
 
 
 def test_set_and_action_are_refused() -> None:
