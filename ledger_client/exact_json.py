@@ -4,10 +4,11 @@ import json
 from collections.abc import Callable
 from decimal import Decimal
 
+from ledger_client.ledger import LedgerError
 from signing.energy import kwh_decimal
 
 
-class JsonError(ValueError):
+class JsonError(LedgerError):
     """The bytes are not JSON that this package reads. The message holds no payload."""
 
 

@@ -307,6 +307,9 @@ class Contract:
             raise LedgerProtocolError(f"expected the putting platform's own id for role {self.role.value}")
         if self.quantity_wh is not None and not 0 < self.quantity_wh <= MAX_WH:
             raise LedgerProtocolError(f"expected 1 to {MAX_WH} Wh, got {self.quantity_wh} in 'quantity_wh'")
+        price = self.price_inr_per_kwh
+        if price is not None and not (price.is_finite() and price >= 0):
+            raise LedgerProtocolError(f"expected a price of at least 0, got {price} in 'price_inr_per_kwh'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

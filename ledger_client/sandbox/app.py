@@ -11,7 +11,7 @@ from ledger_client.exact_json import dumps
 from ledger_client.sandbox.exchange import Exchange
 from ledger_client.sandbox.faults import Fault, Faults
 from ledger_client.sandbox.participants import Participant, Participants
-from ledger_client.sandbox.refusal import Refusal
+from ledger_client.sandbox.refusal import RequestRefusedError
 from ledger_client.signature import ReplayCache, SignatureError, digest_header, verify
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -30,14 +30,20 @@ class _LostAnswer(Response):
         # Returning without the announced body makes the server drop the connection.
 
 
-def _answered(refusal: Refusal | SignatureError) -> Response:
+def _answered(refusal: RequestRefusedError | SignatureError) -> Response:
     """The error object of a refusal."""
-    status = refusal.status if isinstance(refusal, Refusal) else 401
+    status = refusal.status if isinstance(refusal, RequestRefusedError) else 401
     headers = {}
     if status == 401:
         headers["WWW-Authenticate"] = 'Signature realm="sandbox",headers="(created) (expires) digest"'
     body = dumps({"code": refusal.code, "message": refusal.message})
     return Response(body, status_code=status, media_type=_JSON, headers=headers)
+
+
+async def _broken(request: Request, error: Exception) -> Response:  # noqa: ARG001 - the framework's signature
+    """The error object of a fault in the exchange itself; the server logs the error."""
+    body = dumps({"code": "SRV_INTERNAL_ERROR", "message": "the exchange failed; its log says how"})
+    return Response(body, status_code=500, media_type=_JSON)
 
 
 async def _body(request: Request) -> bytes:
@@ -46,7 +52,7 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         content += chunk
         if len(content) > MAX_BODY_BYTES:
-            raise Refusal("SCH_BODY_TOO_LARGE", f"expected a body of at most {MAX_BODY_BYTES} bytes")
+            raise RequestRefusedError("SCH_BODY_TOO_LARGE", f"expected a body of at most {MAX_BODY_BYTES} bytes")
     return bytes(content)
 
 
@@ -81,19 +87,19 @@ class Desk:
         """The answer to one request."""
         try:
             return await self._served(request, work)
-        except (Refusal, SignatureError) as refusal:
+        except (RequestRefusedError, SignatureError) as refusal:
             return _answered(refusal)
 
     async def _served(self, request: Request, work: Work) -> Response:
         body = await _body(request)
         now = self._now()
         if self._faults.take(Fault.DOWN):
-            raise Refusal("NET_DOWNSTREAM_UNAVAILABLE", "fault: down")
+            raise RequestRefusedError("NET_DOWNSTREAM_UNAVAILABLE", "fault: down")
         caller = self._caller(request, body, now)
         if self._faults.take(Fault.SLOW) and await _hung_up(request, self._slow_s):
             return _LostAnswer()
         if self._faults.take(Fault.REFUSE):
-            raise Refusal("AUT_NOT_AUTHORIZED", "fault: refuse")
+            raise RequestRefusedError("AUT_NOT_AUTHORIZED", "fault: refuse")
         answer = work(caller, body, now)
         if self._faults.take(Fault.LOST_ANSWER):
             return _LostAnswer()
@@ -106,7 +112,7 @@ class Desk:
         )
         stated = request.headers.get("Digest")
         if stated is not None and stated != digest_header(body):
-            raise Refusal("AUT_SIGNATURE_INVALID", "the Digest header is not this body's")
+            raise RequestRefusedError("AUT_SIGNATURE_INVALID", "the Digest header is not this body's")
         return self._participants.caller(signed.key_id)
 
 
@@ -119,7 +125,7 @@ def create_app(
     slow_s: float = DEFAULT_SLOW_S,
 ) -> FastAPI:
     """The exchange's ASGI application; `now` gives UTC seconds. The caller owns the store behind `exchange`."""
-    app = FastAPI(title="Sakshi sandbox exchange", openapi_url=None)
+    app = FastAPI(title="Sakshi sandbox exchange", openapi_url=None, exception_handlers={Exception: _broken})
     desk = Desk(participants, now, faults or Faults(), slow_s)
 
     @app.post(deg.PUT)

@@ -9,7 +9,7 @@ from ledger_client.ledger import Side
 from ledger_client.sandbox import rendering, schema
 from ledger_client.sandbox.allocation import Leg, allocated
 from ledger_client.sandbox.participants import Participant, Role
-from ledger_client.sandbox.refusal import Refusal
+from ledger_client.sandbox.refusal import RequestRefusedError
 from ledger_client.sandbox.rendering import Numbers
 from ledger_client.sandbox.store import Posted, Row, Store
 from signing.interval import parse_instant, utc_text
@@ -24,13 +24,13 @@ _UTC_OF = {
 def _require(caller: Participant, role: Role, what: str) -> None:
     """Refuse a caller of the other role."""
     if caller.role is not role:
-        raise Refusal("AUT_NOT_AUTHORIZED", f"{what} is for a {role.value}, {caller.subscriber_id} is none")
+        raise RequestRefusedError("AUT_NOT_AUTHORIZED", f"{what} is for a {role.value}, {caller.subscriber_id} is none")
 
 
 def _require_discom(caller: Participant, discom_id: str) -> None:
     """Refuse a discom that speaks for another."""
     if caller.discom_id != discom_id:
-        raise Refusal(
+        raise RequestRefusedError(
             "AUT_NOT_AUTHORIZED", f"discomId: {caller.subscriber_id} is {caller.discom_id}, got {discom_id!r}"
         )
 
@@ -50,7 +50,7 @@ class Exchange:
         request = schema.read_put(body)
         own = f"platform_id_{request.role.value.lower()}"
         if request.stated[own] != caller.subscriber_id:
-            raise Refusal("AUT_NOT_AUTHORIZED", f"{own}: expected the caller {caller.subscriber_id}")
+            raise RequestRefusedError("AUT_NOT_AUTHORIZED", f"{own}: expected the caller {caller.subscriber_id}")
         with self._store.transaction():
             before = self._store.row(request.transaction_id, request.order_item_id)
             row = self._merged(before or self._new(request, now), request.stated)
@@ -63,7 +63,7 @@ class Exchange:
         """An empty row of this identity."""
         record_id = str(request.stated.get("record_id", f"{request.transaction_id}_{request.order_item_id}"))
         if self._store.record_id_taken(record_id):
-            raise Refusal("PRC_CONFLICT", f"recordId {record_id!r} belongs to another trade")
+            raise RequestRefusedError("PRC_CONFLICT", f"recordId {record_id!r} belongs to another trade")
         return Row(
             transaction_id=request.transaction_id,
             order_item_id=request.order_item_id,
@@ -76,7 +76,7 @@ class Exchange:
         for column, value in stated.items():
             held = getattr(row, column)
             if held is not None and not _same(column, held, value):
-                raise Refusal("PRC_CONFLICT", f"{column}: the trade holds {held!r:.80}, got {value!r:.80}")
+                raise RequestRefusedError("PRC_CONFLICT", f"{column}: the trade holds {held!r:.80}, got {value!r:.80}")
         new: dict[str, object] = {column: value for column, value in stated.items() if getattr(row, column) is None}
         new |= {
             _UTC_OF[column]: parse_instant(str(value), column) for column, value in new.items() if column in _UTC_OF
@@ -84,7 +84,7 @@ class Exchange:
         merged = replace(row, **new)  # type: ignore[arg-type]
         start, end = merged.delivery_start_utc, merged.delivery_end_utc
         if start is not None and end is not None and start >= end:
-            raise Refusal("SCH_INVALID_FORMAT", "deliveryEndTime: expected a time after deliveryStartTime")
+            raise RequestRefusedError("SCH_INVALID_FORMAT", "deliveryEndTime: expected a time after deliveryStartTime")
         return merged
 
     def _write_answer(self, row: Row) -> bytes:
@@ -143,7 +143,7 @@ class Exchange:
         """The sides of trades that this posting reaches: the caller's discom on the meter's own side."""
         rows = self._store.matching(request.meter_id, request.delivery_start, request.delivery_end)
         if not rows:
-            raise Refusal("PRC_NOT_FOUND", "no ENERGY trade of this meter with a window spelled exactly so")
+            raise RequestRefusedError("PRC_NOT_FOUND", "no ENERGY trade of this meter with a window spelled exactly so")
         legs = [
             (row, side)
             for row in rows
@@ -151,7 +151,7 @@ class Exchange:
             if row.meter_id(side) == request.meter_id and row.discom_id(side) == caller.discom_id
         ]
         if not legs:
-            raise Refusal("AUT_NOT_AUTHORIZED", f"{caller.discom_id} is on no matched trade of this meter")
+            raise RequestRefusedError("AUT_NOT_AUTHORIZED", f"{caller.discom_id} is on no matched trade of this meter")
         return legs
 
     def _applied(self, legs: Sequence[tuple[Row, Side]], request: schema.Allocate) -> bytes:
@@ -185,9 +185,11 @@ class Exchange:
         with self._store.transaction():
             row = self._store.row(request.transaction_id, request.order_item_id)
             if row is None or request.record_id not in (None, row.record_id):
-                raise Refusal("PRC_NOT_FOUND", "no trade of this transactionId, orderItemId and recordId")
+                raise RequestRefusedError("PRC_NOT_FOUND", "no trade of this transactionId, orderItemId and recordId")
             if row.discom_id(request.side) != caller.discom_id:
-                raise Refusal("AUT_NOT_AUTHORIZED", f"{caller.discom_id} is not on the {request.side.value} side")
+                raise RequestRefusedError(
+                    "AUT_NOT_AUTHORIZED", f"{caller.discom_id} is not on the {request.side.value} side"
+                )
             status = request.status.value if request.status else None
             row = _reported(row, request.side, request.allocated_wh, status)
             self._store.save(row)
@@ -223,6 +225,6 @@ def _same_post(earlier: Sequence[Posted], request: schema.Allocate) -> Posted | 
         if request.client_reference is None or posted.client_reference != request.client_reference:
             continue
         if posted.actual_imported_wh != request.actual_imported_wh:
-            raise Refusal("PRC_CONFLICT", "clientReference: it was posted with another actualImported")
+            raise RequestRefusedError("PRC_CONFLICT", "clientReference: it was posted with another actualImported")
         return posted
     return None

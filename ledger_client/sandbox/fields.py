@@ -11,7 +11,7 @@ from typing import TypeVar
 from ledger_client.exact_json import JsonError, loads_strict
 from ledger_client.foreign_fields import energy_wh
 from ledger_client.ledger import LedgerProtocolError
-from ledger_client.sandbox.refusal import Refusal
+from ledger_client.sandbox.refusal import RequestRefusedError
 from signing.errors import SigningError
 from signing.interval import parse_instant
 
@@ -20,9 +20,9 @@ MAX_TEXT = 512
 """Longest text accepted, characters."""
 
 
-def bad_format(path: str, expected: str, got: object) -> Refusal:
+def bad_format(path: str, expected: str, got: object) -> RequestRefusedError:
     """A value of the wrong form."""
-    return Refusal("SCH_INVALID_FORMAT", f"expected {expected}, got {got!r:.80} in '{path}'")
+    return RequestRefusedError("SCH_INVALID_FORMAT", f"expected {expected}, got {got!r:.80} in '{path}'")
 
 
 class Fields:
@@ -47,13 +47,13 @@ class Fields:
     def required(self, name: str, read: Callable[[object, str], T]) -> T:
         """The field read by `read`."""
         if name not in self._left:
-            raise Refusal("SCH_MISSING_REQUIRED", f"missing '{self.path(name)}'")
+            raise RequestRefusedError("SCH_MISSING_REQUIRED", f"missing '{self.path(name)}'")
         return read(self._left.pop(name), self.path(name))
 
     def end(self) -> None:
         """Refuse every field that nobody took."""
         for name in self._left:
-            raise Refusal("SCH_FIELD_NOT_ALLOWED", f"unknown or forbidden field '{self.path(name)[:120]}'")
+            raise RequestRefusedError("SCH_FIELD_NOT_ALLOWED", f"unknown or forbidden field '{self.path(name)[:120]}'")
 
 
 def fields(body: bytes) -> Fields:
@@ -61,7 +61,7 @@ def fields(body: bytes) -> Fields:
     try:
         return Fields(loads_strict(body))
     except JsonError as error:
-        raise Refusal("SCH_INVALID_JSON", str(error)) from error
+        raise RequestRefusedError("SCH_INVALID_JSON", str(error)) from error
 
 
 def text(value: object, path: str) -> str:
@@ -85,7 +85,7 @@ def seconds(value: object, path: str) -> int:
     try:
         return parse_instant(text(value, path), path)
     except SigningError as error:
-        raise Refusal("SCH_INVALID_FORMAT", str(error)) from error
+        raise RequestRefusedError("SCH_INVALID_FORMAT", str(error)) from error
 
 
 def member(kind: type[Enum]) -> Callable[[object, str], str]:
@@ -94,7 +94,9 @@ def member(kind: type[Enum]) -> Callable[[object, str], str]:
 
     def read(value: object, path: str) -> str:
         if value not in words:
-            raise Refusal("SCH_INVALID_ENUM", f"expected one of {', '.join(words)}, got {value!r:.80} in '{path}'")
+            raise RequestRefusedError(
+                "SCH_INVALID_ENUM", f"expected one of {', '.join(words)}, got {value!r:.80} in '{path}'"
+            )
         return str(value)
 
     return read
@@ -105,7 +107,9 @@ def one_of(*words: str) -> Callable[[object, str], str]:
 
     def read(value: object, path: str) -> str:
         if value not in words:
-            raise Refusal("SCH_INVALID_ENUM", f"expected one of {', '.join(words)}, got {value!r:.80} in '{path}'")
+            raise RequestRefusedError(
+                "SCH_INVALID_ENUM", f"expected one of {', '.join(words)}, got {value!r:.80} in '{path}'"
+            )
         return str(value)
 
     return read
@@ -120,7 +124,7 @@ def signed_energy(value: object, path: str) -> int:
     try:
         return energy_wh(value, path)
     except LedgerProtocolError as error:
-        raise Refusal("SCH_INVALID_FORMAT", str(error)) from error
+        raise RequestRefusedError("SCH_INVALID_FORMAT", str(error)) from error
 
 
 def energy(value: object, path: str) -> int:

@@ -21,7 +21,7 @@ STATUS = {
 """Every code the exchange answers with. Source: DEG Ledger API 0.4.0 and the network's codes."""
 
 
-class Refusal(LedgerError):  # noqa: N818 - the exchange's answer, not a fault of its own
+class RequestRefusedError(LedgerError):
     """A request that the exchange answers with an error; it had no effect."""
 
     def __init__(self, code: str, message: str) -> None:

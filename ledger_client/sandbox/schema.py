@@ -22,7 +22,7 @@ from ledger_client.sandbox.fields import (
     text,
     whole,
 )
-from ledger_client.sandbox.refusal import Refusal
+from ledger_client.sandbox.refusal import RequestRefusedError
 from signing.errors import SigningError
 from signing.interval import Interval
 
@@ -129,7 +129,7 @@ def _check_window(stated: Mapping[str, str | int]) -> None:
         try:
             Interval(start, end)
         except SigningError as error:
-            raise Refusal("SCH_INVALID_FORMAT", f"deliveryEndTime: {error}") from error
+            raise RequestRefusedError("SCH_INVALID_FORMAT", f"deliveryEndTime: {error}") from error
 
 
 def _detail(details: list[object]) -> dict[str, str | int]:
@@ -213,7 +213,7 @@ def _recorded_metric(entries: list[object], path: str, side: Side) -> int:
         found.end()
         values += [value] if kind == wanted else []
     if len(values) != 1:
-        raise Refusal("SCH_MISSING_REQUIRED", f"expected one {wanted}, got {len(values)} in '{path}'")
+        raise RequestRefusedError("SCH_MISSING_REQUIRED", f"expected one {wanted}, got {len(values)} in '{path}'")
     return values[0]
 
 

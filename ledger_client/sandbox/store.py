@@ -189,8 +189,11 @@ class Store:
     def save(self, row: Row) -> None:
         """Insert or replace one trade."""
         marks = ", ".join(f":{column}" for column in _COLUMNS)
+        changes = ", ".join(f"{column} = excluded.{column}" for column in _COLUMNS)
+        # Not INSERT OR REPLACE: that would give the row a new rowid, and pages in order of creation would shift.
         self._connection.execute(
-            f"INSERT OR REPLACE INTO trade ({', '.join(_COLUMNS)}) VALUES ({marks})",  # noqa: S608 - as above
+            f"INSERT INTO trade ({', '.join(_COLUMNS)}) VALUES ({marks}) "  # noqa: S608 - columns of this module
+            f"ON CONFLICT (transaction_id, order_item_id) DO UPDATE SET {changes}",
             {column: getattr(row, column) for column in _COLUMNS},
         )
 

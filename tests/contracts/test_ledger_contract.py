@@ -1,7 +1,6 @@
 """The `Ledger` contract: what every implementation must keep, run against each that there is."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest

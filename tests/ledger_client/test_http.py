@@ -1,11 +1,21 @@
 """The transport: what it sends, what it bounds, and what it never follows."""
 
+import contextlib
+import ipaddress
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from ledger_client import http
 from ledger_client.http import is_loopback, open_ledger, open_platform_ledger
@@ -32,7 +42,8 @@ def answer(body: bytes = EMPTY, status: str = "200 OK", extra: str = "", length:
 class Peer:
     """A peer that answers each connection with the next scripted bytes and keeps what it was sent."""
 
-    def __init__(self, answers: list[bytes]) -> None:
+    def __init__(self, answers: list[bytes], tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.received: list[bytes] = []
         self._answers = answers
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -43,10 +54,12 @@ class Peer:
     def _serve(self) -> None:
         for scripted in self._answers:
             connection, _ = self._socket.accept()
-            with connection:
-                connection.settimeout(10)
-                self.received.append(_request(connection))
-                connection.sendall(scripted)
+            connection.settimeout(10)
+            with connection, contextlib.suppress(ssl.SSLError):
+                spoken = self._tls.wrap_socket(connection, server_side=True) if self._tls else connection
+                with spoken:
+                    self.received.append(_request(spoken))
+                    spoken.sendall(scripted)
 
     def close(self) -> None:
         self._thread.join()
@@ -233,3 +246,52 @@ def test_a_read_back_sees_what_was_overwritten_since(exchange: Rehearsal) -> Non
         ledger.post(posting(-3000, evidence="later"))
         confirmation = ledger.confirm(posting(-4000), receipt)
     assert confirmation.differences == ("tx-1_it-1: expected ACTUAL_PUSHED 4.000 kWh, the ledger shows 3.000 kWh",)
+
+
+def _authority(directory: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's context with a certificate of its own for 127.0.0.1, and a client's that trusts nothing else."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ledger")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2099, 1, 1, tzinfo=UTC))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(Encoding.PEM)
+    path = directory / "server.pem"
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + pem)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(path)
+    return server, ssl.create_default_context(cadata=pem.decode())
+
+
+def test_a_ledger_with_an_unknown_certificate_gets_nothing(tmp_path: Path) -> None:
+    server, _ = _authority(tmp_path)
+    peer = Peer([answer()], server)
+    ledger = open_ledger(f"deg+https://{peer.address}", signer=signer("d.example"), now=lambda: NOW)
+    with ledger, pytest.raises(LedgerUnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
+        ledger.trades(TradeQuery())
+    peer.close()
+    assert peer.received == []
+
+
+def test_a_pinned_authority_is_trusted(tmp_path: Path) -> None:
+    server, client = _authority(tmp_path)
+    peer = Peer([answer()], server)
+    with open_ledger(f"deg+https://{peer.address}", signer=signer("d.example"), now=lambda: NOW, tls=client) as ledger:
+        assert ledger.trades(TradeQuery()) == ()
+    peer.close()
+
+
+def test_no_proxy_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with scripted(answer()) as (_, ledger):
+        assert ledger.trades(TradeQuery()) == ()

@@ -1,6 +1,7 @@
 """The values of the seam: what a constructor refuses, and how a confirmation compares."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -103,6 +104,9 @@ def test_a_contract_names_the_platform_that_puts_it() -> None:
         contract(Side.BUYER, platform_id_buyer=None)
     with pytest.raises(LedgerProtocolError, match="quantity_wh"):
         contract(quantity_wh=0)
+    for price in ("NaN", "Infinity", "-0.01"):
+        with pytest.raises(LedgerProtocolError, match="price_inr_per_kwh"):
+            contract(price_inr_per_kwh=Decimal(price))
 
 
 def test_a_meter_stands_on_its_side_and_may_stand_on_both() -> None:

@@ -10,8 +10,13 @@ import pytest
 
 from ledger_client.ledger import TradeQuery
 from ledger_client.sandbox import app as app_module
-from ledger_client.sandbox.faults import Fault
+from ledger_client.sandbox import store
+from ledger_client.sandbox.app import create_app
+from ledger_client.sandbox.exchange import Exchange
+from ledger_client.sandbox.faults import Fault, Faults
+from ledger_client.sandbox.participants import Participants
 from ledger_client.sandbox.rendering import Numbers
+from ledger_client.sandbox.server import serving
 from ledger_client.signature import digest_header
 from tests.ledger_client.rehearsal import (
     BUYER_DISCOM,
@@ -25,6 +30,7 @@ from tests.ledger_client.rehearsal import (
     START,
     Rehearsal,
     buyer_posting,
+    participants_toml,
     posting,
     running,
     signer,
@@ -581,3 +587,48 @@ def test_faults_do_nothing_but_what_they_say(exchange: Rehearsal) -> None:
     with pytest.raises(httpx.RemoteProtocolError):
         call(exchange, "allocate", ALLOCATE)
     assert exchange.settlement()[0]["pushedKwh"] == "4.000"
+
+
+def test_an_unknown_path_is_no_ledgers_answer(exchange: Rehearsal) -> None:
+    answer = call(exchange, "settle", {})
+    assert answer.status_code == 404
+    assert "code" not in answer.json()
+
+
+def test_a_fault_of_the_exchange_itself_says_so_without_details(tmp_path: Path) -> None:
+    store.create(tmp_path)
+    state = store.Store(tmp_path)
+    state.close()
+    participants = Participants.parsed(participants_toml())
+    with serving(create_app(exchange=Exchange(state), participants=participants, now=lambda: NOW)) as address:
+        answer = call(Rehearsal(address=address, faults=Faults()), "get", {})
+    refused(answer, 500, "SRV_INTERNAL_ERROR")
+    assert "closed" not in answer.text
+
+
+def test_an_incomplete_trade_shows_what_is_known(exchange: Rehearsal) -> None:
+    part = {"role": "SELLER", "transactionId": "tx-1", "orderItemId": "it-1", "platformIdSeller": SELLER_PLATFORM}
+    call(exchange, "put", part, SELLER_PLATFORM)
+    (trade,) = exchange.settlement()
+    assert (trade["status"], trade["contractedKwh"]) == ("AWAITING_PLATFORM", None)
+    assert trade["seller"]["meterId"] is None  # type: ignore[index]
+
+
+def test_what_is_left_waits_for_all_trades_of_the_meter(exchange: Rehearsal) -> None:
+    exchange.put_both()
+    call(exchange, "put", PUT | {"orderItemId": "it-2"}, SELLER_PLATFORM)
+    with exchange.ledger(SELLER) as seller, exchange.ledger(BUYER) as buyer:
+        seller.post(posting(-13_000))
+        buyer.post(buyer_posting(12_000))
+    settled, waiting = exchange.settlement()
+    assert (settled["settledKwh"], waiting["settledKwh"]) == ("6.000", None)
+    assert settled["seller"]["residualKwh"] is None  # type: ignore[index]
+
+
+def test_another_window_of_the_meter_leaves_what_is_left_alone(exchange: Rehearsal) -> None:
+    exchange.put_both()
+    exchange.put_both(order_item_id="it-2", delivery_end="2026-04-26T05:30:00Z")
+    with exchange.ledger(SELLER) as seller, exchange.ledger(BUYER) as buyer:
+        seller.post(posting(-7000))
+        buyer.post(buyer_posting(6000))
+    assert exchange.settlement()[0]["seller"]["residualKwh"] == "1.000"  # type: ignore[index]

@@ -1,6 +1,7 @@
 """The exchange's state: made explicitly, opened only where it is, all or nothing."""
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,15 @@ def test_a_row_comes_back_as_it_was_saved(tmp_path: Path) -> None:
         assert state.row("t", "x") is None
         assert state.record_id_taken("r")
         assert not state.record_id_taken("x")
+
+
+def test_a_change_leaves_a_row_in_its_place(tmp_path: Path) -> None:
+    store.create(tmp_path)
+    other = replace(ROW, order_item_id="o2", record_id="r2")
+    with Store(tmp_path) as state:
+        for row in (ROW, other, replace(ROW, quantity_wh=5)):
+            state.save(row)
+        assert state.all_rows() == [replace(ROW, quantity_wh=5), other]
 
 
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
