@@ -91,7 +91,7 @@ class Config:
     domain: str
     """The discom's domain; the logs are named for it."""
     state: Path
-    """Directory of the database, the checkpoint file and trust.toml; made by `init`."""
+    """Directory of the database, the checkpoint file (outside the database: EVIDENCE §2) and trust.toml; made by `init`."""
     keys: Keys
     broker: BrokerSettings
     web: WebSettings
@@ -107,11 +107,6 @@ class Config:
     def trust_file(self) -> Path:
         """What a verifier needs; written by `init`."""
         return self.state / "trust.toml"
-
-    @property
-    def checkpoint_file(self) -> Path:
-        """The newest signed checkpoint, outside the database (EVIDENCE §2)."""
-        return self.state / "checkpoint"
 
     @property
     def log_origin(self) -> str:

@@ -128,6 +128,18 @@ def from_cryptography(key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey)
     return parse_cose_key(encode({_KTY: _KTY_EC2, _CRV: _CRV_P256, **point}))
 
 
+def ed25519_bytes(key: PublicKey) -> bytes:
+    """The 32 raw bytes of an Ed25519 key, as signed notes and Beckn registries hold them.
+
+    Raises:
+        DecodeError: it is a key of another kind.
+    """
+    item = decode(key.cose_key, "cose_key")
+    if key.algorithm is not Algorithm.EDDSA or type(item) is not dict:
+        raise DecodeError(f"expected an Ed25519 key, got one for {key.algorithm.name}")
+    return fields.fixed_bytes(item[_X], _COORDINATE_SIZE, "cose_key.x")
+
+
 def key_item(key: PublicKey) -> Item:
     """The COSE_Key map of `key`, to stand inside a statement."""
     return decode(key.cose_key, "cose_key")
