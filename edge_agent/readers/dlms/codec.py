@@ -79,6 +79,7 @@ _NUMBERS: Final[dict[Tag, struct.Struct]] = {
 }
 INTEGERS: Final = frozenset(_NUMBERS) - {Tag.FLOAT32, Tag.FLOAT64, Tag.BCD}
 """The types whose value is a plain integer."""
+_CHARSETS: Final = {Tag.VISIBLE_STRING: "latin-1", Tag.UTF8_STRING: "utf-8"}
 _FIXED_OCTETS: Final = {Tag.DATE_TIME: 12, Tag.DATE: 5, Tag.TIME: 4}
 _SEQUENCES: Final = frozenset({Tag.ARRAY, Tag.STRUCTURE})
 _TAGS: Final[dict[int, Tag]] = {int(tag): tag for tag in Tag}
@@ -183,6 +184,10 @@ class Decoder:
     def _octet_string(self) -> bytes:
         return self.take(self.length())
 
+    def _visible(self) -> str:
+        # Unwritten flash (0xFF) stands in many a name plate: every octet is a character, and none is lost.
+        return self.take(self.length()).decode("latin-1")
+
     def _text(self) -> str:
         raw = self.take(self.length())
         try:
@@ -242,7 +247,7 @@ _OCTETS: Final[dict[Tag, Callable[[Decoder], Content]]] = {
     Tag.BOOLEAN: Decoder._boolean,  # noqa: SLF001 - one table of the class's own parts
     Tag.BIT_STRING: Decoder._bit_string,  # noqa: SLF001 - likewise
     Tag.OCTET_STRING: Decoder._octet_string,  # noqa: SLF001 - likewise
-    Tag.VISIBLE_STRING: Decoder._text,  # noqa: SLF001 - likewise
+    Tag.VISIBLE_STRING: Decoder._visible,  # noqa: SLF001 - likewise
     Tag.UTF8_STRING: Decoder._text,  # noqa: SLF001 - likewise
     **{tag: _fixed(count) for tag, count in _FIXED_OCTETS.items()},
 }
@@ -311,8 +316,11 @@ def _encode_string(tag: Tag, value: Content) -> bytes:
     if isinstance(value, str) and tag is Tag.BIT_STRING and set(value) <= {"0", "1"}:
         padded = value + "0" * (-len(value) % 8)
         return encode_length(len(value)) + int(padded or "0", 2).to_bytes(len(padded) // 8, "big")
-    if isinstance(value, str) and tag in {Tag.VISIBLE_STRING, Tag.UTF8_STRING}:
-        raw = value.encode("utf-8")
+    if isinstance(value, str) and tag in _CHARSETS:
+        try:
+            raw = value.encode(_CHARSETS[tag])
+        except UnicodeEncodeError as error:
+            raise ValueError(f"expected text in {_CHARSETS[tag]}, got {value!r}") from error
         return encode_length(len(raw)) + raw
     raise ValueError(f"expected a value of type {tag.name}, got {value!r}")
 

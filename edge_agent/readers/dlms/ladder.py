@@ -4,6 +4,7 @@ Some meters refuse a deviation in a range, others its absence, some know no rang
 Edges are never trusted: one block more is asked for on both sides and the caller filters. Source: METERS §6.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -11,6 +12,7 @@ from edge_agent.readers.dlms.apdu import AccessResult
 from edge_agent.readers.dlms.association import Conformance
 from edge_agent.readers.dlms.cosem import IST_OFFSET_MIN
 from edge_agent.readers.dlms.profile import by_entry, by_range
+from edge_agent.registers import ProfileRow
 from signing.interval import MAX_INSTANT, Interval
 
 FINAL = frozenset({AccessResult.OBJECT_UNDEFINED, AccessResult.OBJECT_UNAVAILABLE})
@@ -37,6 +39,12 @@ def range_access(rung: Rung, span: Interval, period_s: int) -> bytes:
     first = max(0, span.start_utc - period_s)
     last = min(MAX_INSTANT, span.end_utc + period_s)
     return by_range(first, last, deviation_min=deviation)
+
+
+def any_near(rows: Iterable[ProfileRow], span: Interval, period_s: int) -> bool:
+    """Whether any row is stamped in `span` or within two periods of it: the meter understood the range."""
+    margin_s = 2 * period_s
+    return any(span.start_utc - margin_s <= row.stamp_utc <= span.end_utc + margin_s for row in rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,22 +44,24 @@ def integer(data: Data, what: str) -> int:
 
 
 def text(data: Data, what: str) -> str:
-    """The text in `data`: a visible or UTF-8 string, or an octet-string of printable ASCII.
+    """The text in `data`: a string, an octet-string of printable ASCII, or a number; padding stripped.
+
+    What cannot be printed is given as ``0x`` and hexadecimal digits, so that it still tells one meter from another.
 
     Raises:
-        MeterDecodeError: naming `what`, when it is of another type or not printable.
+        MeterDecodeError: naming `what`, when it is of another type.
     """
     value = data.value
+    if data.tag in codec.INTEGERS:
+        return str(value)
     if data.tag is Tag.OCTET_STRING and isinstance(value, bytes):
-        value = value.decode("ascii", errors="replace")
-    if data.tag not in {Tag.OCTET_STRING, Tag.VISIBLE_STRING, Tag.UTF8_STRING} or not isinstance(value, str):
-        if data.tag in codec.INTEGERS:
-            return str(data.value)
+        value = value.decode("latin-1")
+    elif data.tag not in {Tag.VISIBLE_STRING, Tag.UTF8_STRING}:
         raise MeterDecodeError(f"expected text, got {data.tag.name} in {what}")
-    value = value.strip("\x00 ")
-    if not value.isprintable() or "\ufffd" in value:
-        raise MeterDecodeError(f"expected printable text, got {value!r} in {what}")
-    return value
+    stripped = str(value).strip("\x00\xff ")
+    if data.tag is Tag.UTF8_STRING:
+        return stripped if stripped.isprintable() else f"0x{stripped.encode().hex()}"
+    return stripped if stripped.isascii() and stripped.isprintable() else f"0x{stripped.encode('latin-1').hex()}"
 
 
 def clock(data: Data, what: str) -> MeterClock:

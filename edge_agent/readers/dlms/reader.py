@@ -227,7 +227,11 @@ class DlmsReader:
         match rung:
             case Rung.RANGE | Rung.RANGE_WITH_DEVIATION:
                 access = ladder.range_access(rung, span, layout.capture_period_s)
-                return profile.rows(await self._get(of, access), layout, self._stamp_means)
+                rows = profile.rows(await self._get(of, access), layout, self._stamp_means)
+                if rows and not ladder.any_near(rows, span, layout.capture_period_s):
+                    # A meter that takes the range for another time zone would turn its data into a gap.
+                    raise MeterRefusedError(f"expected rows of {of} in the range asked for, got only others")
+                return rows
             case Rung.ENTRY:
                 return await self._by_entry(of, layout, span)
             case Rung.WHOLE:
@@ -260,10 +264,8 @@ class DlmsReader:
         Raises:
             MeterRefusedError: naming it.
         """
-        outcome = await self._exchange(self._session.get(attribute, access), str(attribute))
-        if not isinstance(outcome, Answered):
-            raise MeterDecodeError(f"expected an answer to {attribute}, got {type(outcome).__name__}")
-        return _given(attribute, outcome.results[0])
+        results = await self._answers(self._session.get(attribute, access), str(attribute))
+        return _given(attribute, results[0])
 
     async def _get_many(self, attributes: tuple[Attribute, ...]) -> list[Data | AccessResult]:
         """Several attributes, at once where the meter can; a refusal takes its attribute's place.
@@ -292,20 +294,23 @@ class DlmsReader:
 
     async def _get_list(self, attributes: tuple[Attribute, ...]) -> list[Data | AccessResult]:
         try:
-            outcome = await self._exchange(self._session.get_list(attributes), f"{attributes[0]} and others")
+            return list(await self._answers(self._session.get_list(attributes), f"{attributes[0]} and others"))
         except MeterRefusedError:
             # The meter grants lists and refuses them: ask one by one from now on.
             self._lists = False
             return [await self._get_or_refusal(attribute) for attribute in attributes]
-        if not isinstance(outcome, Answered):
-            raise MeterDecodeError(f"expected an answer to {attributes[0]}, got {type(outcome).__name__}")
-        return list(outcome.results)
 
     async def _get_or_refusal(self, attribute: Attribute) -> Data | AccessResult:
         try:
             return await self._get(attribute)
         except MeterRefusedError as error:
             return AccessResult(error.reason) if error.reason is not None else AccessResult.OTHER_REASON
+
+    async def _answers(self, request: bytes, what: str) -> tuple[Data | AccessResult, ...]:
+        outcome = await self._exchange(request, what)
+        if not isinstance(outcome, Answered):
+            raise MeterDecodeError(f"expected an answer to {what}, got {type(outcome).__name__}")
+        return outcome.results
 
     async def _exchange(self, request: bytes, what: str) -> Outcome:
         """Write `request` and read until its outcome; each block has its own deadline, the whole answer a long one."""

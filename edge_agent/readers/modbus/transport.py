@@ -13,11 +13,12 @@ from pymodbus import ModbusException
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
-from edge_agent.errors import MeterRefusedError, MeterUnavailableError
+from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError
 from edge_agent.readers.modbus.register_map import Block, Function
 
 QUIET_S: Final = 5.0
 """Silence after a time-out: longer than the slowest meter takes to say what it was asked before."""
+_CODES: Final = {Function.HOLDING: 3, Function.INPUT: 4}
 _BUSY: Final = frozenset({5, 6, 10, 11})
 """Exception codes that may be gone at the next poll: acknowledge, busy, gateway path, gateway target."""
 
@@ -38,6 +39,7 @@ class BlockTransport(Protocol):
         Raises:
             MeterUnavailableError: no answer in time, or the meter is busy.
             MeterRefusedError: naming the block, when the meter refuses it.
+            MeterDecodeError: naming the block, when the meter answers another function.
         """
 
     async def close(self) -> None:
@@ -110,6 +112,9 @@ class TcpBlocks:
             if answer.exception_code in _BUSY:
                 raise MeterUnavailableError(text)
             raise MeterRefusedError(text, reason=answer.exception_code)
+        if answer.function_code != _CODES[block.function]:
+            self._drop()
+            raise MeterDecodeError(f"expected an answer to {_name(block)}, got function {answer.function_code}")
         return tuple(answer.registers)
 
 

@@ -239,13 +239,19 @@ def test_scalers_are_asked_of_registers_only_and_once() -> None:
         (Data(Tag.VISIBLE_STRING, " D1 "), "D1"),
         (Data(Tag.UTF8_STRING, "\u092e"), "\u092e"),
         (u32(123456), "123456"),
+        (Data(Tag.VISIBLE_STRING, "GX1\xff\xff"), "GX1"),
+        (Data(Tag.VISIBLE_STRING, "G\xe9"), "0x47e9"),
+        (octets(b"\x01\x02"), "0x0102"),
+        (octets(b"G\x80"), "0x4780"),
+        (Data(Tag.UTF8_STRING, "\u092e\n"), "0xe0a4ae0a"),
+        (octets(b""), ""),
     ],
 )
 def test_text_comes_as_any_string_or_number(data: Data, text: str) -> None:
     assert profile.text(data, "x") == text
 
 
-@pytest.mark.parametrize("data", [octets(b"\x01\x02"), octets(b"\xff"), NULL, array()])
+@pytest.mark.parametrize("data", [NULL, array(), Data(Tag.FLOAT32, 1.0), Data(Tag.DATE, bytes(5))])
 def test_what_is_no_text_is_refused(data: Data) -> None:
     with pytest.raises(MeterDecodeError, match="text"):
         profile.text(data, "the serial number")

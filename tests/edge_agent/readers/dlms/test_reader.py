@@ -95,6 +95,19 @@ async def test_the_ladder_ends_at_the_first_way_the_meter_accepts(
     assert scripted.asked == asked
 
 
+async def test_a_range_taken_for_another_time_zone_is_no_answer() -> None:
+    scripted = meter(FULL_DAY)
+    scripted.shift = lambda kind, access: 11 if kind == "range" and b"\x80\x00" in access else 0
+    assert await imports(scripted) == [21, 22, 23, 24]
+    assert scripted.asked == ["range", "range"]
+
+
+async def test_a_range_without_rows_is_a_gap() -> None:
+    scripted = meter([])
+    assert await imports(scripted) == []
+    assert scripted.asked == ["range"]
+
+
 async def test_what_the_meter_accepted_is_asked_first_the_next_time() -> None:
     scripted = meter(FULL_DAY)
     scripted.answers = lambda kind, _access: kind == "entry"

@@ -36,7 +36,8 @@ def wire(data: Data) -> bytes:
         octets = [int(value[at : at + 8].ljust(8, "0"), 2) for at in range(0, len(value), 8)]
         return head + size(len(value)) + bytes(octets)
     if isinstance(value, str):
-        return head + size(len(value.encode())) + value.encode()
+        raw = value.encode("latin-1" if tag is Tag.VISIBLE_STRING else "utf-8")
+        return head + size(len(raw)) + raw
     if isinstance(value, bytes):
         return head + (value if tag in {Tag.DATE, Tag.TIME, Tag.DATE_TIME} else size(len(value)) + value)
     return head
@@ -103,6 +104,8 @@ class ScriptedMeter:
     """The rows of the block load buffer."""
     answers: Callable[[str, bytes], bool] = lambda _kind, _access: True
     """Whether it accepts ``range``, ``entry`` or ``whole`` with these selector octets."""
+    shift: Callable[[str, bytes], int] = lambda _kind, _access: 0
+    """How many of the newest rows it leaves out of an answer."""
     aare: bytes = AARE_OK
     lists: bool = True
     asked: list[str] = field(default_factory=list)
@@ -144,7 +147,7 @@ class ScriptedMeter:
         if kind == "entry":
             first, last = int.from_bytes(access[4:8]), int.from_bytes(access[9:13])
             rows = rows[first - 1 : last]
-        return b"\x00" + wire(array(*rows))
+        return b"\x00" + wire(array(*rows[: len(rows) - self.shift(kind, access)]))
 
 
 BLOCK = "1.0.99.1.0.255"

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from edge_agent.errors import MeterRefusedError, MeterUnavailableError
+from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError
 from edge_agent.readers.modbus.register_map import Block, Function
 from edge_agent.readers.modbus.transport import TcpBlocks
 from tests.edge_agent.readers.peers import Peer, listening
@@ -155,6 +155,19 @@ async def test_a_busy_meter_or_gateway_is_unavailable(code: int) -> None:
         meter = blocks(port)
         with pytest.raises(MeterUnavailableError, match=f"exception {code}"):
             await meter.read(SERIAL)
+        await meter.close()
+
+
+async def test_an_answer_of_another_function_is_refused() -> None:
+    async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await request(reader)
+        writer.write(reply(asked[:7] + b"\x03" + asked[8:], 1, 2, 3, 4))
+        await reader.read()
+
+    async with listening(other) as port:
+        meter = blocks(port)
+        with pytest.raises(MeterDecodeError, match="4 input registers from 0x0048, got function 3"):
+            await meter.read(ENERGIES)
         await meter.close()
 
 
