@@ -1,0 +1,1 @@
+"""Validation: pure rules over declared inputs, versioned parameters, findings with their numbers."""

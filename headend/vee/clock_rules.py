@@ -1,0 +1,132 @@
+"""Rules that judge the meter's clock: by what the headers measured, and by what the meter said.
+
+Only checks count that compared the clock with something: a header without an offset says nothing either way.
+Source: docs/vee-rules.md V09, V10; EVIDENCE P10.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeAlias
+
+from headend.readings import Finding
+from headend.vee.rule import Material, Standing, finding
+from signing.interval import MAX_INSTANT, ist_text
+from signing.statements.rule_set import Rule
+from signing.statements.window_actual import Verdict
+
+_MS_PER_S = 1000
+
+_Reason: TypeAlias = tuple[tuple[str, int], str]
+"""One number with its name, and the finding in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class _Check:
+    """One comparison of the meter's clock with a reference: meter minus reference at `read_at_utc`."""
+
+    read_at_utc: int
+    offset_ms: int
+    batch: bytes
+
+    @property
+    def ahead_s(self) -> int:
+        """How far a fast meter stamps ahead, in whole seconds rounded up; 0 for a slow one."""
+        return max(0, -(-self.offset_ms // _MS_PER_S))
+
+
+def offset(material: Material, rule: Rule) -> tuple[Finding, ...]:
+    """V09 CLOCK: the meter's clock is right whenever it is checked.
+
+    Off by more than `warn_s`: a note. Off by more than `fail_s`: since the last good check, and until the next one, no block can be
+    told from its neighbour; they are SUSPECT.
+    """
+    fail_ms = rule.parameters["fail_s"] * _MS_PER_S
+    checks = sorted(check for chain in material.chains for check in _checks(chain))
+    good = [check for check in checks if abs(check.offset_ms) <= fail_ms]
+    doubted: dict[int, Finding] = {}
+    for check in checks:
+        if abs(check.offset_ms) <= fail_ms:
+            continue
+        since = max((g.read_at_utc for g in good if g.read_at_utc < check.read_at_utc), default=0)
+        until = min((g.read_at_utc for g in good if g.read_at_utc > check.read_at_utc), default=MAX_INSTANT)
+        until = max(until, check.read_at_utc + check.ahead_s)
+        for start in material.grid():
+            if start < until and since < start + material.period_s:
+                doubted.setdefault(start, _clock(rule, start, check, Verdict.SUSPECT))
+    return _notes(material, rule, fail_ms) + tuple(doubted[start] for start in sorted(doubted))
+
+
+def change(material: Material, rule: Rule) -> tuple[Finding, ...]:
+    """V10 CLKSET: where the clock was set, stepped or doubtful, the block and its neighbours are SUSPECT.
+
+    Either a copy carries one of `flag_bits`, or two checks of one chain that follow one another differ by more than `step_s`: then the
+    step lies between them, in the meter's stamps.
+    """
+    reasons: dict[int, _Reason] = {}
+    for start, copy in material.copies:
+        bits = copy.reading.flags & rule.parameters["flag_bits"]
+        if bits:
+            because = f"the meter's clock was set or is doubtful at {ist_text(start)}"
+            reasons.setdefault(start, (("flag_bits", bits), because))
+    for chain in material.chains:
+        for before, after in pairwise(_checks(chain)):
+            step_ms = after.offset_ms - before.offset_ms
+            if abs(step_ms) > rule.parameters["step_s"] * _MS_PER_S:
+                until = after.read_at_utc + max(before.ahead_s, after.ahead_s)
+                because = f"the meter's clock stepped by {step_ms} ms before {ist_text(after.read_at_utc)}"
+                for start in material.grid():
+                    if start <= until and before.read_at_utc <= start + material.period_s:
+                        reasons.setdefault(start, (("step_ms", step_ms), because))
+    around = _with_neighbours(reasons, rule.parameters["neighbour_blocks"] * material.period_s, material.period_s)
+    return tuple(
+        finding(
+            rule,
+            "CLKSET",
+            Verdict.SUSPECT,
+            around[start][1],
+            numbers=dict([around[start][0]]),
+            block_utc=start,
+        )
+        for start in material.grid()
+        if start in around
+    )
+
+
+def _checks(chain: Standing) -> list[_Check]:
+    return sorted(
+        _Check(read_at_utc=batch.header.read_at_utc, offset_ms=batch.header.clock_offset_ms, batch=batch.digest)
+        for batch in chain.counting
+        if batch.header.clock_offset_ms is not None
+    )
+
+
+def _notes(material: Material, rule: Rule, fail_ms: int) -> tuple[Finding, ...]:
+    """One note for each batch with a block of the context whose clock was off by more than the warning."""
+    stating = {copy.batch.digest for _, copy in material.copies}
+    warn_ms = rule.parameters["warn_s"] * _MS_PER_S
+    return tuple(
+        _clock(rule, None, check, Verdict.VALID)
+        for chain in material.chains
+        for check in _checks(chain)
+        if check.batch in stating and warn_ms < abs(check.offset_ms) <= fail_ms
+    )
+
+
+def _clock(rule: Rule, start: int | None, check: _Check, verdict: Verdict) -> Finding:
+    return finding(
+        rule,
+        "CLOCK",
+        verdict,
+        f"the meter's clock was off by {check.offset_ms} ms at {ist_text(check.read_at_utc)}",
+        numbers={"offset_ms": check.offset_ms, "read_at_utc": check.read_at_utc},
+        block_utc=start,
+        batch=check.batch,
+    )
+
+
+def _with_neighbours(reasons: dict[int, _Reason], reach_s: int, period_s: int) -> dict[int, _Reason]:
+    around: dict[int, _Reason] = {}
+    for start, reason in sorted(reasons.items()):
+        for near in range(start - reach_s, start + reach_s + 1, period_s):
+            around.setdefault(near, reason)
+    return around
