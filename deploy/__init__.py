@@ -1,0 +1,1 @@
+"""How Sakshi is run: the local demonstration, and examples for operators."""

@@ -1,0 +1,105 @@
+"""The demonstration's processes: started with a log file each, watched, and all stopped again by process id."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+STOP_S = 10
+"""How long a process may take to end before it is killed."""
+
+_PAUSE_S = 0.05
+
+
+class DemoError(Exception):
+    """The demonstration cannot go on; the message says what was expected and where to look."""
+
+
+class Processes:
+    """Everything that was started. Use `running()`: it stops them in reverse order, whatever happens."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, command: Sequence[str]) -> Path:
+        """Starts `command`; its output goes to the log file that this gives."""
+        log = self.log(name)
+        with log.open("wb") as stream:
+            # A session of its own: Ctrl-C reaches this program only, which then stops the others in order.
+            self._running[name] = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        return log
+
+    def log(self, name: str) -> Path:
+        """Where the output of a process goes."""
+        return self._logs / f"{name}.log"
+
+    def wait_for(self, name: str, word: str, timeout_s: float) -> str:
+        """The rest of the first line of a process's output that begins with `word`.
+
+        Raises:
+            DemoError: the process ended, or did not say it in time.
+        """
+        ends = time.monotonic() + timeout_s
+        while time.monotonic() < ends:
+            for line in self.log(name).read_text(errors="replace").splitlines():
+                if line.startswith(word):
+                    return line.removeprefix(word).strip()
+            self.check()
+            time.sleep(_PAUSE_S)
+        raise DemoError(f"{name} did not say '{word} …' in {timeout_s:g} s:\n{_tail(self.log(name))}")
+
+    def check(self) -> None:
+        """Raises `DemoError` when a process has ended by itself."""
+        for name, process in self._running.items():
+            code = process.poll()
+            if code is not None:
+                raise DemoError(f"{name} ended with exit code {code}:\n{_tail(self.log(name))}")
+
+    def stop(self) -> None:
+        """Ends every process, the last started first, and waits for it."""
+        for process in reversed(self._running.values()):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    process.wait(STOP_S)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+        self._running.clear()
+
+
+@contextmanager
+def running(logs: Path) -> Iterator[Processes]:
+    """Processes that are stopped at the end of the block, however it ends."""
+    found = Processes(logs)
+    try:
+        yield found
+    finally:
+        found.stop()
+
+
+def program(name: str) -> str:
+    """The path of one of this environment's programs."""
+    return str(Path(sys.executable).parent / name)
+
+
+def run(command: Sequence[str]) -> str:
+    """The output of a command that ends by itself.
+
+    Raises:
+        DemoError: it failed; with what it said.
+    """
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise DemoError(f"{' '.join(command)} ended with exit code {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def _tail(log: Path, lines: int = 15) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
