@@ -1,0 +1,1 @@
+"""Where envelopes come from and where answers go."""
