@@ -12,8 +12,9 @@ from pathlib import Path
 import httpx
 
 from ledger_client import key_file
+from ledger_client.contract import Contract
 from ledger_client.http import is_loopback, open_ledger, open_platform_ledger
-from ledger_client.ledger import Contract, LedgerError, LedgerProtocolError, Side, Trade, TradeQuery
+from ledger_client.ledger import LedgerError, LedgerProtocolError, Side, Trade, TradeQuery
 from ledger_client.sandbox import store
 from ledger_client.sandbox.app import DEFAULT_SLOW_S, create_app
 from ledger_client.sandbox.exchange import Exchange

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from ledger_client.contract import Contract, WriteReceipt
 from ledger_client.exact_json import JsonError, dumps, kwh, loads
 from ledger_client.foreign_fields import (
     json_array,
@@ -25,7 +26,6 @@ from ledger_client.foreign_fields import (
 )
 from ledger_client.ledger import (
     Allocation,
-    Contract,
     LedgerError,
     LedgerProtocolError,
     LedgerRefusedError,
@@ -40,7 +40,6 @@ from ledger_client.ledger import (
     TradeType,
     TradeUnknownError,
     UnreadableRecord,
-    WriteReceipt,
 )
 from signing.errors import SigningError
 from signing.interval import Interval, parse_instant, utc_text

@@ -16,9 +16,9 @@ from typing import Self
 import httpx
 
 from ledger_client import deg
+from ledger_client.contract import Contract, WriteReceipt
 from ledger_client.ledger import (
     Confirmation,
-    Contract,
     LedgerProtocolError,
     LedgerUnavailableError,
     Listing,
@@ -27,7 +27,6 @@ from ledger_client.ledger import (
     Trade,
     TradeQuery,
     UnreadableRecord,
-    WriteReceipt,
 )
 from ledger_client.signature import DEFAULT_LIFETIME_S, HttpSigner, digest_header
 

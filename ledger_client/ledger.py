@@ -274,45 +274,6 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WriteReceipt:
-    """A ledger's answer to a platform's put."""
-
-    record_id: str
-    row_digest: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contract:
-    """One platform's statement of a trade. A field that is None is left to the other platform's statement."""
-
-    role: Side
-    transaction_id: str
-    order_item_id: str
-    platform_id_buyer: str | None = None
-    platform_id_seller: str | None = None
-    discom_id_buyer: str | None = None
-    discom_id_seller: str | None = None
-    buyer_id: str | None = None
-    seller_id: str | None = None
-    trade_time: str | None = None
-    delivery_start: str | None = None
-    delivery_end: str | None = None
-    quantity_wh: int | None = None
-    price_inr_per_kwh: Decimal | None = None
-    client_reference: str | None = None
-
-    def __post_init__(self) -> None:
-        own = self.platform_id_buyer if self.role is Side.BUYER else self.platform_id_seller
-        if not own:
-            raise LedgerProtocolError(f"expected the putting platform's own id for role {self.role.value}")
-        if self.quantity_wh is not None and not 0 < self.quantity_wh <= MAX_WH:
-            raise LedgerProtocolError(f"expected 1 to {MAX_WH} Wh, got {self.quantity_wh} in 'quantity_wh'")
-        price = self.price_inr_per_kwh
-        if price is not None and not (price.is_finite() and price >= 0):
-            raise LedgerProtocolError(f"expected a price of at least 0, got {price} in 'price_inr_per_kwh'")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
     """What the ledger's rows say after a post, beside what its receipt said."""
 

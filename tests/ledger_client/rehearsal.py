@@ -11,8 +11,9 @@ from pathlib import Path
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ledger_client.contract import Contract
 from ledger_client.http import HttpLedger, HttpPlatformLedger, open_ledger, open_platform_ledger
-from ledger_client.ledger import Contract, Posting, Side, TradeStatus, client_reference
+from ledger_client.ledger import Posting, Side, TradeStatus, client_reference
 from ledger_client.sandbox import store
 from ledger_client.sandbox.app import create_app
 from ledger_client.sandbox.exchange import Exchange

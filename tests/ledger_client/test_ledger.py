@@ -1,7 +1,6 @@
 """The values of the seam: what a constructor refuses, and how a confirmation compares."""
 
 from dataclasses import replace
-from decimal import Decimal
 
 import pytest
 
@@ -17,7 +16,7 @@ from ledger_client.ledger import (
     client_reference,
 )
 from signing.interval import Interval
-from tests.ledger_client.rehearsal import BUYER_METER, END, SELLER_METER, START, START_UTC, contract, posting
+from tests.ledger_client.rehearsal import BUYER_METER, END, SELLER_METER, START, START_UTC, posting
 
 TRADE = Trade(
     transaction_id="tx-1",
@@ -94,19 +93,6 @@ def test_a_page_is_1_to_500_rows(size: int) -> None:
     assert TradeQuery(page_size=1).page_size == 1
     with pytest.raises(LedgerProtocolError, match="page_size"):
         TradeQuery(page_size=size)
-
-
-def test_a_contract_names_the_platform_that_puts_it() -> None:
-    assert contract(Side.SELLER, platform_id_buyer=None).platform_id_buyer is None
-    with pytest.raises(LedgerProtocolError, match="SELLER"):
-        contract(Side.SELLER, platform_id_seller=None)
-    with pytest.raises(LedgerProtocolError, match="BUYER"):
-        contract(Side.BUYER, platform_id_buyer=None)
-    with pytest.raises(LedgerProtocolError, match="quantity_wh"):
-        contract(quantity_wh=0)
-    for price in ("NaN", "Infinity", "-0.01"):
-        with pytest.raises(LedgerProtocolError, match="price_inr_per_kwh"):
-            contract(price_inr_per_kwh=Decimal(price))
 
 
 def test_a_meter_stands_on_its_side_and_may_stand_on_both() -> None:
