@@ -17,6 +17,19 @@ ROOTS_REMEMBERED = 1024
 """Verified checkpoints that are known by heart: a broker may deliver one again."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delays:
+    """How patient the uplink is, in seconds."""
+
+    answer_s: int = 30
+    """A batch without an answer for this long is sent again."""
+    first_s: int = 5
+    """First pause after a failure; it doubles up to `longest_s`, and is shortened by up to half at random."""
+    longest_s: int = 900
+    in_flight: int = 32
+    """Most batches that are sent and not answered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pending:
     """A batch to send, as the outbox keeps it."""

@@ -19,6 +19,7 @@ from edge_agent.steps import (
     Arrived,
     Connect,
     Delay,
+    Delays,
     Event,
     Ignored,
     LinkDown,
@@ -46,19 +47,6 @@ from signing.statements.answers import Command, Disposition, Refusal
 
 SHRANK, TWO_TREES, NO_EXTENSION = 3, 4, 5
 """Checks of `signing.log.seen`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delays:
-    """How patient the uplink is, in seconds."""
-
-    answer_s: int = 30
-    """A batch without an answer for this long is sent again."""
-    first_s: int = 5
-    """First pause after a failure; it doubles up to `longest_s`, and is shortened by up to half at random."""
-    longest_s: int = 900
-    in_flight: int = 32
-    """Most batches that are sent and not answered."""
 
 
 class _Link(Enum):

@@ -110,12 +110,16 @@ class Outbox:
                 f"the state is that of key {self.kid.hex()[:16]}, the configured key is {kid.hex()[:16]}: restore the "
                 "one that belongs to the other, or run `sakshi-agent init --new-key`"
             )
-        named = {row[0] for row in self._database.all("SELECT meter FROM enrolled WHERE kid = ?", kid)}
-        missing = sorted(set(meters) - named)
+        missing = self.unnamed(meters)
         if missing:
             raise StateError(
                 f"no EnrolRequest names {', '.join(missing)}: run `sakshi-agent init` and hand the new file to the discom"
             )
+
+    def unnamed(self, meters: Iterable[str]) -> list[str]:
+        """Those of `meters` that no EnrolRequest of the key that signs now names, sorted."""
+        rows = self._database.all("SELECT meter FROM enrolled WHERE kid = ?", self.kid)
+        return sorted(set(meters) - {row[0] for row in rows})
 
     # Signing
 
@@ -287,10 +291,10 @@ class Outbox:
         rows = self._database.all("SELECT size, root FROM checkpoint ORDER BY size DESC LIMIT ?", ROOTS_REMEMBERED)
         return dict(cast("list[tuple[int, bytes]]", rows))
 
-    def heads(self) -> tuple[Retirement, ...]:
-        """The last batch of every chain of the key that signs now, by meter: what a new key retires."""
+    def heads(self, kid: bytes) -> tuple[Retirement, ...]:
+        """The last batch of every chain of the key `kid`, by meter: what a new key retires."""
         rows = self._database.all(
-            "SELECT meter, kid, next_sequence - 1, previous FROM chain WHERE kid = ? ORDER BY meter", self.kid
+            "SELECT meter, kid, next_sequence - 1, previous FROM chain WHERE kid = ? ORDER BY meter", kid
         )
         return tuple(
             Retirement(meter=meter, kid=kid, last=last, digest=digest)

@@ -1,0 +1,223 @@
+"""The running agent: one task a meter, one for the uplink, and the only clock.
+
+No error of one meter delays another's. What ends the process is only what a restart or an operator must mend: a state that is
+gone or another's, a key that cannot be used.
+"""
+
+import asyncio
+import ctypes
+import fcntl
+import hashlib
+import logging
+import os
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import TypeAlias
+
+from edge_agent import clock
+from edge_agent.config import Config, MeterSettings
+from edge_agent.errors import MeterUnavailableError, ReaderError
+from edge_agent.forward import Forwarder
+from edge_agent.journal import fields
+from edge_agent.outbox.errors import OutboxFullError, StateError
+from edge_agent.outbox.outbox import Outbox
+from edge_agent.poll import IdentityError, MemoryMeter, Outcome, SampledMeter, Site
+from edge_agent.readers.reader import Reader, SampledReader
+from edge_agent.steps import Tick
+from signing.canonical import SALT_SIZE
+from signing.errors import KeyUnavailableError
+from signing.keys import Signer
+from signing.statements.reading_batch import ClockSource
+
+LOG = logging.getLogger("sakshi.agent")
+
+LEAST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 3600.0
+"""A clock that was set back keeps no meter waiting for longer."""
+
+OpenReader: TypeAlias = Callable[[str], Reader | SampledReader]
+FATAL = (StateError, KeyUnavailableError)
+
+
+class Agent:
+    """One gateway's agent. `now_s` is the clock; `open_reader` gives an unconnected reader for a URL."""
+
+    def __init__(
+        self,
+        settings: Config,
+        outbox: Outbox,
+        signer: Signer,
+        open_reader: OpenReader,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._config = settings
+        self._outbox = outbox
+        self._open_reader = open_reader
+        self._now_s = now_s
+        self._site = Site(
+            poll=settings.poll,
+            outbox=outbox,
+            signer=signer,
+            software=software_digest(),
+            now_ms=lambda: int(now_s() * 1000),
+            reference=clock_reference,
+            salt=fresh_salt,
+        )
+        self._forwarder = Forwarder(settings, outbox, now_s, self._wake_up)
+        self._wake = {meter.id: asyncio.Event() for meter in settings.meters}
+
+    async def run(self) -> None:
+        """Runs until cancelled.
+
+        Raises:
+            ExceptionGroup: of `StateError` or `KeyUnavailableError`, when a restart or an operator is needed.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for meter in self._config.meters:
+                    tasks.create_task(self._supervise(meter.id, self._meter_step(meter)), name=f"meter {meter.id}")
+                tasks.create_task(self._supervise("uplink", self._forwarder.step), name="uplink")
+        finally:
+            await self._forwarder.close()
+
+    async def _supervise(self, name: str, step: Callable[[], Awaitable[None]]) -> None:
+        """The one supervising loop: a fault of one step is recorded against its name, and the loop lives."""
+        while True:
+            try:
+                await step()
+            except FATAL:
+                raise
+            except Exception:
+                LOG.exception("unexpected fault", extra=fields(task=name))
+                await asyncio.sleep(self._config.poll.interval_s)
+
+    # Meters
+
+    def _meter_step(self, settings: MeterSettings) -> Callable[[], Awaitable[None]]:
+        """What one meter's task does again and again: wait, look, sign."""
+        memory, sampled = MemoryMeter(self._site, settings), SampledMeter(self._site, settings)
+
+        async def step() -> None:
+            pause_s: float = self._config.poll.interval_s
+            try:
+                reader = self._open_reader(settings.url)
+                if isinstance(reader, Reader):
+                    pause_s = await self._look(memory, settings, reader)
+                else:
+                    pause_s = await self._sample(sampled, settings, reader)
+            except OutboxFullError as error:
+                LOG.warning("reading stopped", extra=fields(meter=settings.id, reason=str(error)))
+            except IdentityError as error:
+                LOG.error("another meter answers", extra=fields(meter=settings.id, reason=str(error)))  # noqa: TRY400 - no trace: the message is for an operator
+            except ReaderError as error:
+                pause_s = max(pause_s, getattr(error, "retry_after_s", None) or 0)
+                level = logging.INFO if isinstance(error, MeterUnavailableError) else logging.WARNING
+                LOG.log(level, "meter not read", extra=fields(meter=settings.id, reason=str(error)))
+            await self._pause(settings.id, pause_s)
+
+        return step
+
+    async def _look(self, meter: MemoryMeter, settings: MeterSettings, reader: Reader) -> float:
+        self._require_room()
+        async with reader:
+            outcome = await meter.look(reader)
+        self._report(settings, outcome)
+        return max(LEAST_PAUSE_S, outcome.next_utc - self._now_s())
+
+    async def _sample(self, meter: SampledMeter, settings: MeterSettings, reader: SampledReader) -> float:
+        boundary = meter.boundary_to_witness()
+        if boundary is not None:
+            try:
+                async with reader:
+                    await meter.sample(reader, boundary)
+            except MeterUnavailableError as error:
+                LOG.info("meter not read", extra=fields(meter=settings.id, reason=str(error)))
+                if meter.boundary_to_witness() == boundary:
+                    return LEAST_PAUSE_S  # the boundary can still be witnessed
+        outcome = meter.sign_due()
+        self._report(settings, outcome)
+        return max(0.0, outcome.next_utc - self._now_s())
+
+    def _report(self, settings: MeterSettings, outcome: Outcome) -> None:
+        for fault in outcome.faults:
+            LOG.warning("span not read", extra=fields(meter=settings.id, reason=fault))
+        if outcome.batches:
+            LOG.info("signed", extra=fields(meter=settings.id, batches=outcome.batches, blocks=outcome.blocks))
+            self._forwarder.hear(Tick())
+
+    def _require_room(self) -> None:
+        if not self._outbox.has_room():
+            raise OutboxFullError(f"{self._config.capacity} batches are unanswered; see `sakshi-agent outbox`")
+
+    def _wake_up(self, meter: str) -> None:
+        if meter in self._wake:
+            self._wake[meter].set()
+
+    async def _pause(self, meter: str, pause_s: float) -> None:
+        """Waits, but not longer than until something is asked of the meter; a wrong clock never stops it for good."""
+        wake = self._wake[meter]
+        try:
+            async with asyncio.timeout(min(pause_s, LONGEST_PAUSE_S)):
+                await wake.wait()
+        except TimeoutError:
+            pass
+        wake.clear()
+
+
+@contextmanager
+def only_one(settings: Config) -> Iterator[None]:
+    """Holds the state for this process.
+
+    Raises:
+        StateError: another agent runs on it; two would only hinder one another.
+    """
+    try:
+        descriptor = os.open(settings.lock_file, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StateError(
+            f"cannot open '{settings.lock_file}' ({error.strerror}): correct 'state', or run `sakshi-agent init`"
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise StateError(f"another agent runs on '{settings.state}': stop it first") from error
+    finally:
+        os.close(descriptor)
+
+
+def fresh_salt() -> bytes:
+    """16 random bytes."""
+    return secrets.token_bytes(SALT_SIZE)
+
+
+def software_digest() -> bytes:
+    """SHA-256 over the agent's own source files, by name: which program signed."""
+    hashed = hashlib.sha256()
+    for name, entry in sorted(_sources(resources.files("edge_agent"), "edge_agent")):
+        content = hashlib.sha256(entry.read_bytes()).digest()
+        hashed.update(name.encode() + b"\x00" + content)
+    return hashed.digest()
+
+
+def clock_reference() -> ClockSource:
+    """What the gateway's clock is worth now, as its kernel says; without such a kernel, no more than itself."""
+    try:
+        # modes = 0: reads only. The structure is 208 bytes on 64-bit Linux; the kernel fills what it knows.
+        state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512))
+    except (OSError, AttributeError):
+        return ClockSource.GATEWAY
+    return clock.reference_of(state)
+
+
+def _sources(folder: Traversable, name: str) -> Iterator[tuple[str, Traversable]]:
+    for entry in folder.iterdir():
+        path = f"{name}/{entry.name}"
+        if entry.is_dir() and entry.name != "__pycache__":
+            yield from _sources(entry, path)
+        elif entry.name.endswith((".py", ".sql", ".toml")):
+            yield path, entry

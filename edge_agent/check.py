@@ -1,0 +1,78 @@
+"""`sakshi-agent check`: does everything that the configuration names answer, and is it what it should be?"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge_agent.config import Config, MeterSettings
+from edge_agent.errors import ReaderError
+from edge_agent.forward import broker_credentials
+from edge_agent.mqtt import Link, Purpose
+from edge_agent.outbox.errors import OutboxError
+from edge_agent.outbox.outbox import Outbox
+from edge_agent.poll import IdentityError, require_identity
+from edge_agent.readers.reader import Reader, SampledReader
+from edge_agent.steps import Arrived, LinkDown, LinkUp
+from signing.errors import SigningError
+from signing.signer import open_signer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What became of one thing that was checked."""
+
+    what: str
+    is_good: bool
+    text: str
+    """What was found; for a bad one, with the remedy. Never a secret."""
+
+
+async def check(settings: Config, open_reader: Callable[[str], Reader | SampledReader]) -> list[Finding]:
+    """The key and the state, every meter, the broker. Nothing is signed, sent or changed."""
+    findings = [_key(settings)]
+    findings += await asyncio.gather(*(_meter(meter, open_reader) for meter in settings.meters))
+    findings.append(await _broker(settings))
+    return findings
+
+
+def _key(settings: Config) -> Finding:
+    try:
+        kid = open_signer(settings.key).public_key.kid
+        with Outbox(settings.database, capacity=settings.capacity) as outbox:
+            outbox.require(gateway=settings.gateway, kid=kid, meters=[meter.id for meter in settings.meters])
+    except (SigningError, OutboxError) as error:
+        return Finding(what="key and state", is_good=False, text=str(error))
+    return Finding(what="key and state", is_good=True, text=f"key {kid.hex()}")
+
+
+async def _meter(settings: MeterSettings, open_reader: Callable[[str], Reader | SampledReader]) -> Finding:
+    what = f"meter {settings.id}"
+    try:
+        async with open_reader(settings.url) as reader:
+            serial = (await reader.identity()).serial
+            require_identity(settings, serial)
+            period_s = (await reader.layout()).capture_period_s if isinstance(reader, Reader) else None
+    except (ReaderError, IdentityError) as error:
+        return Finding(what=what, is_good=False, text=str(error))
+    if period_s is not None and settings.period_s not in {None, period_s}:
+        text = f"expected blocks of {settings.period_s} s, the meter's are {period_s} s: correct 'period_s'"
+        return Finding(what=what, is_good=False, text=text)
+    shown = "gives no serial number" if serial is None else f"serial number {serial}"
+    return Finding(what=what, is_good=True, text=f"{shown}, {reader.origin.value}")
+
+
+async def _broker(settings: Config) -> Finding:
+    what = f"broker {settings.broker.host}:{settings.broker.port}"
+    heard: asyncio.Queue[LinkUp | LinkDown | Arrived] = asyncio.Queue()
+    try:
+        link = Link(settings.broker, settings.address, Purpose.CHECK, broker_credentials(settings), heard.put_nowait)
+    except (SigningError, OSError) as error:
+        return Finding(what=what, is_good=False, text=str(error))
+    try:
+        await link.open()
+        event = await heard.get()
+    finally:
+        await link.close()
+    if isinstance(event, LinkDown):
+        return Finding(what=what, is_good=False, text=event.reason)
+    return Finding(what=what, is_good=True, text=f"connected, subscribed to {settings.address.down}")

@@ -1,0 +1,180 @@
+"""`sakshi-agent`: reads meters, signs what they say, and sends it to the discom's head-end."""
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge_agent import agent, enrol
+from edge_agent.check import check
+from edge_agent.config import Config, load
+from edge_agent.errors import ReaderError
+from edge_agent.forward import broker_credentials
+from edge_agent.journal import JsonLines, TextLines
+from edge_agent.outbox.errors import OutboxError
+from edge_agent.outbox.outbox import Outbox
+from edge_agent.outbox.report import Entry
+from edge_agent.readers.open import open_reader
+from edge_agent.readers.report import read_all
+from signing.errors import DecodeError, SigningError
+from signing.interval import Interval, ist_text, parse_instant, utc_text
+from signing.signer import open_signer
+
+DONE, REFUSED, MISUSE = 0, 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command. 0 done, 1 refused or found something, 2 misuse."""
+    arguments = _parser().parse_args(argv)
+    _configure_logging()
+    try:
+        if arguments.command == "read":
+            return _read(arguments)
+        try:
+            settings = load(arguments.config)
+        except DecodeError as error:
+            print(error, file=sys.stderr)
+            return MISUSE
+        return _COMMANDS[arguments.command](settings, arguments)
+    except (OutboxError, SigningError, ReaderError) as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sakshi-agent", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+
+    init = commands.add_parser("init", help="make the state and the key, and write the EnrolRequest for the discom")
+    init.add_argument("--new-key", action="store_true", help="replace the key: after a loss of state, or to rotate it")
+    run = commands.add_parser("run", help="read, sign and send until stopped")
+    read = commands.add_parser("read", help="print what a meter says, without signing anything")
+    read.add_argument("url", help="e.g. dlms+tcp://192.0.2.7:4059?client=16")
+    read.add_argument("--from", dest="start", metavar="TIME", help="print blocks from here (RFC 3339 with an offset)")
+    read.add_argument("--to", dest="end", metavar="TIME", help="print blocks up to here")
+    read.add_argument("--json", action="store_true", help="one JSON object on one line")
+    outbox = commands.add_parser("outbox", help="list what is signed and not answered, or release what is parked")
+    outbox.add_argument("action", nargs="?", choices=("release",), help="send parked batches again")
+    outbox.add_argument("number", nargs="?", help="the number in the list, or all")
+    outbox.add_argument("--json", action="store_true", help="one JSON object a line")
+    checking = commands.add_parser("check", help="check the configuration, the key, every meter and the broker")
+    for command in (init, run, outbox, checking):
+        command.add_argument("--config", type=Path, required=True, metavar="FILE", help="the agent's TOML file")
+    return parser
+
+
+def _configure_logging() -> None:
+    stream = logging.StreamHandler(sys.stderr)
+    stream.setFormatter(TextLines() if sys.stderr.isatty() else JsonLines())
+    root = logging.getLogger("sakshi")
+    root.handlers = [stream]
+    root.setLevel(logging.INFO)
+    root.propagate = False
+
+
+def _init(settings: Config, arguments: argparse.Namespace) -> int:
+    make = enrol.replace_key if arguments.new_key else enrol.initialise
+    enrolment = make(settings, agent.fresh_salt)
+    print(f"key      {enrolment.kid.hex()}")
+    print(f"enrolment {enrolment.file}")
+    print("Hand the enrolment file to the discom, and keep the key's number to compare it with theirs.")
+    return DONE
+
+
+def _run(settings: Config, _: argparse.Namespace) -> int:
+    signer = open_signer(settings.key)
+    broker_credentials(settings)  # a password that cannot be read is found before anything starts
+    with agent.only_one(settings), Outbox(settings.database, capacity=settings.capacity) as outbox:
+        outbox.require(
+            gateway=settings.gateway, kid=signer.public_key.kid, meters=[meter.id for meter in settings.meters]
+        )
+        return asyncio.run(_until_stopped(agent.Agent(settings, outbox, signer, open_reader)))
+
+
+async def _until_stopped(running: agent.Agent) -> int:
+    task = asyncio.ensure_future(running.run())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        return DONE
+    except ExceptionGroup as group:
+        expected, others = group.split((OutboxError, SigningError))
+        if others is not None:
+            raise others from None
+        for error in [] if expected is None else expected.exceptions:
+            logging.getLogger("sakshi.agent").critical(str(error))
+    return REFUSED
+
+
+def _read(arguments: argparse.Namespace) -> int:
+    if (arguments.start is None) != (arguments.end is None):
+        print("expected both --from and --to, or neither", file=sys.stderr)
+        return MISUSE
+    try:
+        span = None
+        if arguments.start is not None:
+            span = Interval(parse_instant(arguments.start, "--from"), parse_instant(arguments.end, "--to"))
+    except DecodeError as error:
+        print(error, file=sys.stderr)
+        return MISUSE
+    report = asyncio.run(read_all(arguments.url, span))
+    print(json.dumps(report, indent=None if arguments.json else 2))
+    return DONE
+
+
+def _outbox(settings: Config, arguments: argparse.Namespace) -> int:
+    number = arguments.number
+    is_number = number is not None and number.isascii() and number.isdecimal()
+    if arguments.action == "release" and not (is_number or number == "all"):
+        print("expected `outbox release NUMBER` or `outbox release all`", file=sys.stderr)
+        return MISUSE
+    with Outbox(settings.database, capacity=settings.capacity) as outbox:
+        if arguments.action == "release":
+            released = outbox.release(int(number) if is_number else None)
+            print(f"released {released}")
+            return DONE if released else REFUSED
+        for entry in outbox.report.unanswered():
+            print(_entry_json(entry) if arguments.json else _entry_text(entry))
+        backlog = outbox.report.backlog()
+        if not arguments.json:
+            print(f"{backlog.waiting} waiting, {backlog.parked} parked, {backlog.receipted} receipted")
+    return DONE
+
+
+def _entry_text(entry: Entry) -> str:
+    span = f"{ist_text(entry.span.start_utc)} to {ist_text(entry.span.end_utc)}"
+    refusal = f"  refused {entry.refusal}" if entry.refusal else ""
+    return f"{entry.place:>6}  {entry.state:<8} {entry.meter} #{entry.sequence}  {span}  attempts {entry.attempts}{refusal}"
+
+
+def _entry_json(entry: Entry) -> str:
+    return json.dumps(
+        {
+            "number": entry.place,
+            "state": entry.state,
+            "meter": entry.meter,
+            "sequence": entry.sequence,
+            "digest": entry.digest.hex(),
+            "start": utc_text(entry.span.start_utc),
+            "end": utc_text(entry.span.end_utc),
+            "attempts": entry.attempts,
+            "refusal": entry.refusal,
+        }
+    )
+
+
+def _check(settings: Config, _: argparse.Namespace) -> int:
+    findings = asyncio.run(check(settings, open_reader))
+    for finding in findings:
+        print(f"{'ok  ' if finding.is_good else 'BAD '} {finding.what}: {finding.text}")
+    return DONE if all(finding.is_good for finding in findings) else REFUSED
+
+
+_COMMANDS = {"init": _init, "run": _run, "outbox": _outbox, "check": _check}

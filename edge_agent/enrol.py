@@ -1,0 +1,140 @@
+"""The identity of a gateway: its key, its state and what it asks of the discom.
+
+`init` makes all three or none that matters: the state is the last to come into being, and without it nothing is ever signed.
+
+Source: EVIDENCE §§1, 3; docs/wire-format.md §4.2.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_agent.config import Config
+from edge_agent.outbox.errors import StateError
+from edge_agent.outbox.outbox import Enrolled, Outbox
+from signing.backends.file import create_key, open_key
+from signing.envelope import Envelope, Signed, sign
+from signing.keys import Algorithm, Signer
+from signing.statements.enrolment import EnrolRequest, Retirement, enrolment_file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """What `init` made."""
+
+    kid: bytes
+    file: Path
+    """The EnrolRequest, for the discom."""
+
+
+def initialise(config: Config, salt: Callable[[], bytes]) -> Enrolment:
+    """A new key (or the one that is there), a new state, and the EnrolRequest; for a state that exists, the EnrolRequest of
+    meters that no earlier one names.
+
+    Raises:
+        StateError: the key has been used with a state that is gone, or there is nothing to do; with the remedy.
+        KeyUnavailableError: the key cannot be made or opened.
+    """
+    key_path = _key_path(config)
+    if not config.database.exists():
+        if key_path.exists():
+            raise StateError(
+                f"the key '{key_path}' exists but its state '{config.database}' does not: a key that has signed cannot go on "
+                "without its history. Run `sakshi-agent init --new-key`"
+            )
+        _prepare(config)
+        signer = create_key(str(key_path), Algorithm.ES256)
+        return _create(config, signer, salt)
+    with Outbox(config.database, capacity=config.capacity) as outbox:
+        signer = open_key(str(key_path))
+        outbox.require(gateway=config.gateway, kid=signer.public_key.kid, meters=())
+        if not outbox.unnamed(meter.id for meter in config.meters):
+            raise StateError(f"'{config.state}' is initialised and every meter is named: nothing was changed")
+        signed = _request(config, signer, (), salt)
+        enrolment = _write(config, signed, None)
+        outbox.enrol(_enrolled(config, signed))
+    return enrolment
+
+
+def replace_key(config: Config, salt: Callable[[], bytes]) -> Enrolment:
+    """A new key in the place of the old one, which is kept beside it; its EnrolRequest retires the old key's chains where the
+    state knows them, and is signed by the old key too where it can be opened.
+
+    Raises:
+        StateError: the state is another gateway's or unusable.
+        KeyUnavailableError: the key cannot be made.
+    """
+    _prepare(config)
+    key_path = _key_path(config)
+    old = open_key(str(key_path)) if key_path.exists() else None
+    fresh_path = key_path.with_name(f"{key_path.name}.new")
+    fresh_path.unlink(missing_ok=True)  # left by an `init --new-key` that did not finish; it never signed a batch
+    fresh = create_key(str(fresh_path), Algorithm.ES256)
+    if not config.database.exists():
+        _install(key_path, fresh_path, old)
+        return _create(config, fresh, salt)
+    with Outbox(config.database, capacity=config.capacity) as outbox:
+        if outbox.gateway != config.gateway:
+            raise StateError(
+                f"the state is that of gateway '{outbox.gateway}', the configuration says '{config.gateway}'"
+            )
+        heads = () if old is None else outbox.heads(old.public_key.kid)
+        signed = _request(config, fresh, heads, salt)
+        by_old_key = sign(signed.statement, old).envelope if old is not None else None
+        enrolment = _write(config, signed, by_old_key)
+        # From here on the state and the key differ until both are changed; in between nothing is signed, and this command
+        # run again makes another key.
+        outbox.enrol(_enrolled(config, signed))
+        _install(key_path, fresh_path, old)
+    return enrolment
+
+
+def _create(config: Config, signer: Signer, salt: Callable[[], bytes]) -> Enrolment:
+    signed = _request(config, signer, (), salt)
+    enrolment = _write(config, signed, None)
+    Outbox.create(config.database, _enrolled(config, signed))
+    return enrolment
+
+
+def _request(
+    config: Config, signer: Signer, retires: tuple[Retirement, ...], salt: Callable[[], bytes]
+) -> Signed[EnrolRequest]:
+    request = EnrolRequest(
+        gateway=config.gateway,
+        key=signer.public_key,
+        meters=tuple(meter.id for meter in config.meters),
+        retires=retires,
+        salt=salt(),
+    )
+    return sign(request, signer)
+
+
+def _enrolled(config: Config, signed: Signed[EnrolRequest]) -> Enrolled:
+    return Enrolled(gateway=config.gateway, kid=signed.kid, request=signed.digest, meters=signed.statement.meters)
+
+
+def _write(config: Config, signed: Signed[EnrolRequest], by_old_key: Envelope | None) -> Enrolment:
+    path = config.enrolment_file(signed.kid)
+    try:
+        path.write_bytes(enrolment_file(signed, by_old_key))
+    except OSError as error:
+        raise StateError(f"cannot write '{path}' ({error.strerror}): check the directory") from error
+    return Enrolment(kid=signed.kid, file=path)
+
+
+def _install(key_path: Path, fresh_path: Path, old: Signer | None) -> None:
+    if old is not None:
+        key_path.rename(key_path.with_name(f"{key_path.name}.{old.public_key.kid.hex()[:16]}"))
+    fresh_path.rename(key_path)
+
+
+def _prepare(config: Config) -> None:
+    for directory in (config.state, _key_path(config).parent):
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StateError(f"cannot make directory '{directory}' ({error.strerror})") from error
+
+
+def _key_path(config: Config) -> Path:
+    return Path(config.key.removeprefix("file:"))

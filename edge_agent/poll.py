@@ -1,0 +1,316 @@
+"""One look at one meter: read what is due, assemble it, sign it into the outbox.
+
+Time comes from the `Site`; nothing here sleeps. Every error of the meter leaves with the meter released and everything that was
+read so far signed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from edge_agent.assemble import (
+    Witnessed,
+    profile_readings,
+    profile_registers,
+    sampled_readings,
+    sampled_registers,
+    settled_span,
+    span_to_read,
+)
+from edge_agent.clock import NO_METER_CLOCK, ClockEvidence, evidence
+from edge_agent.config import MeterSettings, PollSettings
+from edge_agent.drafts import Draft, Sealed, seal
+from edge_agent.errors import MeterDecodeError, MeterRefusedError
+from edge_agent.outbox.outbox import Outbox
+from edge_agent.readers.reader import Reader, SampledReader
+from edge_agent.registers import Origin, ProfileLayout
+from edge_agent.schedule import Rules, Task, Why, due, last_boundary, next_due_utc
+from signing.interval import DAY_S, PERIODS_S, Interval, ist_day_start
+from signing.keys import Signer
+from signing.statements.reading_batch import ClockSource
+from signing.statements.reading_batch import Origin as WireOrigin
+
+DEFAULT_PERIOD_S = 900
+"""For a meter without memory whose configuration names no period."""
+
+
+class IdentityError(Exception):
+    """The meter on the wire is not the configured one: nothing of it is signed. The message carries the remedy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What every meter of a gateway shares."""
+
+    poll: PollSettings
+    outbox: Outbox
+    signer: Signer
+    software: bytes
+    now_ms: Callable[[], int]
+    """The gateway's clock, UTC milliseconds."""
+    reference: Callable[[], ClockSource]
+    """What that clock is worth now."""
+    salt: Callable[[], bytes]
+    """16 fresh random bytes."""
+
+    def now_utc(self) -> int:
+        """The gateway's clock, UTC seconds."""
+        return self.now_ms() // 1000
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What a look at a meter brought."""
+
+    batches: int = 0
+    blocks: int = 0
+    next_utc: int = 0
+    """When to look again."""
+    faults: list[str] = field(default_factory=list)
+    """Spans that the meter would not give, in words."""
+
+
+class MemoryMeter:
+    """A meter with a memory, between looks."""
+
+    def __init__(self, site: Site, settings: MeterSettings) -> None:
+        self._site = site
+        self._settings = settings
+        self._refused: dict[Interval, int] = {}
+
+    def is_due(self) -> bool:
+        """Whether there is anything to read; without it the meter is left in peace. Unknown before the first look."""
+        period_s = self._settings.period_s
+        return period_s is None or bool(self._tasks(period_s))
+
+    async def look(self, reader: Reader) -> Outcome:
+        """Reads, signs and stores everything that is due, live blocks first.
+
+        Raises:
+            IdentityError: it is another meter.
+            ReaderError: as the reader; what was read before is kept.
+            OutboxFullError: there is no room to sign.
+        """
+        serial = (await reader.identity()).serial
+        require_identity(self._settings, serial)
+        clock = await self._clock(reader)
+        layout = await reader.layout()
+        period_s = self._period(layout)
+        rereads = self._site.outbox.rereads(self._settings.id)
+        outcome = Outcome()
+        tried: set[Interval] = set()
+        while task := self._next(period_s, tried):
+            tried.add(task.span)
+            try:
+                draft = await self._draft(reader, layout, task, clock, serial)
+            except (MeterDecodeError, MeterRefusedError) as error:
+                # The other spans are still to be had: this one is asked for again later, and is missing until then.
+                outcome.faults.append(f"{task.span.start_utc}-{task.span.end_utc}: {error}")
+                self._refused[task.span] = self._site.now_utc() + self._site.poll.absent_retry_s
+                if isinstance(error, MeterDecodeError):
+                    break  # the connection may be out of step
+                continue
+            self._sign(draft, outcome)
+        else:
+            self._reread_done(rereads)
+        outcome.next_utc = self._next_look_utc(period_s)
+        return outcome
+
+    def _tasks(self, period_s: int) -> list[Task]:
+        now_utc, poll, meter = self._site.now_utc(), self._site.poll, self._settings
+        rules = self._rules(period_s)
+        memory = self._site.outbox.memory
+        known = memory.known(meter.id, ist_day_start(max(0, now_utc - rules.backfill_s)))
+        tasks = due(
+            now_utc=now_utc,
+            rules=rules,
+            horizon_utc=memory.horizon_utc(meter.id),
+            known=known,
+            rereads=self._site.outbox.rereads(meter.id).values(),
+        )
+        self._refused = {
+            span: at for span, at in self._refused.items() if now_utc < at <= now_utc + poll.absent_retry_s
+        }
+        return [task for task in tasks if task.span not in self._refused]
+
+    def _next(self, period_s: int, tried: set[Interval]) -> Task | None:
+        return next((task for task in self._tasks(period_s) if task.span not in tried), None)
+
+    def _rules(self, period_s: int) -> Rules:
+        return Rules(
+            period_s=period_s,
+            settle_s=self._site.poll.settle_s,
+            backfill_s=self._settings.backfill_days * DAY_S,
+            absent_retry_s=self._site.poll.absent_retry_s,
+        )
+
+    def _next_look_utc(self, period_s: int) -> int:
+        now_utc = self._site.now_utc()
+        if any(task.why is not Why.RETRY for task in self._tasks(period_s)):
+            return now_utc + self._site.poll.interval_s
+        return next_due_utc(now_utc, self._rules(period_s))
+
+    async def _clock(self, reader: Reader) -> ClockEvidence:
+        asked_ms = self._site.now_ms()
+        clock = await reader.clock()
+        return evidence(
+            meter_ms=clock.utc_ms,
+            asked_ms=asked_ms,
+            answered_ms=self._site.now_ms(),
+            reference=self._site.reference(),
+        )
+
+    def _period(self, layout: ProfileLayout) -> int:
+        said, configured = layout.capture_period_s, self._settings.period_s
+        if said not in PERIODS_S or (configured is not None and said != configured):
+            expected = "900, 1800 or 3600" if configured is None else str(configured)
+            raise MeterRefusedError(
+                f"expected blocks of {expected} s in profile {layout.obis}, got {said}: correct 'period_s' of meter "
+                f"{self._settings.id}, or the meter"
+            )
+        return said
+
+    async def _draft(
+        self, reader: Reader, layout: ProfileLayout, task: Task, clock: ClockEvidence, serial: str | None
+    ) -> Draft | None:
+        rows = await reader.block_rows(span_to_read(task.span, layout))
+        read_at_utc = self._site.now_utc()
+        memory, poll, period_s = self._site.outbox.memory, self._site.poll, layout.capture_period_s
+        is_empty = not any(task.span.start_utc < row.end_utc <= task.span.end_utc for row in rows)
+        if task.why is Why.BACKFILL and is_empty and memory.empty_before(self._settings.id, task.span.end_utc):
+            return None
+        span = settled_span(
+            task.span, rows, period_s=period_s, now_utc=read_at_utc, patience_s=poll.patience_s + poll.settle_s
+        )
+        if span is None:
+            return None
+        midnights = [at for at in (ist_day_start(span.start_utc), span.end_utc) if _is_midnight_of(at, span)]
+        cumulative = await reader.daily_registers(span) if midnights else ()
+        return Draft(
+            meter=self._settings.id,
+            start_utc=span.start_utc,
+            period_s=period_s,
+            readings=profile_readings(span, period_s=period_s, rows=rows, layout=layout),
+            registers=profile_registers(cumulative, span),
+            identity=serial,
+            read_at_utc=read_at_utc,
+            clock=clock,
+            origin=wire_origin(reader.origin),
+            software=self._site.software,
+        )
+
+    def _sign(self, draft: Draft | None, outcome: Outcome) -> None:
+        if draft is not None and sign_draft(self._site, draft) is not None:
+            outcome.batches += 1
+            outcome.blocks += len(draft.readings)
+
+    def _reread_done(self, rereads: dict[int, Interval]) -> None:
+        for number, span in rereads.items():
+            if span.end_utc <= self._site.now_utc() - self._site.poll.settle_s:
+                self._site.outbox.reread_done(number)
+
+
+class SampledMeter:
+    """A meter without memory, between samples: its blocks exist only where a boundary was witnessed."""
+
+    def __init__(self, site: Site, settings: MeterSettings) -> None:
+        self._site = site
+        self._settings = settings
+        self._period_s = settings.period_s or DEFAULT_PERIOD_S
+
+    def boundary_to_witness(self) -> int | None:
+        """The boundary at which the meter is to be sampled now, if there is one that is not witnessed yet."""
+        now_utc = self._site.now_utc()
+        boundary = last_boundary(now_utc, self._period_s)
+        if now_utc - boundary > self._site.poll.witness_s:
+            return None
+        seen = self._site.outbox.memory.witnessed(self._settings.id, Interval(boundary, boundary + 1))
+        return None if boundary in seen else boundary
+
+    def next_boundary_utc(self) -> int:
+        """The next boundary."""
+        return last_boundary(self._site.now_utc(), self._period_s) + self._period_s
+
+    async def sample(self, reader: SampledReader, boundary: int) -> bool:
+        """Samples the meter for `boundary`; gives whether the answer came in time to count.
+
+        Raises:
+            IdentityError: it is another meter.
+            ReaderError: as the reader.
+        """
+        sample = await reader.sample()
+        require_identity(self._settings, sample.serial)
+        if not 0 <= self._site.now_utc() - boundary <= self._site.poll.witness_s:
+            return False
+        self._site.outbox.memory.witness(
+            self._settings.id,
+            boundary,
+            Witnessed(import_wh=sample.imported_wh, export_wh=sample.exported_wh, serial=sample.serial),
+        )
+        return True
+
+    def sign_due(self) -> Outcome:
+        """Signs every block since the first witnessed boundary about which nothing is signed. No sample can come any more for
+        boundaries that are past, except the newest: the caller is done with it.
+
+        Raises:
+            OutboxFullError: there is no room to sign.
+        """
+        outcome = Outcome(next_utc=self.next_boundary_utc())
+        memory, meter = self._site.outbox.memory, self._settings
+        since = memory.first_witnessed_utc(meter.id)
+        if since is None:
+            return outcome
+        now_utc = self._site.now_utc()
+        rules = Rules(period_s=self._period_s, settle_s=0, backfill_s=meter.backfill_days * DAY_S, absent_retry_s=0)
+        known = memory.known(meter.id, since)
+        for task in due(now_utc=now_utc, rules=rules, horizon_utc=since, known=known):
+            if task.why is not Why.RETRY and sign_draft(self._site, self._draft(task.span, now_utc)) is not None:
+                outcome.batches += 1
+                outcome.blocks += task.span.length_s // self._period_s
+        return outcome
+
+    def _draft(self, span: Interval, now_utc: int) -> Draft:
+        witnessed = self._site.outbox.memory.witnessed(self._settings.id, span)
+        serials = {sample.serial for sample in witnessed.values()}
+        return Draft(
+            meter=self._settings.id,
+            start_utc=span.start_utc,
+            period_s=self._period_s,
+            readings=sampled_readings(
+                span, period_s=self._period_s, witnessed=witnessed, most_wh=self._settings.max_block_wh
+            ),
+            registers=sampled_registers(witnessed, span),
+            identity=serials.pop() if len(serials) == 1 else None,
+            read_at_utc=now_utc,
+            clock=NO_METER_CLOCK,
+            origin=WireOrigin.MODBUS,
+            software=self._site.software,
+        )
+
+
+def require_identity(settings: MeterSettings, serial: str | None) -> None:
+    """Refuses a meter that gives another serial number than the configured one; one that gives none is signed as such.
+
+    Raises:
+        IdentityError: with the remedy.
+    """
+    if serial is not None and serial != settings.serial:
+        raise IdentityError(
+            f"meter {settings.id}: expected serial number {settings.serial}, the meter on the wire says {serial}; nothing "
+            "of it is signed: check the wiring and the url, or tell the discom of a meter exchange and correct 'serial'"
+        )
+
+
+def sign_draft(site: Site, draft: Draft) -> Sealed | None:
+    """The batch of `draft`, signed and stored; None when all of it was signed before."""
+    salt = site.salt()
+    return site.outbox.put(draft, lambda place: seal(draft, place, salt=salt, signer=site.signer))
+
+
+def wire_origin(origin: Origin) -> WireOrigin:
+    """How the meter authenticated, as the wire numbers it."""
+    return WireOrigin[origin.name]
+
+
+def _is_midnight_of(at_utc: int, span: Interval) -> bool:
+    return ist_day_start(at_utc) == at_utc and span.start_utc <= at_utc <= span.end_utc
