@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     second.add_argument("--map", required=True, help=f"register map: {', '.join(sorted(modbus.MAPS))}")
     second.add_argument("--unit", default="1", help="unit id, 1 to 247 (default %(default)s)")
     second.add_argument("--others", default=Others.GATEWAY.value, metavar="gateway|silent",
-                        help="other unit ids get exception 11, or silence as on RS-485 (default %(default)s)")  # fmt: skip
+                        help="other unit ids get exception 11, or silence (default %(default)s)")  # fmt: skip
     return parser
 
 

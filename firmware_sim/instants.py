@@ -39,7 +39,7 @@ def parse_instant(text: str) -> int:
     """The UTC seconds of an ISO 8601 date-time that names its offset.
 
     Raises:
-        SetupError: when the text is no date-time, has no offset, has a fraction of a second, or lies outside 1970 to 2100.
+        SetupError: when the text is no date-time, has no offset or a fraction of a second, or is not in 1970 to 2100.
     """
     try:
         moment = datetime.fromisoformat(text)

@@ -1,7 +1,7 @@
 """A meter: cumulative registers at any instant, and the rows its memory holds.
 
-The cumulative registers are the truth. A block is the difference of two of them, a daily row is their value at midnight;
-so blocks, days and registers balance exactly, for every span and every block length.
+The cumulative registers are the truth. A block is the difference of two of them, a daily row is their value at
+midnight; so blocks, days and registers balance exactly, for every span and every block length.
 """
 
 from array import array
@@ -151,14 +151,14 @@ class Meter:
         return Block(start=start, length_s=length_s, energies=energies)
 
     def power_w(self, at: int) -> int:
-        """Active power at `at` in W: what the registers gain now, positive drawn from the grid, negative given to it."""
+        """Active power at `at` in W, as the registers gain: positive drawn from the grid, negative given to it."""
         day = day_of(at)
         quarter = (at - day_start(day)) // QUARTER_S
         sums_in, sums_out = self._day_sums(day)
         return (_gain(sums_in, quarter) - _gain(sums_out, quarter)) * 4
 
     def voltage_dv(self, at: int) -> int:
-        """The grid's voltage in tenths of a volt in the quarter that holds `at`, 225.0 to 240.0 V; one for all meters."""
+        """The grid's voltage in the quarter that holds `at`, in tenths of a volt: 225.0 to 240.0 V, for all meters."""
         return 2250 + mix(13, at // QUARTER_S) % 151
 
     def block_stamps(self, now: int) -> list[int]:

@@ -1,8 +1,8 @@
 """A recorded home in place of the simulated one.
 
-The record is CSV with the header ``block,local_start,load_wh,solar_wh``: half-hours without a hole, whole days, whole Wh.
-Its local time is taken as the IST wall clock. Recorded days repeat end to end over the calendar, anchored at the record's
-own dates, so every day is covered and a day's energies never depend on when they are asked for.
+The record is CSV with the header ``block,local_start,load_wh,solar_wh``: half-hours without a hole, whole days, whole
+Wh. Its local time is taken as the IST wall clock. Recorded days repeat end to end over the calendar, anchored at the
+record's own dates, so every day is covered and a day's energies never depend on when they are asked for.
 """
 
 import csv

@@ -1,7 +1,7 @@
 """Spans whose energy is fixed beforehand, so that a demonstration can force over- or under-delivery.
 
-A shape changes the world, not the meter: registers, profiles and neighbouring meters follow it. Export is set by the sun
-(the load stays), import by the load (the sun stays).
+A shape changes the world, not the meter: registers, profiles and neighbouring meters follow it. Export is set by the
+sun (the load stays), import by the load (the sun stays).
 """
 
 import itertools
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from firmware_sim.errors import SetupError
-from firmware_sim.instants import day_start, parse_instant, utc_text
+from firmware_sim.instants import day_of, day_start, parse_instant, utc_text
 from firmware_sim.world import QUARTER_S, DayEnergy, Premises
 
 MAX_SPAN_S = 7 * 86_400
@@ -106,9 +106,9 @@ class Shaped:
         quarters = range(shape.start, shape.end, QUARTER_S)
         weights = []
         for at in quarters:
-            day, second = divmod(at - day_start(0), 86_400)
-            energy = self._premises.day(day)
-            made, used = energy.solar_wh[second // QUARTER_S], energy.load_wh[second // QUARTER_S]
+            day = day_of(at)
+            energy, quarter = self._premises.day(day), (at - day_start(day)) // QUARTER_S
+            made, used = energy.solar_wh[quarter], energy.load_wh[quarter]
             weights.append(max(0, made - used if shape.direction is Direction.EXPORT else used - made))
         for at, amount in zip(quarters, portions(shape.total_wh, weights), strict=True):
             self._fixed[at] = (shape.direction, amount)

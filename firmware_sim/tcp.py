@@ -50,7 +50,9 @@ class _Connection(asyncio.Protocol):
 
 @asynccontextmanager
 async def listen(new_session: Callable[[], Session], host: str, port: int) -> AsyncIterator[int]:
-    """Serve a session to every connection while the context is open; gives the port, which `port` 0 leaves to the system.
+    """Serve a session to every connection while the context is open; gives the port.
+
+    `port` 0 lets the system choose one.
 
     Raises:
         OSError: when the address cannot be had.

@@ -87,7 +87,10 @@ _HOUR_ANGLE = tuple(math.radians(15 * (q / 4 + 0.125 - SOLAR_NOON_H)) for q in r
 
 @lru_cache(maxsize=512)
 def sunshine(day_of_year: int) -> tuple[float, ...]:
-    """The share of an array's nameplate that a clear sky gives in each quarter, 0 to 1; panels tilted at the latitude."""
+    """The share of an array's nameplate that a clear sky gives in each quarter, 0 to 1.
+
+    The panels face south, tilted at the latitude.
+    """
     declination = math.radians(23.44) * math.sin(2 * math.pi * (day_of_year - 80) / 365.25)
     shares = []
     for angle in _HOUR_ANGLE:

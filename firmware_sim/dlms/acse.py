@@ -142,7 +142,8 @@ def parse_initiate(apdu: bytes) -> Initiate:
     if reader.number(1):  # proposed-quality-of-service
         reader.number(1)
     version = reader.number(1)
-    # "Conformance ::= [APPLICATION 31] IMPLICIT BIT STRING (SIZE(24))", in BER; some clients leave out the second tag byte
+    # "Conformance ::= [APPLICATION 31] IMPLICIT BIT STRING (SIZE(24))", in BER; some clients leave out the tag's second
+    # byte.
     if reader.number(1) != 0x5F:
         raise DecodeError("expected the conformance block")
     size = reader.number(1)

@@ -1,7 +1,7 @@
 """COSEM data in A-XDR: what a meter sends, and what it is asked with.
 
-Encoders take plain values and give bytes with their type tag. The decoder gives plain values: integers for every integer
-type, bytes for strings and dates, lists for arrays and structures, None for null-data.
+Encoders take plain values and give bytes with their type tag. The decoder gives plain values: integers for every
+integer type, bytes for strings and dates, lists for arrays and structures, None for null-data.
 Source: IEC 62056-6-2 (the Data type) and IEC 61334-6 (A-XDR).
 """
 
@@ -102,7 +102,7 @@ def enum(value: int) -> bytes:
 def date_time(at: int) -> bytes:
     """The 12 bytes of a COSEM date-time for the instant `at` (UTC seconds): IST, deviation -330, clock status 0.
 
-    Source: IEC 62056-6-2, 4.1.6.1: the deviation is the way from local time *to* UTC in minutes, so India's is negative.
+    Source: IEC 62056-6-2, 4.1.6.1: the deviation leads from local time *to* UTC, in minutes, so India's is negative.
     """
     moment = local(at)
     return struct.pack(">HBBBBBBBhB", moment.year, moment.month, moment.day, moment.isoweekday(),

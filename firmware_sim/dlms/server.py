@@ -19,5 +19,5 @@ def serve(
     port: int = 0,
     password: bytes = DEFAULT_PASSWORD,
 ) -> AbstractAsyncContextManager[int]:
-    """`meter` on `host`:`port` while the context is open; gives the port. `now` is the meter's clock, in UTC seconds."""
+    """`meter` on `host`:`port` while the context is open; gives the port. `now` is its clock, in UTC seconds."""
     return listen(lambda: ServerSession(meter, now=now, password=password), host, port)

@@ -53,8 +53,10 @@ def test_the_generation_meter_follows_the_shape() -> None:
 
 def test_a_shape_follows_the_worlds_own_shape() -> None:
     blocks = [seller(shaped(6400)).block(TEN + n * 900, 900).energies.exported_wh or 0 for n in range(8)]
+    plain = [seller().block(TEN + n * 900, 900).energies.exported_wh or 0 for n in range(8)]
     assert sum(blocks) == 6400
-    assert min(blocks) > 600
+    assert all(abs(got - own * 6400 / sum(plain)) <= 1 for got, own in zip(blocks, plain, strict=True))
+    assert max(blocks) - min(blocks) > 50
 
 
 def test_a_shop_can_be_made_to_draw_more() -> None:

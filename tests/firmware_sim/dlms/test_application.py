@@ -124,6 +124,30 @@ def test_registers_are_read_with_their_unit() -> None:
     assert wire.read("0003 01000C1B00FF 03").hex() == "02020fff1623"
 
 
+def test_instantaneous_values_are_read_with_their_unit() -> None:
+    wire, meter = reader(), seller()
+    assert wire.read("0003 01000C0700FF 02") == b"\x12" + meter.voltage_dv(NOW).to_bytes(2, "big")
+    assert wire.read("0003 01000C0700FF 03").hex() == "02020fff1623"
+    assert wire.read("0003 01000E0700FF 02") == b"\x12" + (4998).to_bytes(2, "big")
+    assert wire.read("0003 01000E0700FF 03").hex() == "02020ffe162c"
+    assert wire.read("0003 0100010700FF 02") == b"\x05" + meter.power_w(NOW).to_bytes(4, "big", signed=True)
+    assert wire.read("0003 0100010700FF 03").hex() == "02020f00161b"
+
+
+def test_block_registers_hold_the_last_completed_block() -> None:
+    wire, meter = reader(), seller()
+    block = meter.block(meter.boundary(NOW) - 900, 900).energies
+    assert wire.read("0003 0100011D00FF 02") == b"\x06" + block.imported_wh.to_bytes(4, "big")
+    assert wire.read("0003 0100021D00FF 02") == b"\x06" + (block.exported_wh or 0).to_bytes(4, "big")
+
+
+def test_the_clock_says_that_there_is_no_daylight_saving() -> None:
+    wire = reader()
+    never = "090c" + "ffffffffffffffffff8000ff"
+    told = {number: wire.read(CLOCK + f"{number:02x}").hex() for number in range(5, 10)}
+    assert told == {5: never, 6: never, 7: "0f00", 8: "0300", 9: "1601"}
+
+
 def test_the_public_client_sees_identity_and_is_denied_the_rest() -> None:
     wire = public()
     assert wire.get(CLOCK + "02").hex().startswith("c401c100")
