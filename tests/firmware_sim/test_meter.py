@@ -20,7 +20,7 @@ def exported(energies: Energies) -> int:
     return energies.exported_wh
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(PERIODS, st.integers(min_value=0, max_value=3000), st.integers(min_value=1, max_value=400))
 def test_blocks_sum_to_the_difference_of_the_registers(period_s: int, first: int, count: int) -> None:
     meter = seller(period_s=period_s)
@@ -32,7 +32,7 @@ def test_blocks_sum_to_the_difference_of_the_registers(period_s: int, first: int
     assert all(block.imported_wh >= 0 and exported(block) >= 0 for block in blocks)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(INSTANTS)
 def test_registers_at_an_instant_do_not_depend_on_what_was_asked_before(at: int) -> None:
     fresh = seller().registers(at)
@@ -42,7 +42,7 @@ def test_registers_at_an_instant_do_not_depend_on_what_was_asked_before(at: int)
     assert used.registers(at) == fresh
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(INSTANTS, st.integers(min_value=1, max_value=4000))
 def test_registers_never_run_backwards(at: int, later: int) -> None:
     meter = seller()
@@ -50,7 +50,7 @@ def test_registers_never_run_backwards(at: int, later: int) -> None:
     assert exported(meter.registers(at + later)) >= exported(meter.registers(at))
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(min_value=0, max_value=2**31), st.integers(min_value=-30, max_value=60))
 def test_net_and_generation_meter_of_one_home_agree(seed: int, offset: int) -> None:
     home = Home(seed=seed, array_w=6000)

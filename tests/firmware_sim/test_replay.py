@@ -27,7 +27,7 @@ def record(halves: list[tuple[int, int]], first: str = "2011-07-01T00:00:00") ->
 TWO_DAYS = record([(10 + n, max(0, 40 - 2 * abs(n - 24))) for n in range(48)] + [(5, 0)] * 48)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(DAY)
 def test_a_half_hour_nets_as_its_two_quarters_do(halves: list[tuple[int, int]]) -> None:
     home = parse_record(record(halves), Fraction(1))
@@ -41,7 +41,7 @@ def test_a_half_hour_nets_as_its_two_quarters_do(halves: list[tuple[int, int]]) 
         assert abs(quarters[0].imported_wh - quarters[1].imported_wh) <= 1
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(DAY, st.fractions(min_value=0, max_value=10, max_denominator=100))
 def test_scaled_solar_adds_up_over_the_day(halves: list[tuple[int, int]], scale: Fraction) -> None:
     day = parse_record(record(halves), scale).day(0)

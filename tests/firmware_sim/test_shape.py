@@ -18,7 +18,7 @@ def shaped(total: int, direction: Direction = Direction.EXPORT, start: int = TEN
     return Shaped(SELLER_HOME, (Shape(start=start, end=end, direction=direction, total_wh=total),))
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(min_value=0, max_value=50_000), st.integers(min_value=0, max_value=95), st.integers(1, 20))
 def test_a_shaped_span_exports_exactly_what_was_asked(total: int, quarter: int, quarters: int) -> None:
     start = parse_instant("2026-11-18T00:00:00+05:30") + quarter * 900
@@ -26,7 +26,7 @@ def test_a_shaped_span_exports_exactly_what_was_asked(total: int, quarter: int, 
     assert seller(shaped(total, start=start, end=end)).block(start, end - start).energies.exported_wh == total
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(min_value=0, max_value=50_000), st.integers(min_value=0, max_value=95), st.integers(1, 20))
 def test_a_shaped_span_imports_exactly_what_was_asked(total: int, quarter: int, quarters: int) -> None:
     start = parse_instant("2026-11-18T00:00:00+05:30") + quarter * 900
@@ -107,6 +107,7 @@ def test_the_longest_span_and_the_largest_energy_are_accepted() -> None:
     assert shape.total_wh == MAX_SHAPED_WH
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=10**9), st.lists(st.integers(min_value=0, max_value=10**6), min_size=1))
 def test_portions_sum_to_the_whole(total: int, weights: list[int]) -> None:
     parts = portions(total, weights)

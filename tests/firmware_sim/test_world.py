@@ -1,6 +1,6 @@
 """The world: the same for the same seed, in any order of asking."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_sim.instants import day_start
@@ -12,6 +12,7 @@ DAYS = st.integers(min_value=ORIGIN_DAY - 400, max_value=ORIGIN_DAY + 4000)
 SEEDS = st.integers(min_value=0, max_value=2**32 - 1)
 
 
+@settings(deadline=None)
 @given(SEEDS, DAYS)
 def test_a_day_depends_on_seed_and_day_alone(seed: int, day: int) -> None:
     asked_first = Home(seed=seed, array_w=6000).day(day)
@@ -21,6 +22,7 @@ def test_a_day_depends_on_seed_and_day_alone(seed: int, day: int) -> None:
     assert home.day(day) == asked_first
 
 
+@settings(deadline=None)
 @given(SEEDS, DAYS)
 def test_energies_are_whole_and_never_negative(seed: int, day: int) -> None:
     energy = Home(seed=seed, array_w=6000, inverter_w=5000).day(day)

@@ -1,7 +1,7 @@
 """Association requests from strangers."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_sim.dlms.acse import Mechanism, parse_aarq, parse_initiate
@@ -60,6 +60,7 @@ def test_a_request_that_is_none_is_refused(request_hex: str) -> None:
         parse_aarq(bytes.fromhex(request_hex))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80))
 def test_anything_is_a_request_or_a_refusal(content: bytes) -> None:
     for parse in (parse_aarq, parse_initiate):

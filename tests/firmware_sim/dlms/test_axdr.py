@@ -1,7 +1,7 @@
 """COSEM data: what is sent, and what is taken from strangers."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_sim.dlms import axdr
@@ -87,6 +87,7 @@ def test_what_is_left_over_is_refused() -> None:
         Reader(b"\x00").end()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=64))
 def test_reading_data_from_anything_ends_in_data_or_refusal(content: bytes) -> None:
     try:
@@ -100,6 +101,7 @@ def test_a_date_time_is_ist_with_its_deviation() -> None:
     assert axdr.date_time(at).hex() == "07ea0301" + "07" + "173b3a00" + "feb6" + "00"
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=4_000_000_000))
 def test_a_date_time_is_read_back(at: int) -> None:
     assert parse_date_time(axdr.date_time(at)) == at

@@ -37,6 +37,7 @@ def test_a_talk_is_answered_the_same_whole_and_byte_by_byte() -> None:
     assert whole.count(b"\x00\x01\x00\x01\x00\x20") == 5
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(min_value=0, max_value=len(TALK))))
 def test_portions_do_not_matter(cuts: list[int]) -> None:
     ends = [0, *sorted(cuts), len(TALK)]
@@ -73,13 +74,13 @@ def test_the_longest_frame_is_refused_not_kept() -> None:
     assert big._buffer == b""
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=300))
 def test_garbage_never_raises(garbage: bytes) -> None:
     session().receive(garbage)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=60))
 def test_a_garbage_apdu_is_answered_and_the_meter_goes_on(garbage: bytes) -> None:
     wire = reader(METER)
@@ -89,7 +90,7 @@ def test_a_garbage_apdu_is_answered_and_the_meter_goes_on(garbage: bytes) -> Non
     assert wire.session.receive(frame(AARQ_READER))[8:9] == b"\x61"
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_a_bent_request_is_answered_and_the_meter_goes_on(data: st.DataObject) -> None:
     good = data.draw(

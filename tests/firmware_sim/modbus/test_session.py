@@ -71,6 +71,7 @@ def test_other_units_get_an_exception_or_silence() -> None:
 TALK = bytes.fromhex("000100000006010400480004" + "00020000000601030000" + "0002" + "000300000006020400000002")
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(min_value=0, max_value=len(TALK))))
 def test_portions_do_not_matter(cuts: list[int]) -> None:
     ends = [0, *sorted(cuts), len(TALK)]
@@ -96,13 +97,13 @@ def test_the_shortest_and_the_longest_frame_are_answered(length: int) -> None:
     assert session().receive(frame).hex() == "000100000003018701"
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=300))
 def test_garbage_never_raises(garbage: bytes) -> None:
     session().receive(garbage)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.binary(min_size=1, max_size=253))
 def test_a_garbage_request_is_answered_and_the_meter_goes_on(pdu: bytes) -> None:
     one = session()
