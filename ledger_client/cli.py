@@ -13,6 +13,7 @@ import httpx
 
 from ledger_client import key_file
 from ledger_client.contract import Contract
+from ledger_client.foreign_fields import energy_wh
 from ledger_client.http import is_loopback, open_ledger, open_platform_ledger
 from ledger_client.ledger import LedgerError, LedgerProtocolError, Side, Trade, TradeQuery
 from ledger_client.sandbox import store
@@ -23,7 +24,7 @@ from ledger_client.sandbox.participants import Participants, ParticipantsError
 from ledger_client.sandbox.rendering import Numbers
 from ledger_client.sandbox.server import address, listen, serve
 from ledger_client.signature import HttpSigner, KeyId, SignatureError
-from signing.energy import kwh_text, wh_from_kwh
+from signing.energy import kwh_text
 from signing.errors import SigningError
 from signing.interval import parse_instant
 
@@ -62,8 +63,8 @@ def _moment(text: str) -> str:
 def _energy(text: str) -> int:
     """A number of kWh as Wh."""
     try:
-        return wh_from_kwh(text, "kWh")
-    except SigningError as error:
+        return energy_wh(text, "kWh")
+    except LedgerError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
@@ -195,6 +196,8 @@ def _trade_fields(trade: Trade) -> dict[str, str | None]:
         "pricePerKwh": None if trade.price_inr_per_kwh is None else format(trade.price_inr_per_kwh, "f"),
         "pushedKwh": _kwh(trade.pushed_wh),
         "pulledKwh": _kwh(trade.pulled_wh),
+        "statusSellerDiscom": trade.status_seller_discom and trade.status_seller_discom.value,
+        "statusBuyerDiscom": trade.status_buyer_discom and trade.status_buyer_discom.value,
         "rowDigest": trade.row_digest,
     }
 

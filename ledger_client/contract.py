@@ -6,6 +6,11 @@ from decimal import Decimal
 from ledger_client.ledger import LedgerProtocolError, Side
 from signing.energy import MAX_WH
 
+MAX_PRICE = 10**6
+"""Highest price, INR per kWh."""
+
+MAX_PRICE_DECIMALS = 6
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteReceipt:
@@ -41,6 +46,14 @@ class Contract:
             raise LedgerProtocolError(f"expected the putting platform's own id for role {self.role.value}")
         if self.quantity_wh is not None and not 0 < self.quantity_wh <= MAX_WH:
             raise LedgerProtocolError(f"expected 1 to {MAX_WH} Wh, got {self.quantity_wh} in 'quantity_wh'")
-        price = self.price_inr_per_kwh
-        if price is not None and not (price.is_finite() and price >= 0):
-            raise LedgerProtocolError(f"expected a price of at least 0, got {price} in 'price_inr_per_kwh'")
+        if self.price_inr_per_kwh is not None:
+            _check_price(self.price_inr_per_kwh)
+
+
+def _check_price(price: Decimal) -> None:
+    """Refuse a price that cannot be, or that has no short exact spelling."""
+    exponent = price.as_tuple().exponent
+    if not isinstance(exponent, int) or not exponent >= -MAX_PRICE_DECIMALS or not 0 <= price <= MAX_PRICE:
+        raise LedgerProtocolError(
+            f"expected 0 to {MAX_PRICE} INR with at most {MAX_PRICE_DECIMALS} decimals, got {price} in 'price_inr_per_kwh'"
+        )

@@ -16,6 +16,14 @@ def test_a_contract_names_the_platform_that_puts_it() -> None:
         contract(Side.BUYER, platform_id_buyer=None)
     with pytest.raises(LedgerProtocolError, match="quantity_wh"):
         contract(quantity_wh=0)
-    for price in ("NaN", "Infinity", "-0.01"):
-        with pytest.raises(LedgerProtocolError, match="price_inr_per_kwh"):
-            contract(price_inr_per_kwh=Decimal(price))
+
+
+@pytest.mark.parametrize("price", ["0", "5.25", "0.000001", "1000000"])
+def test_a_price_within_the_bounds_is_kept_exactly(price: str) -> None:
+    assert str(contract(price_inr_per_kwh=Decimal(price)).price_inr_per_kwh) == price
+
+
+@pytest.mark.parametrize("price", ["NaN", "Infinity", "-0.01", "0.0000001", "1000001", "1E+999999", "1E-999999"])
+def test_a_price_that_cannot_be_is_refused(price: str) -> None:
+    with pytest.raises(LedgerProtocolError, match="price_inr_per_kwh"):
+        contract(price_inr_per_kwh=Decimal(price))

@@ -27,6 +27,7 @@ from ledger_client.ledger import (
     Side,
     TradeQuery,
 )
+from ledger_client.sandbox.faults import Fault
 from ledger_client.signature import digest_header, parse_header
 from tests.ledger_client.rehearsal import NOW, SELLER_PLATFORM, Rehearsal, contract, posting, signer
 
@@ -230,6 +231,16 @@ def test_a_platform_puts_and_a_contradiction_is_refused(exchange: Rehearsal) -> 
         assert first.record_id == "tx-1_it-1"
         with pytest.raises(LedgerRefusedError, match="PRC_CONFLICT"):
             platform.put(contract(Side.SELLER, quantity_wh=7000))
+
+
+def test_a_put_whose_answer_was_lost_is_put_again_with_one_effect(exchange: Rehearsal) -> None:
+    exchange.faults.switch_on(Fault.LOST_ANSWER, 1)
+    with exchange.platform() as platform:
+        with pytest.raises(LedgerUnavailableError):
+            platform.put(contract(Side.SELLER))
+        before = exchange.settlement()
+        platform.put(contract(Side.SELLER))
+    assert exchange.settlement() == before
 
 
 def test_a_platform_sees_its_own_trades(exchange: Rehearsal) -> None:

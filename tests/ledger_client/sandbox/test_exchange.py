@@ -138,6 +138,21 @@ def test_a_reference_with_another_actual_is_a_conflict(exchange: Rehearsal) -> N
     assert exchange.settlement()[0]["pushedKwh"] == "4.000"
 
 
+def test_the_order_in_which_the_platforms_put_makes_no_difference(exchange: Rehearsal) -> None:
+    seller = {key: value for key, value in PUT.items() if key not in ("platformIdBuyer", "buyerId", "tradeDetails")}
+    buyer = {key: value for key, value in PUT.items() if key not in ("platformIdSeller", "sellerId")} | {
+        "role": "BUYER"
+    }
+    for item, order in (("it-1", (0, 1)), ("it-2", (1, 0))):
+        statements = ((seller, SELLER_PLATFORM), (buyer, BUYER_PLATFORM))
+        for place in order:
+            body, caller = statements[place]
+            assert call(exchange, "put", body | {"orderItemId": item}, caller).status_code == 200
+    one, other = call(exchange, "get", {}).json()["records"]
+    own = ("orderItemId", "recordId", "rowDigest")
+    assert {key: one[key] for key in one if key not in own} == {key: other[key] for key in other if key not in own}
+
+
 def test_two_platforms_state_one_trade_in_parts(exchange: Rehearsal) -> None:
     identity = {"transactionId": "tx-1", "orderItemId": "it-1"}
     seller = {
