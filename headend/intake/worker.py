@@ -102,16 +102,16 @@ class IntakeWorker:
         Raises:
             FatalError: the process must end.
         """
-        deliveries = self._held or self._transport.fetch(self._most, timeout_s)
         report = IntakeReport()
-        if deliveries:
-            self._passed(Step.FETCHED)
-            try:
-                self._take_in(deliveries, report, now_utc)
+        try:
+            if not self._held:
+                self._held = self._transport.fetch(self._most, timeout_s)
+            if self._held:
+                self._passed(Step.FETCHED)
+                self._take_in(self._held, report, now_utc)
                 self._held = []
-            except UnavailableError as error:
-                self._held = deliveries
-                report = IntakeReport(held=len(deliveries), alarm=str(error))
+        except UnavailableError as error:
+            report = IntakeReport(held=len(self._held), alarm=str(error))
         self.totals.add(report)
         return report
 
