@@ -1,6 +1,17 @@
 """The seam below the session: how APDUs are framed on one medium."""
 
+from dataclasses import dataclass
 from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What follows from received bytes."""
+
+    apdus: tuple[bytes, ...]
+    """The APDUs that they complete, in order; none is empty."""
+    reply: bytes = b""
+    """What the link itself has to write now: an acknowledgement, or an APDU held back until the link was open."""
 
 
 class Link(Protocol):
@@ -9,8 +20,8 @@ class Link(Protocol):
     def send(self, apdu: bytes) -> bytes:
         """The bytes to write now so that `apdu` reaches the meter."""
 
-    def receive(self, data: bytes) -> tuple[bytes, ...]:
-        """The APDUs that `data` completes, in order.
+    def receive(self, data: bytes) -> Received:
+        """What follows from `data`, however the bytes were cut.
 
         Raises:
             MeterDecodeError: when the frames are not this link's.

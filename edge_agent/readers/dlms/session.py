@@ -159,12 +159,12 @@ class Session:
             MeterDecodeError: the bytes are wrong. After a wrong frame the association is closed.
         """
         try:
-            apdus = self._link.receive(data)
+            received = self._link.receive(data)
         except MeterDecodeError:
             self.lost()
             raise
-        send, outcome = b"", None
-        for each in apdus:
+        send, outcome = received.reply, None
+        for each in received.apdus:
             step = self._one(each)
             send += step.send
             outcome = step.outcome or outcome

@@ -6,6 +6,7 @@ Source: IEC 62056-47 (DLMS UA Green Book, "wrapper"): version 1, source port, de
 from typing import Final
 
 from edge_agent.errors import MeterDecodeError
+from edge_agent.readers.dlms.link import Received
 
 HEADER_OCTETS: Final = 8
 VERSION: Final = 1
@@ -26,8 +27,8 @@ class WrapperLink:
             raise ValueError(f"expected 1 to {MAX_APDU} octets, got {len(apdu)}")
         return b"".join(part.to_bytes(2, "big") for part in (VERSION, self._client, self._server, len(apdu))) + apdu
 
-    def receive(self, data: bytes) -> tuple[bytes, ...]:
-        """The APDUs that `data` completes, in order.
+    def receive(self, data: bytes) -> Received:
+        """The APDUs that `data` completes, in order; the wrapper itself never replies.
 
         Raises:
             MeterDecodeError: when a header is not the wrapper's, or is addressed between other parties. The connection is
@@ -42,7 +43,7 @@ class WrapperLink:
                 break
             apdus.append(bytes(self._pending[HEADER_OCTETS:end]))
             del self._pending[:end]
-        return tuple(apdus)
+        return Received(tuple(apdus))
 
     def _checked_length(self, header: bytes) -> int:
         version, source, destination, length = (int.from_bytes(header[at : at + 2], "big") for at in (0, 2, 4, 6))

@@ -15,6 +15,7 @@ from edge_agent.readers.dlms.apdu import AccessResult
 from edge_agent.readers.dlms.association import Association, Secret
 from edge_agent.readers.dlms.codec import Data, Tag
 from edge_agent.readers.dlms.cosem import BLOCK_LOAD, CLOCK, SERIAL
+from edge_agent.readers.dlms.link import Received
 from edge_agent.readers.dlms.profile import by_entry
 from edge_agent.readers.dlms.session import (
     PERMITTED,
@@ -187,7 +188,9 @@ def test_an_answer_to_another_request_closes_the_association() -> None:
 def test_an_undecodable_answer_names_its_object_and_leaves_the_association() -> None:
     session = ready()
     session.get(SERIAL)
-    with pytest.raises(MeterDecodeError, match=r"0x07 at offset 5 in the answer to 0\.0\.96\.1\.0\.255"):
+    with pytest.raises(
+        MeterDecodeError, match=r"0x07 at offset 5 in the answer to 0\.0\.96\.1\.0\.255 \(class 1\) attribute 2$"
+    ):
         session.receive(frame("c401c10007"))
     assert session.state is State.READY
 
@@ -198,6 +201,14 @@ def test_an_exception_names_the_object_and_leaves_the_association() -> None:
     with pytest.raises(MeterRefusedError, match=r"refuses 1\.0\.99\.1\.0\.255 .*service not supported"):
         session.receive(frame("d80102"))
     assert session.state is State.READY
+
+
+def test_a_grant_that_is_malformed_closes_the_association() -> None:
+    session = fresh()
+    session.associate()
+    with pytest.raises(MeterDecodeError, match="AARE"):
+        session.receive(frame(AARE_OK[:-1]))
+    assert session.state is State.CLOSED
 
 
 def test_an_exception_instead_of_a_grant_is_a_refusal() -> None:
@@ -230,8 +241,9 @@ def test_an_endless_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     session = ready()
     session.get(BLOCK_LOAD)
     session.receive(frame("c402c10000000001000111"))
+    assert session.receive(frame("c402c1000000000200021111")).send
     with pytest.raises(MeterDecodeError, match="at most 3 octets"):
-        session.receive(frame("c402c100000000020003111111"))
+        session.receive(frame("c402c10000000003000111"))
 
 
 def test_a_broken_off_transfer_is_the_meters_refusal() -> None:
@@ -297,3 +309,27 @@ def test_any_apdus_end_in_an_outcome_or_a_reader_error(apdus: list[bytes], state
     for apdu in apdus:
         with contextlib.suppress(ReaderError):
             session.receive(frame(apdu))
+
+
+class HeldBack:
+    """A link that opens first: what is sent waits for the peer's first octet."""
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def send(self, apdu: bytes) -> bytes:
+        """Only the opening."""
+        self._held = apdu
+        return b"open?"
+
+    def receive(self, data: bytes) -> Received:
+        """The peer is open: now the APDU."""
+        return Received((), self._held)
+
+
+def test_what_a_link_held_back_leaves_when_the_link_is_open() -> None:
+    session = Session(HeldBack(), None)
+    assert session.associate() == b"open?"
+    step = session.receive(b"yes")
+    assert step.send[0] == 0x60
+    assert step.outcome is None

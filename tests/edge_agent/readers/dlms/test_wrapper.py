@@ -24,7 +24,7 @@ def test_a_request_goes_from_the_client_to_the_server() -> None:
 def test_apdus_arrive_however_the_bytes_are_cut(apdus: list[bytes], chunk: int) -> None:
     stream = b"".join(frame(apdu) for apdu in apdus)
     receiver = link()
-    arrived = [apdu for at in range(0, len(stream), chunk) for apdu in receiver.receive(stream[at : at + chunk])]
+    arrived = [apdu for at in range(0, len(stream), chunk) for apdu in receiver.receive(stream[at : at + chunk]).apdus]
     assert arrived == apdus
 
 
