@@ -12,9 +12,9 @@ from itertools import pairwise
 
 from headend.readings import Quality, ValidatedInterval
 from headend.vee.validate import Validation, validate
-from signing.chain import AdmittedBatch, evidence_bytes, touches
+from signing.chain import AdmittedBatch, evidence_bytes
 from signing.energy import MAX_WH, scaled
-from signing.evidence import Judgement, PartCase, WindowCase, context
+from signing.evidence import Judgement, PartCase, WindowCase, context, context_batches
 from signing.interval import IST_OFFSET_S, Interval, ist_text
 from signing.statements.meter_record import Fact, MeterRecord, Place, Role
 from signing.statements.window_actual import Status, Totals, Verdict
@@ -108,30 +108,21 @@ def validated(case: WindowCase) -> tuple[ValidatedPart, ...]:
 
 
 def evidence_batches(case: WindowCase) -> tuple[AdmittedBatch, ...]:
-    """The batches that a decision rests on, each once: those that touch the window or the context, or state its two registers."""
-    found = {}
+    """The batches that a decision rests on, each once: the context batches of every part."""
+    found: dict[bytes, AdmittedBatch] = {}
     for part in map(bounded, case.parts):
-        span = context(part.span, part.batches)
-        for batch in part.batches:
-            if touches(batch, span) or touches(batch, case.window) or _states_an_edge(batch, span):
-                found[batch.digest] = batch
+        found |= {batch.digest: batch for batch in context_batches(part.span, part.batches)}
     return tuple(found.values())
 
 
 def bounded(part: PartCase) -> PartCase:
-    """The part with what a bundle holds of its chains: each batch once, from the base of its chain on.
-
-    A register that only a batch below the base states bounds no context: a verifier would not see it. Bounding twice changes nothing.
-    """
-    while True:
-        span = context(part.span, part.batches)
-        kept = []
-        for chain in part.chains:
-            base = chain.base(span)
-            kept += [batch for batch in chain.batches if batch.header.sequence >= base]
-        if len(kept) == len(part.batches):
-            return replace(part, batches=tuple(kept))
-        part = replace(part, batches=tuple(kept))
+    """The part with what a bundle holds of its chains: each batch once, from the base of its chain on."""
+    span = context(part.span, part.batches)
+    kept: list[AdmittedBatch] = []
+    for chain in part.chains:
+        base = chain.base(span)
+        kept += [batch for batch in chain.batches if batch.header.sequence >= base]
+    return replace(part, batches=tuple(kept))
 
 
 def evidence(case: WindowCase) -> bytes:
@@ -144,6 +135,7 @@ def settling_spans(
 ) -> tuple[tuple[MeterRecord, Interval], ...]:
     """Which meter's record settles the connection point over which span of the window, ascending; the parts of a case.
 
+    Empty when they do not cover the window: a window that nobody measured throughout has no parts.
     `newest` is the newest record of every meter that was ever at the point. At each instant the meter holds whose fact began last: a
     meter exchange is a REVENUE fact of the new meter, and the old one's need not end. Where two began at once, neither holds. A part
     ends where the factors, the block length or the serial number of its meter change.
@@ -160,7 +152,8 @@ def settling_spans(
             spans[-1] = (holder, Interval(spans[-1][1].start_utc, end))
         else:
             spans.append((holder, Interval(start, end)))
-    return tuple(spans)
+    covered = sum(span.length_s for _, span in spans) == window.length_s
+    return tuple(spans) if covered else ()
 
 
 def _holder(connection_point: str, at: int, records: Sequence[MeterRecord]) -> MeterRecord | None:
@@ -266,15 +259,6 @@ def _without_totals(status: Status, points: Sequence[str], parts: tuple[Part, ..
             break
         reason += f"; {point}"
     return Judgement(status=status, reason=reason, totals=None, parts=parts, stated=())
-
-
-def _states_an_edge(batch: AdmittedBatch, span: Interval) -> bool:
-    edges = {span.start_utc, span.end_utc}
-    registers = () if batch.opening is None else batch.opening.registers
-    inside = (
-        stamp.stamp_utc for stamp in registers if batch.header.start_utc <= stamp.stamp_utc <= batch.header.end_utc
-    )
-    return any(stamp in edges for stamp in inside)
 
 
 def _sum(energies: Iterable[int | None]) -> int | None:

@@ -169,21 +169,16 @@ def context(span: Interval, batches: Iterable[AdmittedBatch]) -> Interval:
 
 
 def context_batches(span: Interval, batches: Iterable[AdmittedBatch]) -> tuple[AdmittedBatch, ...]:
-    """The batches that a part over `span` rests on: those that touch its context, and those that hold its two registers.
+    """The batches that a part over `span` rests on: those that touch its context, and those that hold a register at its edge.
 
     They are what a bundle opens and what `evidence` covers.
     """
     rows = tuple(batches)
     whole = context(span, rows)
-    edges = {whole.start_utc, whole.end_utc}
-    # Without both registers the context is the part itself, and a register that happens to stand at one edge bounds nothing.
-    held = edges if edges <= signed_registers(rows).keys() else set()
-    return tuple(batch for batch in rows if touches(batch, whole) or _holds(batch, held))
+    return tuple(batch for batch in rows if touches(batch, whole) or _holds_edge(batch, whole))
 
 
-def _holds(batch: AdmittedBatch, stamps: set[int]) -> bool:
+def _holds_edge(batch: AdmittedBatch, whole: Interval) -> bool:
     opening, header = batch.opening, batch.header
-    return opening is not None and any(
-        register.stamp_utc in stamps and header.start_utc <= register.stamp_utc <= header.end_utc
-        for register in opening.registers
-    )
+    edges = {whole.start_utc, whole.end_utc} & {header.start_utc, header.end_utc}
+    return opening is not None and any(register.stamp_utc in edges for register in opening.registers)

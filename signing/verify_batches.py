@@ -78,7 +78,7 @@ def require_vouched(batches: Iterable[ClaimedBatch], histories: dict[str, Histor
         for claimed in rows:
             if claimed.at is not None:
                 anchor.hold(claimed.batch.digest, claimed.at, claimed.name)
-                _require_spoken(claimed, claimed.at.index, histories[meter])
+                require_spoken(claimed, claimed.at.index, histories[meter])
 
 
 def _require_authentic(rows: Sequence[ClaimedBatch], key: PublicKey) -> None:
@@ -101,8 +101,12 @@ def _require_authentic(rows: Sequence[ClaimedBatch], key: PublicKey) -> None:
         named[header.sequence - 1].add(header.previous)
 
 
-def _require_spoken(claimed: ClaimedBatch, index: int, records: History) -> None:
-    # (4): vouched by the newest record before it in the log, whatever times it states.
+def require_spoken(claimed: ClaimedBatch, index: int, records: History) -> None:
+    """Check (4): the newest record before `index` lets the key speak, whatever times the batch states.
+
+    Raises:
+        VerificationError: (4).
+    """
     record = records.before(index)
     if record is None or not record.vouches(claimed.batch.kid, claimed.batch.header.sequence):
         which = "no record" if record is None else f"record {record.number}"
