@@ -313,7 +313,7 @@ def refusal(status: int, body: bytes) -> LedgerError:
         if code:
             return TradeUnknownError(code, message)
         return LedgerProtocolError("HTTP 404 without a ledger's error object: check the ledger's address")
-    if 400 <= status < 500:
+    if status >= 400:
         return LedgerRefusedError(code or f"HTTP_{status}", message)
     return LedgerProtocolError(
         f"expected 200, got HTTP {status}: check the ledger's address; redirects are not followed"

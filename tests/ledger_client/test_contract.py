@@ -18,6 +18,13 @@ def test_a_contract_names_the_platform_that_puts_it() -> None:
         contract(quantity_wh=0)
 
 
+@pytest.mark.parametrize("wh", [1, 2**53 - 1, None])
+def test_a_quantity_within_the_bounds_or_unstated_is_kept(wh: int | None) -> None:
+    assert contract(quantity_wh=wh).quantity_wh == wh
+    with pytest.raises(LedgerProtocolError, match="quantity_wh"):
+        contract(quantity_wh=2**53)
+
+
 @pytest.mark.parametrize("price", ["0", "5.25", "0.000001", "1000000"])
 def test_a_price_within_the_bounds_is_kept_exactly(price: str) -> None:
     assert str(contract(price_inr_per_kwh=Decimal(price)).price_inr_per_kwh) == price

@@ -176,6 +176,12 @@ def test_a_record_that_is_no_trade_keeps_its_reason_and_hides_no_other(changes: 
     assert found.rows == 2
 
 
+@pytest.mark.parametrize(("stated", "price"), [(0, Decimal(0)), ("0.01", Decimal("0.01")), ("", None), (None, None)])
+def test_a_price_may_be_nothing_or_unstated(stated: object, price: Decimal | None) -> None:
+    (trade,) = deg.read_page(page(RECORD | _detail(pricePerUnit=stated))).trades
+    assert trade.price_inr_per_kwh == price
+
+
 def test_a_record_that_is_no_object_is_named_as_such() -> None:
     (unreadable,) = deg.read_page(page("x")).unreadable
     assert unreadable.record_id == ""

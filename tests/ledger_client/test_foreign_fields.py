@@ -64,8 +64,9 @@ def test_a_bound_is_checked() -> None:
 
 
 def test_texts_are_required_not_empty_and_encodable() -> None:
-    assert text({"a": "µ"}, "a") == "µ"
-    for fields in ({}, {"a": ""}, {"a": 1}, {"a": None}, {"a": "\ud800"}):
+    for whole in ("µ", "\ud7ff", "\ue000"):
+        assert text({"a": whole}, "a") == whole
+    for fields in ({}, {"a": ""}, {"a": 1}, {"a": None}, {"a": "\ud800"}, {"a": "x\udfff"}):
         with pytest.raises(LedgerProtocolError, match="'a'"):
             text(fields, "a")
     assert optional_text({"a": 5}, "a") is None

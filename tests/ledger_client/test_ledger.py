@@ -76,6 +76,16 @@ def test_a_posting_that_cannot_be_is_refused(field: str, value: object) -> None:
         replace(posting(-1), **{field: value})  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("wh", [2**53 - 1, -(2**53) + 1, 0])
+def test_the_largest_actuals_either_way_are_taken(wh: int) -> None:
+    assert posting(wh).actual_imported_wh == wh
+
+
+def test_the_least_trade_and_no_allocation_are_taken() -> None:
+    least = replace(TRADE, quantity_wh=1, pushed_wh=0, pulled_wh=2**53 - 1)
+    assert (least.quantity_wh, least.pushed_wh) == (1, 0)
+
+
 def test_a_postings_window_is_its_spelling_parsed() -> None:
     assert posting(0).window == Interval(START_UTC, START_UTC + 7200)
 
@@ -90,7 +100,7 @@ def test_a_trade_that_cannot_be_is_refused(field: str, value: int) -> None:
 
 @pytest.mark.parametrize("size", [0, 501])
 def test_a_page_is_1_to_500_rows(size: int) -> None:
-    assert TradeQuery(page_size=1).page_size == 1
+    assert (TradeQuery(page_size=1).page_size, TradeQuery(page_size=500).page_size) == (1, 500)
     with pytest.raises(LedgerProtocolError, match="page_size"):
         TradeQuery(page_size=size)
 

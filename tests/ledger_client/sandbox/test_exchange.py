@@ -1,5 +1,7 @@
 """The exchange's rules over real HTTP: roles, spelling, what never changes, revisions and records."""
 
+import json
+
 import pytest
 
 from tests.ledger_client.rehearsal import (
@@ -233,3 +235,32 @@ def test_sorting_and_paging(exchange: Rehearsal) -> None:
     assert items({"sortOrder": "asc", "limit": 2, "offset": 2}) == ["it-2"]
     assert items({"creationTimeFrom": "2026-04-26T10:40:03Z"}) == ["it-2"]
     assert items({"orderItemId": "it-1", "sort": "deliveryEndTime"}) == ["it-1"]
+
+
+@pytest.mark.parametrize(
+    ("path", "changes"),
+    [
+        ("put", {"orderItemId": "x" * 512}),
+        ("put", detail(tradeQty=0.001, pricePerUnit=0)),
+        ("put", detail(pricePerUnit=1_000_000)),
+        ("allocate", {"actualImported": 0}),
+        ("allocate", {"actualImported": 9007199254740.991}),
+        (
+            "record",
+            {
+                "sellerFulfillmentValidationMetrics": [
+                    {"validationMetricType": "ACTUAL_PUSHED", "validationMetricValue": 0}
+                ]
+            },
+        ),
+        ("get", {"limit": 1}),
+        ("get", {"limit": 500, "offset": 0}),
+        ("get", {"offset": 2**53 - 1}),
+    ],
+)
+def test_values_on_the_bound_are_taken(exchange: Rehearsal, path: str, changes: dict[str, object]) -> None:
+    if path != "put":
+        call(exchange, "put", PUT, SELLER_PLATFORM)
+    caller = SELLER_PLATFORM if path == "put" else SELLER
+    body = json.dumps(BODIES[path] | changes).encode()
+    assert call(exchange, path, body, caller).status_code == 200

@@ -55,6 +55,7 @@ def test_a_missing_field_is_refused_by_name(empty: Rehearsal, path: str, name: s
         ("put", {"transactionId": 5}, "SCH_INVALID_FORMAT", "transactionId"),
         ("put", {"sellerId": "x" * 513}, "SCH_INVALID_FORMAT", "sellerId"),
         ("put", {"sellerId": "\ud800"}, "SCH_INVALID_FORMAT", "sellerId"),
+        ("put", {"sellerId": "x\udfff"}, "SCH_INVALID_FORMAT", "sellerId"),
         ("put", {"sellerId": None}, "SCH_INVALID_FORMAT", "sellerId"),
         ("put", {"deliveryStartTime": "2026-04-26 04:30"}, "SCH_INVALID_FORMAT", "deliveryStartTime"),
         ("put", {"deliveryEndTime": START}, "SCH_INVALID_FORMAT", "deliveryEndTime"),
