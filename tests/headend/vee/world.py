@@ -174,7 +174,7 @@ def record(
 
 
 def part(records: Sequence[MeterRecord], batches: Sequence[AdmittedBatch], over: Interval | None = None) -> PartCase:
-    """A part of a window; the whole of 10:00–12:00 unless it says otherwise."""
+    """A part of a window; the whole of 10:00 to 12:00 unless it says otherwise."""
     return PartCase(
         span=over or span("10:00", "12:00"),
         records=tuple(records),
@@ -186,7 +186,7 @@ def part(records: Sequence[MeterRecord], batches: Sequence[AdmittedBatch], over:
 def window_case(
     parts: Sequence[PartCase], window: Interval | None = None, rule_set: RuleSet = DEFAULT_RULE_SET
 ) -> WindowCase:
-    """A case; its window is 10:00–12:00 unless it says otherwise."""
+    """A case; its window is 10:00 to 12:00 unless it says otherwise."""
     return WindowCase(
         connection_point=POINT,
         posted_as="TEST_METER_1",

@@ -1,0 +1,203 @@
+"""Attestation: the discom's word on a window, decided, signed and logged in one transaction.
+
+Everything that a decision rests on is read inside the transaction that logs it, so that what stands before the actual in the log is
+exactly what it was decided from. Nothing leaves this module for a ledger before its inclusion proof exists (P18).
+Source: EVIDENCE §4; docs/wire-format.md §9 (7).
+"""
+
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from headend.errors import FatalError
+from headend.logbook import Logbook, LogTransaction
+from headend.registry import Registry
+from headend.revision import Decision, build, withdraw
+from headend.store.sqlite import actuals
+from headend.store.sqlite.actuals import StoredActual
+from headend.store.sqlite.database import Database
+from headend.store.sqlite.window_cases import StoredRecords, stored_part, stored_records
+from headend.windows import judge, settling_spans
+from signing.canonical import SALT_SIZE
+from signing.envelope import Signed, sign
+from signing.errors import SigningError
+from signing.evidence import PartCase, WindowCase
+from signing.interval import Interval
+from signing.keys import Signer
+from signing.log.checkpoint import open_checkpoint
+from signing.log.merkle import leaf_hash
+from signing.log.note import VerifierKey
+from signing.log.proofs import Paths, verify_inclusion
+from signing.statements.window_actual import Basis, Cause, WindowActual
+
+Salts = Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Subject:
+    """What an actual is of: a connection point under one of its ledger names, and a window."""
+
+    connection_point: str
+    posted_as: str
+    window: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """An actual with the proof that the published log holds it. Made by `Attestor.ready` only; what is posted is one of these."""
+
+    actual: Signed[WindowActual]
+    index: int
+    path: tuple[bytes, ...]
+    checkpoint: bytes
+    """The signed checkpoint that the path leads to."""
+
+
+class Attestor:
+    """Decides, signs and logs actuals. Owned by the thread that owns the database and the logbook."""
+
+    __slots__ = ("_basis", "_book", "_database", "_log_keys", "_registry", "_salts", "_signer")
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        book: Logbook,
+        log_keys: dict[int, VerifierKey],
+        registry: Registry,
+        signer: Signer,
+        basis: Basis = Basis.NET,
+        salts: Salts | None = None,
+    ) -> None:
+        """`signer` is the discom's statement key; `log_keys` are the public keys of the logs."""
+        self._database = database
+        self._book = book
+        self._log_keys = log_keys
+        self._registry = registry
+        self._signer = signer
+        self._basis = basis
+        self._salts = salts or _salt
+
+    def attest(
+        self, subjects: Iterable[Subject], *, at_utc: int, cause: Cause | None = None
+    ) -> tuple[Signed[WindowActual], ...]:
+        """The new revisions of `subjects`, logged together; none for those of which there is nothing new to say.
+
+        Intake waits meanwhile: give a few dozen at a time.
+
+        Raises:
+            FatalError: a log holds no rule set that this program can read.
+            RuleSetError: this program cannot judge by the newest rule set.
+            StoreUnavailableError: nothing was logged; try again later.
+        """
+        with self._book.transaction() as transaction:
+            self._registry.reload()
+            found = [self._attest(transaction, subject, at_utc, cause) for subject in sorted(set(subjects))]
+        return tuple(signed for signed in found if signed is not None)
+
+    def withdraw(self, subject: Subject, reason: str, *, at_utc: int) -> Signed[WindowActual] | None:
+        """The revision by which an operator takes the newest figure back, logged; none when there is none to take back.
+
+        Raises:
+            DecodeError: the reason is not 1 to 128 printable characters.
+            StoreUnavailableError: nothing was logged; try again later.
+        """
+        with self._book.transaction() as transaction:
+            previous = self._newest(transaction.connection, subject)
+            if previous is None:
+                return None
+            self._registry.reload()
+            decision = self._decision(transaction.connection, subject)
+            actual = withdraw(decision, previous.signed, reason, self._salts())
+            return self._log(transaction, actual, previous.log, at_utc)
+
+    def ready(self, posted_as: str, window: Interval) -> Ready | None:
+        """The newest actual for a ledger's meter and window with its inclusion proof, or none while there is none.
+
+        Raises:
+            FatalError: the log does not hold what the database says it holds.
+        """
+        key = self._signer.public_key
+        stored = actuals.newest(self._database.connection, key, posted_as, window)
+        return None if stored is None else self._proven(stored)
+
+    def case(self, subject: Subject) -> Decision:
+        """What a subject's newest evidence comes to now, without saying so to anybody.
+
+        Raises:
+            FatalError, RuleSetError: as `attest`.
+        """
+        return self._decision(self._database.connection, subject)
+
+    def _attest(
+        self, transaction: LogTransaction, subject: Subject, at_utc: int, cause: Cause | None
+    ) -> Signed[WindowActual] | None:
+        decision = self._decision(transaction.connection, subject)
+        previous = self._newest(transaction.connection, subject)
+        actual = build(decision, None if previous is None else previous.signed, self._salts(), cause)
+        return None if actual is None else self._log(transaction, actual, _log(decision.case.parts), at_utc)
+
+    def _decision(self, connection: sqlite3.Connection, subject: Subject) -> Decision:
+        parts = self._parts(connection, subject)
+        log = _log(parts)
+        rules = actuals.newest_rule_set(connection, self._signer.public_key, log)
+        if rules is None:
+            raise FatalError(f"log {log} holds no rule set: run `sakshi-headend init`, which logs one")
+        case = WindowCase(
+            connection_point=subject.connection_point,
+            posted_as=subject.posted_as,
+            window=subject.window,
+            rule_set=rules.signed.statement,
+            basis=self._basis,
+            parts=parts,
+        )
+        return Decision(case=case, judgement=judge(case), rule_set=rules.signed.digest)
+
+    def _parts(self, connection: sqlite3.Connection, subject: Subject) -> tuple[PartCase, ...]:
+        names = [meter.record.meter for meter in self._registry.meters_at(subject.connection_point)]
+        known: dict[str, StoredRecords] = {}
+        for name in names:
+            records = stored_records(connection, name)
+            if records is not None:
+                known[name] = records
+        newest = [records.records[-1] for records in known.values()]
+        spans = settling_spans(subject.connection_point, subject.window, newest)
+        return tuple(stored_part(connection, known[record.meter], span).case for record, span in spans)
+
+    def _newest(self, connection: sqlite3.Connection, subject: Subject) -> StoredActual | None:
+        return actuals.newest(connection, self._signer.public_key, subject.posted_as, subject.window)
+
+    def _log(self, transaction: LogTransaction, actual: WindowActual, log: int, at_utc: int) -> Signed[WindowActual]:
+        signed = sign(actual, self._signer)
+        leaf = transaction.append(log, [signed.digest])
+        actuals.put(transaction.connection, leaf, signed, at_utc=at_utc)
+        return signed
+
+    def _proven(self, stored: StoredActual) -> Ready | None:
+        """P18: the proof is made from the published tree and checked like anybody else would check it."""
+        tip = self._book.tip(stored.log)
+        if stored.index >= tip.size:
+            return None
+        try:
+            tree = open_checkpoint(tip.checkpoint, self._log_keys[stored.log]).checkpoint
+            path = Paths(tip.size, self._book.nodes(stored.log)).inclusion(stored.index)
+            leaf = leaf_hash(stored.signed.digest)
+            verify_inclusion(leaf=leaf, index=stored.index, size=tree.size, path=path, root=tree.root)
+        except (SigningError, LookupError) as error:
+            raise FatalError(
+                f"log {stored.log} does not prove leaf {stored.index} ({error}): run `sakshi-headend fsck`"
+            ) from error
+        return Ready(actual=stored.signed, index=stored.index, path=path, checkpoint=tip.checkpoint)
+
+
+def _log(parts: Sequence[PartCase]) -> int:
+    """The log of a case: its meters', since only order within one log is a clock. 0 when no meter is known."""
+    logs = {part.record.log for part in parts}
+    if len(logs) > 1:
+        raise FatalError(f"the meters of one connection point are in logs {sorted(logs)}: enrol them in one log")
+    return logs.pop() if logs else 0
+
+
+def _salt() -> bytes:
+    return secrets.token_bytes(SALT_SIZE)

@@ -1,0 +1,143 @@
+"""What the next revision of an actual says, if there is anything new to say. Pure: `headend.attest` signs it.
+
+The same evidence gives no second revision. A later revision supersedes and states its difference; nothing is overwritten.
+Source: EVIDENCE §4; VEE §C; docs/wire-format.md §4.5.
+"""
+
+from dataclasses import dataclass
+
+from headend.windows import bounded, evidence
+from signing import fields
+from signing.chain import Chain
+from signing.envelope import Signed
+from signing.evidence import Judgement, WindowCase
+from signing.statements.meter_record import Speaker
+from signing.statements.window_actual import Cause, Status, Totals, WindowActual
+
+_SETTLED = frozenset({Status.FINAL, Status.TRUE_UP})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A case with what the rules make of it, and the rule set by the digest under which it is logged."""
+
+    case: WindowCase
+    judgement: Judgement
+    rule_set: bytes
+
+
+def build(
+    decision: Decision, previous: Signed[WindowActual] | None, salt: bytes, cause: Cause | None = None
+) -> WindowActual | None:
+    """The revision after `previous`, or none when it would say the same.
+
+    New is what changes status, reason, totals, coverage or evidence. `cause` is derived unless an operator or a lost statement is it.
+    What an operator withdrew stays withdrawn until an operator says otherwise.
+    """
+    case, judgement = decision.case, decision.judgement
+    before = None if previous is None else previous.statement
+    actual = WindowActual(
+        connection_point=case.connection_point,
+        posted_as=case.posted_as,
+        window=case.window,
+        revision=0 if before is None else before.revision + 1,
+        supersedes=None if previous is None else previous.digest,
+        cause=_cause(decision, before) if cause is None else cause,
+        delta=None if before is None else _delta(judgement.totals, before.totals),
+        status=_status(judgement, before),
+        reason=judgement.reason,
+        basis=case.basis,
+        totals=judgement.totals,
+        parts=judgement.parts,
+        rule_set=decision.rule_set,
+        stated=judgement.stated,
+        evidence=evidence(case),
+        salt=salt,
+    )
+    if before is None or cause is not None:
+        return actual
+    if before.status is Status.WITHDRAWN or _says(actual) == _says(before):
+        return None
+    return actual
+
+
+def withdraw(decision: Decision, previous: Signed[WindowActual], reason: str, salt: bytes) -> WindowActual:
+    """The revision by which an operator takes a figure back. It states the evidence as it stands, and no figure."""
+    case, before = decision.case, previous.statement
+    return WindowActual(
+        connection_point=case.connection_point,
+        posted_as=case.posted_as,
+        window=case.window,
+        revision=before.revision + 1,
+        supersedes=previous.digest,
+        cause=Cause.OPERATOR,
+        delta=None,
+        status=Status.WITHDRAWN,
+        reason=fields.label(reason, "reason"),
+        basis=case.basis,
+        totals=None,
+        parts=decision.judgement.parts,
+        rule_set=decision.rule_set,
+        stated=decision.judgement.stated,
+        evidence=evidence(case),
+        salt=salt,
+    )
+
+
+def _status(judgement: Judgement, before: WindowActual | None) -> Status:
+    """FINAL becomes TRUE_UP when another figure was final before."""
+    if judgement.status is not Status.FINAL or before is None or before.status not in _SETTLED:
+        return judgement.status
+    return before.status if before.totals == judgement.totals else Status.TRUE_UP
+
+
+def _delta(new: Totals | None, old: Totals | None) -> tuple[int, int | None] | None:
+    if new is None or old is None:
+        return None
+    exported = None if new.export_wh is None or old.export_wh is None else new.export_wh - old.export_wh
+    return new.import_wh - old.import_wh, exported
+
+
+def _cause(decision: Decision, before: WindowActual | None) -> Cause:
+    """What made the difference: rules, evidence (a fork or late data), a record, or the balance alone."""
+    if before is None:
+        return Cause.FIRST
+    if decision.rule_set != before.rule_set:
+        return Cause.RULES
+    if evidence(decision.case) != before.evidence:
+        return Cause.FORK if _is_forked(decision.case) else Cause.LATE_DATA
+    if [(part.meter, part.span, part.record) for part in decision.judgement.parts] != [
+        (part.meter, part.span, part.record) for part in before.parts
+    ]:
+        return Cause.RECORD
+    return Cause.BALANCE
+
+
+def _is_forked(case: WindowCase) -> bool:
+    """Whether any chain that the case rests on has a fork that no record has resolved."""
+    return any(
+        _suspect(part.record.speaker(chain.kid), chain) for part in map(bounded, case.parts) for chain in part.chains
+    )
+
+
+def _suspect(speaker: Speaker | None, chain: Chain) -> bool:
+    return bool(chain.standing(None if speaker is None else speaker.good)[1])
+
+
+def _says(actual: WindowActual) -> tuple[object, ...]:
+    """What a reader would call a change. Heads move with every batch, and records with every key: they are no news."""
+    if actual.status is Status.NOT_MEASURABLE:
+        return (actual.status, actual.reason)
+    coverage = tuple(
+        (
+            part.meter,
+            part.span,
+            part.counts,
+            part.measured_import_wh,
+            part.measured_export_wh,
+            part.estimated,
+            part.origin,
+        )
+        for part in actual.parts
+    )
+    return (actual.status, actual.reason, actual.basis, actual.totals, coverage, actual.stated, actual.evidence)

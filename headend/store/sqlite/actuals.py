@@ -1,0 +1,143 @@
+"""Rows of attested actuals and of the rule sets they name. Writing happens inside the caller's log transaction.
+
+What is read is unsealed again with the discom's key: a row that somebody changed is never taken for the discom's word.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from headend.errors import FatalError
+from headend.store.sqlite import registry_rows
+from headend.store.sqlite.log_rows import leaf_place, leaf_row
+from signing.envelope import S, Signed, parse, unseal
+from signing.errors import SigningError
+from signing.interval import Interval
+from signing.keys import PublicKey
+from signing.statements.rule_set import RuleSet
+from signing.statements.window_actual import Status, WindowActual
+
+_SELECT = "SELECT leaf, sign1 FROM actuals JOIN statements USING (leaf) "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredActual:
+    """A logged actual and its leaf."""
+
+    leaf: int
+    """Row id of its leaf."""
+    signed: Signed[WindowActual]
+
+    @property
+    def log(self) -> int:
+        """The log that holds it."""
+        return leaf_place(self.leaf)[0]
+
+    @property
+    def index(self) -> int:
+        """Its leaf's index in that log."""
+        return leaf_place(self.leaf)[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRuleSet:
+    """A logged rule set and its leaf."""
+
+    leaf: int
+    signed: Signed[RuleSet]
+
+
+def put(connection: sqlite3.Connection, leaf: int, signed: Signed[WindowActual], *, at_utc: int) -> None:
+    """Stores an actual behind its leaf; it is the newest of its subject and window from now on."""
+    actual = signed.statement
+    registry_rows.put_statement(connection, leaf, signed.envelope, at_utc=at_utc)
+    connection.execute(
+        "UPDATE actuals SET is_newest = 0 WHERE posted_as = ? AND start_utc = ? AND end_utc = ? AND is_newest = 1",
+        (actual.posted_as, actual.window.start_utc, actual.window.end_utc),
+    )
+    connection.execute(
+        "INSERT INTO actuals (leaf, connection_point, posted_as, start_utc, end_utc, revision, digest, status, is_newest) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)",
+        (
+            leaf,
+            actual.connection_point,
+            actual.posted_as,
+            actual.window.start_utc,
+            actual.window.end_utc,
+            actual.revision,
+            signed.digest,
+            int(actual.status),
+        ),
+    )
+
+
+def newest(connection: sqlite3.Connection, key: PublicKey, posted_as: str, window: Interval) -> StoredActual | None:
+    """The newest revision for a subject and window, or none."""
+    row = connection.execute(
+        _SELECT + "WHERE posted_as = ? AND start_utc = ? AND end_utc = ? AND is_newest = 1",
+        (posted_as, window.start_utc, window.end_utc),
+    ).fetchone()
+    return None if row is None else _stored(key, *row)
+
+
+def by_digest(connection: sqlite3.Connection, key: PublicKey, digest: bytes) -> StoredActual | None:
+    """The actual with this evidence digest, or none."""
+    row = connection.execute(_SELECT + "WHERE actuals.digest = ?", (digest,)).fetchone()
+    return None if row is None else _stored(key, *row)
+
+
+def revisions(
+    connection: sqlite3.Connection, key: PublicKey, posted_as: str, window: Interval
+) -> tuple[StoredActual, ...]:
+    """Every revision for a subject and window, the newest first."""
+    rows = connection.execute(
+        _SELECT + "WHERE posted_as = ? AND start_utc = ? AND end_utc = ? ORDER BY revision DESC",
+        (posted_as, window.start_utc, window.end_utc),
+    )
+    return tuple(_stored(key, *row) for row in rows)
+
+
+def after(connection: sqlite3.Connection, key: PublicKey, leaf: int, *, limit: int) -> Iterator[StoredActual]:
+    """Actuals logged behind a leaf, in the order of the log."""
+    rows = connection.execute(_SELECT + "WHERE leaf > ? ORDER BY leaf LIMIT ?", (leaf, limit))
+    return (_stored(key, *row) for row in rows)
+
+
+def newest_with_status(
+    connection: sqlite3.Connection, key: PublicKey, status: Status, *, limit: int
+) -> tuple[StoredActual, ...]:
+    """Windows whose newest revision has a status, in the order of the log."""
+    rows = connection.execute(
+        _SELECT + "WHERE status = ? AND is_newest = 1 ORDER BY leaf LIMIT ?", (int(status), limit)
+    )
+    return tuple(_stored(key, *row) for row in rows)
+
+
+def newest_rule_set(connection: sqlite3.Connection, key: PublicKey, log: int) -> StoredRuleSet | None:
+    """The rule set that a log holds last, or none: the rules that judge now."""
+    row = connection.execute(
+        "SELECT leaf, sign1 FROM statements WHERE content_type = ? AND leaf BETWEEN ? AND ? ORDER BY leaf DESC LIMIT 1",
+        (RuleSet.CONTENT_TYPE, leaf_row(log, 0), leaf_row(log + 1, 0) - 1),
+    ).fetchone()
+    return None if row is None else StoredRuleSet(leaf=row[0], signed=_unsealed(key, RuleSet, row[1]))
+
+
+def rule_set(connection: sqlite3.Connection, key: PublicKey, digest: bytes) -> StoredRuleSet | None:
+    """The logged rule set with this digest, or none."""
+    row = connection.execute(
+        "SELECT leaf, sign1 FROM statements WHERE digest = ? AND content_type = ?", (digest, RuleSet.CONTENT_TYPE)
+    ).fetchone()
+    return None if row is None else StoredRuleSet(leaf=row[0], signed=_unsealed(key, RuleSet, row[1]))
+
+
+def _stored(key: PublicKey, leaf: int, sign1: bytes) -> StoredActual:
+    return StoredActual(leaf=leaf, signed=_unsealed(key, WindowActual, sign1))
+
+
+def _unsealed(key: PublicKey, kind: type[S], sign1: bytes) -> Signed[S]:
+    try:
+        return unseal(parse(sign1), kind, key)
+    except SigningError as error:
+        raise FatalError(
+            f"a stored {kind.__name__} is not this discom's ({error}): run `sakshi-headend fsck`, then restore"
+        ) from error
