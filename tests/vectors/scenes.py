@@ -7,7 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.vectors.world import HOUR, METER, POINT, POSTED_AS, TEN, Batch, Key, Statement, World, energy, evidence
+from tests.vectors.world import (
+    HOUR,
+    METER,
+    POINT,
+    POSTED_AS,
+    RULES,
+    TEN,
+    Batch,
+    Key,
+    Statement,
+    World,
+    energy,
+    evidence,
+    signed,
+)
 
 NOON = TEN + 2 * HOUR
 
@@ -105,6 +119,11 @@ def start(world: World | None = None) -> tuple[Scene, bytes]:
     enrolment = world.enrol(world.gateway, METER)
     scene.records = [world.record(METER, 0, None, [world.speaker(world.gateway, enrolment)])]
     return scene, enrolment
+
+
+def signed_rules(world: World) -> Statement:
+    """Another rule set, signed and not logged."""
+    return signed(world.discom, "rule-set", ["tests", 2, RULES])
 
 
 def finish(scene: Scene, gaps: list[list[int]], head: Batch, **other: Any) -> Scene:

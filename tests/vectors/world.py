@@ -246,7 +246,18 @@ class World:
         end = start + blocks * 900
         values = [value(start + place * 900) for place in range(blocks)]
         opening = dumps([self.salt(), identity, [register(stamp) for stamp in registers], column_set(values)])
-        item = [meter, chain.sequence, chain.previous, start, 900, blocks, chain.reach, end + 60, [-1200, 2], 2]
+        item: list[Any] = [
+            meter,
+            chain.sequence,
+            chain.previous,
+            start,
+            900,
+            blocks,
+            chain.reach,
+            end + 60,
+            [-1200, 2],
+            2,
+        ]
         item += [digest_of("software"), sha256(opening).digest()]
         for place, field_value in (header or {}).items():
             item[place] = field_value
@@ -254,7 +265,9 @@ class World:
         batch = Batch(stated.protected, stated.payload, stated.signature, None, meter, key.kid, item[1], start, end)
         batch.opening = opening
         chain.sequence, chain.previous, chain.reach = item[1] + 1, batch.digest, max(item[6], end)
-        return self.logged(batch) if into_log else batch  # type: ignore[no-any-return]
+        if into_log:
+            self.logged(batch)
+        return batch
 
     def skip(self, start: int, blocks: int = 4, *, meter: str = METER) -> Batch:
         """A batch that is signed and never admitted."""
