@@ -16,6 +16,7 @@ from edge_agent.registers import MeterClock, ProfileColumn, ProfileLayout, Profi
 
 _REGISTER_CLASSES: Final = frozenset({3, 4, 5})
 _RANGE, _ENTRY = 1, 2
+FIFO: Final = 1
 _LIFO: Final = frozenset({2, 5})
 """Sort methods whose first row is the newest: LIFO, and largest first of a profile sorted by its clock.
 

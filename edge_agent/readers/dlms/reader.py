@@ -171,19 +171,19 @@ class DlmsReader:
     async def _read_layout(self, of: Attribute, scaler_profile: Attribute) -> ProfileLayout:
         objects = of.sibling(3)
         columns = profile.capture_objects(await self._get(objects), str(objects))
-        asked = tuple(of.sibling(attribute) for attribute in (4, 5, 7, 8))
-        numbers = [
-            profile.integer(_given(attribute, result), str(attribute))
-            for attribute, result in zip(asked, await self._get_many(asked), strict=True)
-        ]
+        period, in_use, entries, sort = asked = tuple(of.sibling(attribute) for attribute in (4, 7, 8, 5))
+        found = dict(zip(asked, await self._get_many(asked), strict=True))
+        numbers = [profile.integer(_given(each, found[each]), str(each)) for each in (period, in_use, entries)]
+        order = found[sort]
         layout = profile.layout(
             of,
             columns,
             await self._scalers(columns, scaler_profile),
             capture_period_s=numbers[0],
-            sort_method=numbers[1],
-            entries_in_use=numbers[2],
-            entries=numbers[3],
+            # A meter that keeps its sort method to itself is FIFO, as IS 15959 profiles are.
+            sort_method=profile.FIFO if isinstance(order, AccessResult) else profile.integer(order, str(sort)),
+            entries_in_use=numbers[1],
+            entries=numbers[2],
         )
         for column in layout.columns:
             if column.register in _ENERGIES and column.unit != UNIT_WATT_HOURS:

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from edge_agent.errors import MeterDecodeError
@@ -39,18 +40,6 @@ def quantum(register: MapRegister, octets: bytes) -> Decimal:
     return (following - value).scaleb(register.scaler)
 
 
-def whole_watt_hours(value: RegisterValue) -> int:
-    """A cumulative energy in whole Wh, half to even. Differences of these add up; rounded differences would not.
-
-    Raises:
-        MeterDecodeError: naming the register, when it is negative or absent.
-    """
-    energy = watt_hours_exact(value)
-    if energy is None:
-        raise MeterDecodeError(f"expected an energy, got none in '{value.register}'")
-    return int(energy.to_integral_value(rounding=ROUND_HALF_EVEN))
-
-
 def checked_words(words: Sequence[int], block: Block) -> tuple[int, ...]:
     """`words`, as many as were asked for.
 
@@ -64,16 +53,27 @@ def checked_words(words: Sequence[int], block: Block) -> tuple[int, ...]:
     return tuple(words)
 
 
-def _energy(register: MapRegister, of: RegisterMap, words: tuple[int, ...]) -> tuple[RegisterValue, Decimal]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Energy:
+    value: RegisterValue
+    whole_wh: int
+    quantum_wh: Decimal
+
+
+def _energy(register: MapRegister, of: RegisterMap, words: tuple[int, ...]) -> _Energy:
     octets = register_octets(register, of.energy_block(), words)
     raw, exponent = exact(register, octets)
     value = RegisterValue(register=register.name, raw=raw, scaler=exponent + register.scaler, unit=UNIT_WATT_HOURS)
     energy = watt_hours_exact(value)
-    if energy is None or energy > of.limit_wh:
+    assert energy is not None  # the raw integer is there
+    if energy > of.limit_wh:
         raise MeterDecodeError(
-            f"expected at most {of.limit_wh} Wh, got {energy} in '{register.name}': check the word order of {of.model}"
+            f"expected at most {of.limit_wh:f} Wh, got {energy:f} in '{register.name}': "
+            f"check the word order of {of.model}"
         )
-    return value, max(quantum(register, octets), Decimal(1))
+    # Rounded while cumulative, half to even: differences of these add up; rounded differences would not.
+    whole_wh = int(energy.to_integral_value(rounding=ROUND_HALF_EVEN))
+    return _Energy(value=value, whole_wh=whole_wh, quantum_wh=max(quantum(register, octets), Decimal(1)))
 
 
 def sample(of: RegisterMap, words: Sequence[int], serial: str | None) -> RegisterSample:
@@ -84,15 +84,15 @@ def sample(of: RegisterMap, words: Sequence[int], serial: str | None) -> Registe
             or more than the meter can show.
     """
     block_words = checked_words(words, of.energy_block())
-    imported, import_quantum = _energy(of.imported, of, block_words)
-    exported, export_quantum = (None, Decimal(1)) if of.exported is None else _energy(of.exported, of, block_words)
+    imported = _energy(of.imported, of, block_words)
+    exported = None if of.exported is None else _energy(of.exported, of, block_words)
     return RegisterSample(
         serial=serial,
-        imported=imported,
-        exported=exported,
-        imported_wh=whole_watt_hours(imported),
-        exported_wh=None if exported is None else whole_watt_hours(exported),
-        quantum_wh=max(import_quantum, export_quantum),
+        imported=imported.value,
+        exported=None if exported is None else exported.value,
+        imported_wh=imported.whole_wh,
+        exported_wh=None if exported is None else exported.whole_wh,
+        quantum_wh=max(each.quantum_wh for each in (imported, exported) if each is not None),
         words=block_words,
     )
 

@@ -120,6 +120,12 @@ def test_a_malformed_grant_is_refused(old: str, new: str, message: str) -> None:
         parse_aare(bytes.fromhex(wrong))
 
 
+def test_a_result_has_one_octet() -> None:
+    longer = AARE_OK.replace(bytes.fromhex("6129"), bytes.fromhex("612a"))
+    with pytest.raises(MeterDecodeError, match="expected one octet in AARE result, got 0000"):
+        parse_aare(longer.replace(bytes.fromhex("a203020100"), bytes.fromhex("a20402020000")))
+
+
 def test_another_dlms_version_is_refused() -> None:
     with pytest.raises(MeterRefusedError, match="version 6, got 5"):
         parse_aare(AARE_OK.replace(bytes.fromhex("0800065f"), bytes.fromhex("0800055f")))

@@ -179,6 +179,28 @@ async def test_columns_are_never_assumed() -> None:
     assert (row.values[IMPORT_BLOCK].raw, row.values[EXPORT_BLOCK].raw) == (5, 7)
 
 
+async def test_a_profile_that_does_not_say_its_order_is_oldest_first() -> None:
+    scripted = meter(FULL_DAY)
+    del scripted.objects[7, BLOCK, 5]
+    assert await imports(scripted) == [21, 22, 23, 24]
+
+
+@pytest.mark.parametrize("attribute", [3, 4, 7, 8])
+async def test_a_profile_without_columns_period_or_depth_is_refused_by_name(attribute: int) -> None:
+    scripted = meter(FULL_DAY)
+    del scripted.objects[7, BLOCK, attribute]
+    with pytest.raises(MeterRefusedError, match=rf"1\.0\.99\.1\.0\.255 \(class 7\) attribute {attribute}"):
+        await imports(scripted)
+
+
+async def test_an_attribute_refused_for_now_is_asked_again_later() -> None:
+    scripted = meter(FULL_DAY)
+    del scripted.objects[7, BLOCK, 4]
+    scripted.refusal = 2
+    with pytest.raises(MeterUnavailableError, match="temporary failure"):
+        await imports(scripted)
+
+
 async def test_scalers_come_from_the_scaler_profile_where_registers_keep_theirs() -> None:
     scripted = meter(FULL_DAY)
     for _, obis in DEFAULT_COLUMNS[1:]:

@@ -108,6 +108,7 @@ class ScriptedMeter:
     """How many of the newest rows it leaves out of an answer."""
     aare: bytes = AARE_OK
     lists: bool = True
+    refusal: int = REFUSED
     asked: list[str] = field(default_factory=list)
     """The kinds of buffer reads seen, in order."""
     seen: list[bytes] = field(default_factory=list)
@@ -136,7 +137,7 @@ class ScriptedMeter:
         key = int.from_bytes(wanted[:2]), ".".join(str(octet) for octet in wanted[2:8]), wanted[8]
         if key == (7, "1.0.99.1.0.255", 2):
             return self._buffer(access)
-        return b"\x00" + wire(self.objects[key]) if key in self.objects else bytes([1, REFUSED])
+        return b"\x00" + wire(self.objects[key]) if key in self.objects else bytes([1, self.refusal])
 
     def _buffer(self, access: bytes) -> bytes:
         kind = {b"": "whole", b"\x01": "range", b"\x02": "entry"}[access[:1]]

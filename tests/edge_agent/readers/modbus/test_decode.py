@@ -67,7 +67,10 @@ def test_what_cannot_be_a_reading_is_refused_by_name(kwh: float) -> None:
 
 
 def test_the_most_the_display_can_show_is_a_reading() -> None:
-    assert decode.sample(SDM630, words(9_999_999.0, 0), None).imported_wh == 9_999_999_000
+    tenths = replace(SDM630, imported=replace(register(WordType.UINT32), scaler=2), exported=None)
+    assert decode.sample(tenths, divmod(99_999_999, 1 << 16), None).imported_wh == 9_999_999_900
+    with pytest.raises(MeterDecodeError, match="expected at most 9999999900 Wh, got 1"):
+        decode.sample(tenths, divmod(100_000_000, 1 << 16), None)
 
 
 def test_swapped_words_are_told_to_check_the_word_order() -> None:
