@@ -14,9 +14,10 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-# SEED=n, CASE=over|under|missing|fork, REPLAY=FILE, ONCE=1
+# SEED=n, CASE=over|under|missing|fork, REPLAY=FILE with SCALE_SOLAR=x, ONCE=1
 demo: $(READY)
-	@SEED="$(SEED)" CASE="$(CASE)" REPLAY="$(REPLAY)" ONCE="$(ONCE)" $(BIN)/python -m deploy.demo
+	@$(BIN)/python -m deploy.demo $(if $(SEED),--seed $(SEED)) $(if $(CASE),--case $(CASE)) \
+	  $(if $(REPLAY),--replay "$(REPLAY)") $(if $(SCALE_SOLAR),--scale-solar $(SCALE_SOLAR)) $(if $(ONCE),--once)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2

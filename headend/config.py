@@ -71,6 +71,16 @@ class LedgerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WindowSettings:
+    """When windows are decided."""
+
+    pending_after_s: int
+    """A window that is not whole is attested as PENDING this long after its end, and after its trade was first seen."""
+    resend_after_s: int
+    """Sequences that are missing are asked for again this often."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PostingSettings:
     """What is posted, and for how long it is tried."""
 
@@ -96,6 +106,7 @@ class Config:
     broker: BrokerSettings
     web: WebSettings
     ledger: LedgerSettings
+    windows: WindowSettings
     posting: PostingSettings
 
     @property
@@ -142,6 +153,7 @@ def parse(text: str, source: str, base: Path) -> Config:
         broker=_closed(root.table("broker"), lambda table: _broker(table, base)),
         web=_closed(root.table("web"), lambda table: _web(table, base)),
         ledger=_closed(root.table("ledger"), _ledger),
+        windows=_closed(root.table("windows"), _windows),
         posting=_closed(root.table("posting"), _posting),
     )
     root.close()
@@ -206,6 +218,13 @@ def _ledger(table: Table) -> LedgerSettings:
         key_id=table.text("key_id"),
         poll_s=table.integer("poll_s", least=1, most=86_400, default=300),
         look_back_days=table.integer("look_back_days", least=1, most=60, default=7),
+    )
+
+
+def _windows(table: Table) -> WindowSettings:
+    return WindowSettings(
+        pending_after_s=table.integer("pending_after_s", least=0, most=7 * 86_400, default=900),
+        resend_after_s=table.integer("resend_after_s", least=1, most=86_400, default=3600),
     )
 
 
