@@ -1,0 +1,269 @@
+"""Attestation on a real database and log: idempotent, provable before it is posted, recomputable by a verifier."""
+
+from dataclasses import replace
+
+import pytest
+
+from headend.attest import Subject
+from headend.errors import FatalError
+from headend.store.sqlite import actuals
+from headend.vee.ruleset import DEFAULT_RULE_SET
+from headend.windows import judge
+from signing.bundle import Kind
+from signing.errors import DecodeError
+from signing.interval import Interval
+from signing.log.checkpoint import open_checkpoint
+from signing.log.merkle import leaf_hash
+from signing.log.proofs import verify_inclusion
+from signing.statements.meter_record import Place
+from signing.statements.rule_set import Rule
+from signing.statements.window_actual import Cause, Status, WindowActual
+from signing.verify import Outcome, verify
+from tests.headend.discom import LATER, METER, SUBJECT, attestor, exported, log_rules, stated, trust
+from tests.headend.premises import DAY, Gateway, Headend, gateway
+
+HOUR = (100, 100, 100, 100)
+
+
+@pytest.fixture
+def premises(headend: Headend) -> Gateway:
+    """One enrolled gateway, and rules in the log."""
+    one = gateway()
+    log_rules(headend)
+    headend.enrol(one)
+    return one
+
+
+def attested(headend: Headend, cause: Cause | None = None) -> WindowActual | None:
+    """What the next attestation of the window says, if it says anything; every actual is verified offline."""
+    found = attestor(headend).attest([SUBJECT], at_utc=LATER, cause=cause)
+    for signed in found:
+        verdict = verify(exported(headend, signed.digest), trust(headend), judge)
+        assert verdict.outcome is Outcome.VALID
+        assert verify(exported(headend, signed.digest, Kind.ACTUAL), trust(headend), judge).outcome is Outcome.ATTESTED
+    return found[0].statement if found else None
+
+
+def test_a_window_with_every_block_and_no_registers_is_provisional(headend: Headend, premises: Gateway) -> None:
+    headend.take_in(stated(premises, 10, HOUR * 2))
+    actual = attested(headend)
+    assert actual is not None
+    assert (actual.status, actual.cause, actual.revision) == (Status.PROVISIONAL, Cause.FIRST, 0)
+    assert actual.totals is not None
+    assert (actual.totals.import_wh, actual.totals.export_wh, actual.totals.net_wh) == (800, 40, 760)
+
+
+def test_a_window_that_balances_with_its_registers_is_final(headend: Headend, premises: Gateway) -> None:
+    headend.take_in(stated(premises, 0, HOUR * 24, registers=((0, 1000), (24, 10_600))))
+    actual = attested(headend)
+    assert actual is not None
+    assert actual.status is Status.FINAL
+
+
+def test_the_same_evidence_gives_no_second_revision(headend: Headend, premises: Gateway) -> None:
+    headend.take_in(stated(premises, 10, HOUR * 2))
+    assert attested(headend) is not None
+    size = headend.book.tip(0).size
+    assert attested(headend) is None
+    # A batch of another hour moves the chain's head; of the window it says nothing.
+    headend.take_in(stated(premises, 14, HOUR))
+    assert attested(headend) is None
+    assert headend.book.tip(0).size == size + 1
+
+
+def test_late_data_revises_with_delta_and_cause(headend: Headend, premises: Gateway) -> None:
+    headend.take_in(stated(premises, 10, (100, None, *HOUR, 100, 100)))
+    first = attested(headend)
+    assert first is not None
+    assert (first.status, first.reason, first.totals) == (Status.PENDING, "1 of 8 blocks missing", None)
+    headend.take_in(stated(premises, 10, (100, 60)))
+    second = attested(headend)
+    assert second is not None
+    assert (second.status, second.cause, second.revision) == (Status.PROVISIONAL, Cause.LATE_DATA, 1)
+    assert second.delta is None
+    assert second.totals is not None
+    assert second.totals.import_wh == 760
+
+
+def test_a_figure_that_was_final_becomes_a_true_up_with_its_delta(headend: Headend, premises: Gateway) -> None:
+    headend.take_in(stated(premises, 0, HOUR * 24, registers=((0, 1000), (24, 10_600))))
+    assert attested(headend) is not None
+    (fact,) = headend.record(METER).facts
+    headend.registrar.change_facts(METER, [replace(fact, factor=type(fact.factor)(2, 1))], at_utc=LATER)
+    actual = attested(headend)
+    assert actual is not None
+    assert (actual.status, actual.cause, actual.delta) == (Status.TRUE_UP, Cause.RECORD, (800, 40))
+    assert attested(headend) is None
+
+
+def test_a_fork_revises_a_figure_until_the_record_names_the_good_branch(headend: Headend, premises: Gateway) -> None:
+    headend.take_in(stated(premises, 8, HOUR))
+    clone = replace(premises, chains={METER: list(premises.chains[METER])})
+    good = stated(premises, 10, HOUR * 2)
+    headend.take_in(good)
+    final = attested(headend)
+    assert final is not None
+    assert final.status is Status.PROVISIONAL
+    headend.take_in(stated(clone, 10, (90,) * 8))
+    forked = attested(headend)
+    assert forked is not None
+    assert (forked.status, forked.cause) == (Status.PENDING, Cause.FORK)
+    assert forked.reason is not None
+    assert "8 of 8 blocks suspect; fork in chain" in forked.reason
+    assert forked.reason.endswith("at sequence 1; 2 values that differ")
+    headend.registrar.name_good(METER, premises.kid, Place(sequence=1, digest=good.digest), at_utc=LATER)
+    healed = attested(headend)
+    assert healed is not None
+    assert (healed.status, healed.cause, healed.totals) == (Status.PROVISIONAL, Cause.RECORD, final.totals)
+
+
+def test_rules_that_judge_otherwise_give_a_revision_that_says_so(headend: Headend, premises: Gateway) -> None:
+    headend.take_in(stated(premises, 10, HOUR * 2))
+    assert attested(headend) is not None
+    rules = tuple(
+        Rule(id=rule.id, version=rule.version, parameters={"least_wh": 101}) if rule.id == "V16" else rule
+        for rule in DEFAULT_RULE_SET.rules
+    )
+    log_rules(headend, replace(DEFAULT_RULE_SET, version=2, rules=rules))
+    actual = attested(headend)
+    assert actual is not None
+    assert (actual.status, actual.cause) == (Status.PENDING, Cause.RULES)
+    assert attested(headend) is None
+
+
+def test_a_balance_that_fails_later_gives_a_revision(headend: Headend, premises: Gateway) -> None:
+    headend.take_in(stated(premises, 10, HOUR * 2, registers=((10, 1000), (12, 1800))))
+    first = attested(headend)
+    assert first is not None
+    assert first.status is Status.FINAL
+    headend.take_in(stated(premises, 12, HOUR, registers=((12, 1900),)))
+    second = attested(headend)
+    assert second is not None
+    assert (second.status, second.reason) == (
+        Status.PENDING,
+        "8 of 8 blocks suspect; import register at 2026-04-26 12:00:00 IST is 1800 and 1900 Wh",
+    )
+
+
+def test_a_window_that_cuts_a_block_is_said_once(headend: Headend, premises: Gateway) -> None:
+    cut = replace(SUBJECT, window=Interval(SUBJECT.window.start_utc, SUBJECT.window.end_utc + 1))
+    one = attestor(headend)
+    (signed,) = one.attest([cut], at_utc=LATER)
+    assert signed.statement.status is Status.NOT_MEASURABLE
+    assert signed.statement.reason == "2026-04-26 12:00:01 IST cuts a block of 900 s"
+    headend.take_in(stated(premises, 10, HOUR * 2))
+    assert one.attest([cut], at_utc=LATER) == ()
+    assert verify(exported(headend, signed.digest), trust(headend), judge).outcome is Outcome.VALID
+
+
+def test_a_window_of_an_unknown_place_is_pending_without_parts(headend: Headend, premises: Gateway) -> None:
+    nowhere = Subject(connection_point="CP-?", posted_as="LEDGER-?", window=SUBJECT.window)
+    (signed,) = attestor(headend).attest([nowhere], at_utc=LATER)
+    assert (signed.statement.status, signed.statement.parts) == (Status.PENDING, ())
+    assert signed.statement.reason == "no revenue meter is recorded for 2026-04-26 10:00:00 IST"
+    assert verify(exported(headend, signed.digest), trust(headend), judge).outcome is Outcome.VALID
+
+
+def test_what_an_operator_withdrew_stays_withdrawn_until_an_operator_attests_again(
+    headend: Headend, premises: Gateway
+) -> None:
+    one = attestor(headend)
+    assert one.withdraw(SUBJECT, "disputed", at_utc=LATER) is None
+    headend.take_in(stated(premises, 10, HOUR * 2))
+    attested(headend)
+    with pytest.raises(DecodeError, match="printable characters"):
+        one.withdraw(SUBJECT, "", at_utc=LATER)
+    headend.take_in(stated(premises, 12, HOUR))
+    withdrawn = one.withdraw(SUBJECT, "disputed", at_utc=LATER)
+    assert withdrawn is not None
+    assert (withdrawn.statement.status, withdrawn.statement.totals) == (Status.WITHDRAWN, None)
+    assert verify(exported(headend, withdrawn.digest), trust(headend), judge).outcome is Outcome.VALID
+    headend.take_in(stated(premises, 10, (100,)))
+    assert attested(headend) is None
+    again = attested(headend, Cause.OPERATOR)
+    assert again is not None
+    assert (again.status, again.cause, again.revision) == (Status.PROVISIONAL, Cause.OPERATOR, 2)
+
+
+def test_p18_an_actual_is_ready_only_with_a_proof_that_a_stranger_can_check(
+    headend: Headend, premises: Gateway
+) -> None:
+    one = attestor(headend)
+    headend.take_in(stated(premises, 10, HOUR * 2))
+    assert one.ready(SUBJECT.posted_as, SUBJECT.window) is None
+    (signed,) = one.attest([SUBJECT], at_utc=LATER)
+    ready = one.ready(SUBJECT.posted_as, SUBJECT.window)
+    assert ready is not None
+    assert ready.actual.digest == signed.digest
+    tree = open_checkpoint(ready.checkpoint, headend.key.verifier).checkpoint
+    verify_inclusion(leaf=leaf_hash(signed.digest), index=ready.index, size=tree.size, path=ready.path, root=tree.root)
+
+
+def test_p18_an_actual_that_the_published_tree_does_not_reach_is_not_ready(headend: Headend, premises: Gateway) -> None:
+    headend.take_in(stated(premises, 10, HOUR * 2))
+    one = attestor(headend)
+    (signed,) = one.attest([SUBJECT], at_utc=LATER)
+    with headend.database.transaction() as connection:
+        # As when the row is there and its checkpoint never got out.
+        connection.execute("PRAGMA defer_foreign_keys = ON")
+        beyond = headend.book.tip(0).size
+        for table in ("statements", "actuals"):
+            connection.execute(f"UPDATE {table} SET leaf = ? WHERE digest = ?", (beyond, signed.digest))
+    assert one.ready(SUBJECT.posted_as, SUBJECT.window) is None
+
+
+def test_p18_an_actual_whose_leaf_is_another_statement_is_fatal(headend: Headend, premises: Gateway) -> None:
+    headend.take_in(stated(premises, 10, HOUR * 2))
+    one = attestor(headend)
+    (signed,) = one.attest([SUBJECT], at_utc=LATER)
+    with headend.database.transaction() as connection:
+        connection.execute("PRAGMA defer_foreign_keys = ON")
+        taken = 2**20
+        for table in ("statements", "actuals"):
+            connection.execute(f"UPDATE {table} SET leaf = ? WHERE leaf = 0", (taken,))
+            connection.execute(f"UPDATE {table} SET leaf = 0 WHERE digest = ?", (signed.digest,))
+    with pytest.raises(FatalError, match="does not prove leaf 0"):
+        one.ready(SUBJECT.posted_as, SUBJECT.window)
+
+
+def test_a_stored_actual_that_somebody_changed_is_fatal(headend: Headend, premises: Gateway) -> None:
+    headend.take_in(stated(premises, 10, HOUR * 2))
+    one = attestor(headend)
+    one.attest([SUBJECT], at_utc=LATER)
+    with headend.database.transaction() as connection:
+        connection.execute(
+            "UPDATE statements SET sign1 = CAST(substr(sign1, 1, length(sign1) - 1) || x'00' AS BLOB) "
+            "WHERE leaf = (SELECT leaf FROM actuals)"
+        )
+    with pytest.raises(FatalError, match="not this discom's"):
+        one.ready(SUBJECT.posted_as, SUBJECT.window)
+
+
+def test_without_a_logged_rule_set_nothing_is_attested(headend: Headend) -> None:
+    one = gateway()
+    headend.enrol(one)
+    with pytest.raises(FatalError, match="holds no rule set"):
+        attestor(headend).attest([SUBJECT], at_utc=LATER)
+    assert headend.book.tip(0).size == 1
+
+
+def test_subjects_are_attested_together_and_listed_in_the_order_of_the_log(headend: Headend, premises: Gateway) -> None:
+    headend.take_in(stated(premises, 10, HOUR * 2))
+    earlier = replace(SUBJECT, window=Interval(DAY + 9 * 3600, DAY + 10 * 3600))
+    signed = attestor(headend).attest([SUBJECT, earlier, SUBJECT], at_utc=LATER)
+    assert [entry.statement.window for entry in signed] == [earlier.window, SUBJECT.window]
+    key = headend.statement_signer.public_key
+    rows = list(actuals.after(headend.database.connection, key, -1, limit=10))
+    assert [row.signed.digest for row in rows] == [entry.digest for entry in signed]
+    pending = actuals.newest_with_status(headend.database.connection, key, Status.PENDING, limit=10)
+    assert [row.signed.digest for row in pending] == [signed[0].digest]
+    assert actuals.by_digest(headend.database.connection, key, bytes(32)) is None
+    assert actuals.rule_set(headend.database.connection, key, bytes(32)) is None
+
+
+def test_case_says_what_the_evidence_comes_to_without_logging_it(headend: Headend, premises: Gateway) -> None:
+    headend.take_in(stated(premises, 10, HOUR * 2))
+    size = headend.book.tip(0).size
+    decision = attestor(headend).case(SUBJECT)
+    assert decision.judgement.status is Status.PROVISIONAL
+    assert headend.book.tip(0).size == size
