@@ -238,12 +238,8 @@ def head_left_out() -> Vector:
 
 
 def short_evidence() -> Vector:
-    scene, _ = scenes.start()
-    world = scene.world
-    nine = world.batch(TEN - HOUR, registers=[TEN])
-    ten = world.batch(TEN)
-    eleven = world.batch(TEN + HOUR, registers=[NOON])
-    scene.batches = scene.opened = [nine, ten, eleven]
+    scene = scenes.hours(scenes.start()[0])
+    world, (_, ten, eleven) = scene.world, scene.batches
     row = part(scene.records[0], 0, [(world.gateway.kid, eleven, [])])
     scene.actuals = [world.actual(statement_of([row], scene.rules[0], [ten, eleven]))]
     return _vector(scene.bundle(), "evidence that leaves a batch out", Run(1, "'evidence' does not cover", 6))
@@ -263,12 +259,8 @@ def rules_after_the_actual() -> Vector:
 
 
 def _stating(**fields_of_part: Any) -> Scene:
-    scene, _ = scenes.start()
-    world = scene.world
-    nine = world.batch(TEN - HOUR, registers=[TEN])
-    ten = world.batch(TEN)
-    eleven = world.batch(TEN + HOUR, registers=[NOON])
-    scene.batches = scene.opened = [nine, ten, eleven]
+    scene = scenes.hours(scenes.start()[0])
+    world, eleven = scene.world, scene.batches[-1]
     item = fields_of_part.pop("item", {})
     row = part(scene.records[0], 0, [(world.gateway.kid, eleven, [])], **fields_of_part)
     scene.actuals = [world.actual(statement_of([row], scene.rules[0], scene.opened, **item))]

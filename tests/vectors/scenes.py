@@ -111,14 +111,22 @@ class Scene:
         return self.world.bundle(self.actuals, self.records, self.rules, self.rows(), **more)
 
 
-def start(world: World | None = None) -> tuple[Scene, bytes]:
+def start(world: World | None = None, *, rules: list[Any] | None = None) -> tuple[Scene, bytes]:
     """A world with a rule set and one meter enrolled; and the digest of its enrolment."""
     world = world or World()
     scene = Scene(world)
-    scene.rules = [world.rules()]
+    scene.rules = [world.rules(rules)]
     enrolment = world.enrol(world.gateway, METER)
     scene.records = [world.record(METER, 0, None, [world.speaker(world.gateway, enrolment)])]
     return scene, enrolment
+
+
+def hours(scene: Scene) -> Scene:
+    """09:00 to 12:00 in hourly batches, with registers at 10:00 and 12:00, all opened."""
+    batch = scene.world.batch
+    scene.batches = [batch(TEN - HOUR, registers=[TEN]), batch(TEN), batch(TEN + HOUR, registers=[NOON])]
+    scene.opened = list(scene.batches)
+    return scene
 
 
 def signed_rules(world: World) -> Statement:

@@ -309,6 +309,12 @@ class World:
         rows = [[self.entry(entry) for entry in entries] for entries in (actuals, records, rules)]
         return [*head, *rows, list(batches)]
 
+    def receipt(self, *batches: Batch, old: int = 0, size: int | None = None) -> list[Any]:
+        """A `down` message for these batches."""
+        steps = consistency(old, self.leaves[:size]) if old else []
+        rows = [[batch.digest, *self.place(batch, size)] for batch in batches]
+        return [1, 0, self.checkpoint(size), old, steps, rows]
+
     def trust(self, *, pin: bytes | None = None, more: str = "", until: int | None = None) -> str:
         """The trust file of this world."""
         key = b64encode(dumps(self.discom.cose)).decode()
