@@ -74,6 +74,7 @@ def test_a_missing_field_is_refused_by_name(empty: Rehearsal, path: str, name: s
         ("allocate", {"actualImported": "-4"}, "SCH_INVALID_FORMAT", "actualImported"),
         ("allocate", {"actualImported": True}, "SCH_INVALID_FORMAT", "actualImported"),
         ("allocate", {"actualImported": -4.0001}, "SCH_INVALID_FORMAT", "actualImported"),
+        ("allocate", {"actualImported": -4.0000000001}, "SCH_INVALID_FORMAT", "actualImported"),
         ("allocate", {"actualImported": 1e15}, "SCH_INVALID_FORMAT", "actualImported"),
         ("allocate", {"status": "DONE"}, "SCH_INVALID_ENUM", "status"),
         ("allocate", {"deliveryStartTime": "2026-04-26T04:30:00"}, "SCH_INVALID_FORMAT", "deliveryStartTime"),
