@@ -7,12 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError
+from edge_agent.readers.dlms import association
 from edge_agent.readers.dlms.association import (
     OFFERED,
     Association,
     Conformance,
     Secret,
     aarq,
+    elements,
     parse_aare,
     rlrq,
 )
@@ -118,6 +120,32 @@ def test_a_malformed_grant_is_refused(old: str, new: str, message: str) -> None:
     wrong = AARE_OK.hex().replace(old, new)
     with pytest.raises(MeterDecodeError, match=message):
         parse_aare(bytes.fromhex(wrong))
+
+
+@pytest.mark.parametrize(
+    ("hexed", "found"),
+    [
+        ("a101ff", (0xA1, b"\xff")),
+        ("a18101ff", (0xA1, b"\xff")),
+        ("a1820001ff", (0xA1, b"\xff")),
+        ("a17f" + "00" * 127, (0xA1, bytes(127))),
+        ("a18180" + "00" * 128, (0xA1, bytes(128))),
+    ],
+)
+def test_lengths_come_short_and_long(hexed: str, found: tuple[int, bytes]) -> None:
+    assert list(elements(bytes.fromhex(hexed), "x")) == [found]
+
+
+@pytest.mark.parametrize("hexed", ["a180ff0000", "a183000001ff", "a181", "a18200", "a1", "a102ff"])
+def test_indefinite_and_cut_lengths_are_refused(hexed: str) -> None:
+    with pytest.raises(MeterDecodeError, match="in x"):
+        list(elements(bytes.fromhex(hexed), "x"))
+
+
+def test_no_request_needs_a_long_length() -> None:
+    assert association._tlv(0x60, bytes(127))[1] == 127
+    with pytest.raises(ValueError, match="at most 127 octets"):
+        association._tlv(0x60, bytes(128))
 
 
 def test_a_result_has_one_octet() -> None:

@@ -193,6 +193,49 @@ async def test_a_profile_without_columns_period_or_depth_is_refused_by_name(attr
         await imports(scripted)
 
 
+async def test_an_identity_refused_for_now_is_not_an_absent_one() -> None:
+    scripted = meter(FULL_DAY)
+    scripted.refusal = 2
+    async with reader_of(Joined(scripted.answer)) as reader:
+        with pytest.raises(MeterUnavailableError, match=r"0\.0\.96\.1\.1\.255 .*temporary failure"):
+            await reader.identity()
+
+
+async def test_a_span_before_the_memory_ends_the_search_by_entries() -> None:
+    scripted = meter(FULL_DAY)
+    scripted.answers = lambda kind, _access: kind == "entry"
+    assert await imports(scripted, Interval(MIDNIGHT - 86_400, MIDNIGHT - 82_800)) == []
+    assert scripted.asked.count("entry") == 1
+
+
+async def test_a_rejected_association_has_nothing_to_release() -> None:
+    scripted = meter(FULL_DAY)
+    scripted.aare = AARE_OK.replace(
+        bytes.fromhex("a203020100a305a103020100"), bytes.fromhex("a203020101a305a10302010d")
+    )
+    joined = Joined(scripted.answer)
+    with pytest.raises(MeterRefusedError, match="check the password"):
+        async with reader_of(joined):
+            pass
+    assert [apdu[0] for apdu in scripted.seen] == [0x60]
+    assert joined.closed
+
+
+async def test_a_connection_that_is_out_of_step_is_closed_at_once() -> None:
+    scripted = meter(FULL_DAY)
+    joined = Joined(lambda frame: b"HTTP/1.1" if frame[8] == 0xC0 else scripted.answer(frame))
+    async with reader_of(joined) as reader:
+        with pytest.raises(MeterDecodeError, match="wrapper header"):
+            await reader.clock()
+        assert joined.closed
+
+
+async def test_scalers_that_the_registers_give_are_not_asked_for_twice() -> None:
+    scripted = meter(FULL_DAY)
+    await imports(scripted)
+    assert not any(bytes([1, 0, 94, 91, 4, 255]) in apdu for apdu in scripted.seen)
+
+
 async def test_an_attribute_refused_for_now_is_asked_again_later() -> None:
     scripted = meter(FULL_DAY)
     del scripted.objects[7, BLOCK, 4]
