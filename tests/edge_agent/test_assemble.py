@@ -1,0 +1,295 @@
+from decimal import ROUND_HALF_EVEN, Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.assemble import (
+    AVERAGE_VOLTAGES,
+    Witnessed,
+    profile_readings,
+    profile_registers,
+    sampled_readings,
+    sampled_registers,
+    settled_span,
+    span_to_read,
+)
+from edge_agent.errors import MeterRefusedError
+from edge_agent.registers import (
+    EXPORT_BLOCK,
+    EXPORT_TOTAL,
+    IMPORT_BLOCK,
+    IMPORT_TOTAL,
+    CumulativeRegisters,
+    ProfileColumn,
+    ProfileLayout,
+    ProfileRow,
+    RegisterValue,
+)
+from signing.energy import MAX_WH
+from signing.interval import DAY_S, Interval
+from signing.statements.reading import Absence, Flag, Provenance, Reading
+from signing.statements.reading_batch import MAX_REGISTERS
+from tests.edge_agent.gateway import MIDNIGHT, PERIOD_S
+
+
+def layout(*registers: str, scaler: int = 0, unit: int = 30) -> ProfileLayout:
+    return ProfileLayout(
+        obis="1.0.99.1.0.255",
+        columns=tuple(
+            ProfileColumn(class_id=3, obis=register, attribute=2, data_index=0, scaler=scaler, unit=unit)
+            for register in registers
+        ),
+        capture_period_s=PERIOD_S,
+        entries=3360,
+        entries_in_use=3360,
+        newest_first=False,
+    )
+
+
+NET = layout(IMPORT_BLOCK, EXPORT_BLOCK)
+IMPORT_ONLY = layout(IMPORT_BLOCK)
+
+
+def row(
+    block: int,
+    import_raw: int | None = 100,
+    export_raw: int | None = 7,
+    *,
+    scaler: int = 0,
+    status: int | None = None,
+    late_s: int = 0,
+    volts: int | None = None,
+    unit: int = 30,
+) -> ProfileRow:
+    """The row of block number `block` of the day."""
+    end = MIDNIGHT + (block + 1) * PERIOD_S + late_s
+    values = {
+        IMPORT_BLOCK: RegisterValue(register=IMPORT_BLOCK, raw=import_raw, scaler=scaler, unit=unit),
+        EXPORT_BLOCK: RegisterValue(register=EXPORT_BLOCK, raw=export_raw, scaler=scaler, unit=unit),
+    }
+    if volts is not None:
+        values[AVERAGE_VOLTAGES[0]] = RegisterValue(register=AVERAGE_VOLTAGES[0], raw=volts, scaler=0, unit=35)
+    return ProfileRow(stamp=bytes(12), stamp_utc=end, end_utc=end, clock_status=status, values=values)
+
+
+def blocks(first: int, count: int) -> Interval:
+    return Interval(MIDNIGHT + first * PERIOD_S, MIDNIGHT + (first + count) * PERIOD_S)
+
+
+def read(span: Interval, *rows: ProfileRow, of: ProfileLayout = NET) -> tuple[Reading, ...]:
+    return profile_readings(span, period_s=PERIOD_S, rows=rows, layout=of)
+
+
+def only(*rows: ProfileRow, of: ProfileLayout = NET) -> Reading:
+    (reading,) = read(blocks(0, 1), *rows, of=of)
+    return reading
+
+
+def test_a_row_is_a_reading_of_the_block_that_it_ends() -> None:
+    assert read(blocks(0, 2), row(0, 812, 3), row(1, 790, 0)) == (
+        Reading(import_wh=812, export_wh=3, absence=Absence.NONE, flags=0, provenance=Provenance.LOAD_PROFILE),
+        Reading(import_wh=790, export_wh=0, absence=Absence.NONE, flags=0, provenance=Provenance.LOAD_PROFILE),
+    )
+
+
+def test_a_span_has_no_holes_and_a_block_without_a_row_is_absent() -> None:
+    readings = read(blocks(0, 3), row(0), row(2))
+    assert [entry.absence for entry in readings] == [Absence.NONE, Absence.NO_ROW, Absence.NONE]
+
+
+def test_rows_outside_the_span_are_not_read_into_it() -> None:
+    readings = read(blocks(1, 1), row(0, 1), row(1, 2), row(2, 3))
+    assert [entry.import_wh for entry in readings] == [2]
+
+
+@pytest.mark.parametrize(("imported", "exported"), [(None, 5), (5, None), (None, None)])
+def test_null_data_makes_both_energies_absent(imported: int | None, exported: int | None) -> None:
+    assert only(row(0, imported, exported)).absence is Absence.NULL_DATA
+
+
+def test_an_import_only_meter_has_no_export_rather_than_zero() -> None:
+    reading = only(row(0), of=IMPORT_ONLY)
+    assert (reading.import_wh, reading.export_wh, reading.absence) == (100, None, Absence.NO_EXPORT_REGISTER)
+
+
+def test_identical_rows_are_one_reading_that_says_so() -> None:
+    reading = only(row(0), row(0))
+    assert (reading.import_wh, reading.flags) == (100, Flag.REPEATED_ROW)
+
+
+def test_rows_that_disagree_in_one_answer_are_an_error_of_the_meter() -> None:
+    reading = only(row(0, 100), row(0, 101))
+    assert (reading.absence, reading.flags) == (Absence.METER_ERROR, Flag.REPEATED_ROW)
+
+
+def test_a_negative_energy_is_an_error_of_the_meter_and_never_a_value() -> None:
+    assert only(row(0, -1)).absence is Absence.METER_ERROR
+
+
+def test_an_energy_that_no_wire_can_carry_is_implausible() -> None:
+    assert only(row(0, MAX_WH)).import_wh == MAX_WH
+    assert only(row(0, MAX_WH + 1)).absence is Absence.IMPLAUSIBLE
+
+
+@pytest.mark.parametrize(
+    ("status", "flags"),
+    [(None, 0), (0, 0), (1, Flag.CLOCK_INVALID), (2, Flag.CLOCK_DOUBTFUL), (4, Flag.CLOCK_DOUBTFUL), (0x80, 0)],
+)
+def test_clock_status_bits_become_flags(status: int | None, flags: int) -> None:
+    assert only(row(0, status=status)).flags == flags
+
+
+def test_a_row_off_the_grid_flags_the_block_in_which_the_clock_was_moved() -> None:
+    reading = only(row(0), row(0, late_s=-60))
+    assert (reading.import_wh, reading.flags) == (100, Flag.CLOCK_STEP)
+    assert only(row(0, late_s=-60)).absence is Absence.NO_ROW
+
+
+def test_zero_energy_without_voltage_is_suspected_filler() -> None:
+    assert only(row(0, 0, 0, volts=0)).flags == Flag.FILLER
+    assert only(row(0, 0, 0, volts=230)).flags == 0
+    assert only(row(0, 1, 0, volts=0)).flags == 0
+    assert only(row(0, 0, 0)).flags == 0
+
+
+def test_a_profile_without_import_energy_is_refused_by_name() -> None:
+    with pytest.raises(MeterRefusedError, match=r"expected column 1\.0\.1\.29\.0\.255"):
+        read(blocks(0, 1), row(0), of=layout(EXPORT_BLOCK))
+
+
+def test_another_unit_is_refused() -> None:
+    with pytest.raises(MeterRefusedError, match="expected unit 30"):
+        only(row(0, unit=31))
+
+
+def test_rows_from_midnight_are_needed_only_for_energies_finer_than_a_watt_hour() -> None:
+    span = blocks(40, 4)
+    assert span_to_read(span, NET) == span
+    assert span_to_read(span, layout(IMPORT_BLOCK, scaler=-1)) == Interval(MIDNIGHT, span.end_utc)
+    assert span_to_read(span, layout(IMPORT_BLOCK, scaler=3)) == span
+
+
+def test_finer_energies_are_rounded_while_cumulative() -> None:
+    rows = [row(block, 4, 0, scaler=-1) for block in range(10)]
+    readings = read(blocks(0, 10), *rows, of=layout(IMPORT_BLOCK, EXPORT_BLOCK, scaler=-1))
+    # 0.4, 0.8, 1.2, … 4.0 Wh rounded, then differenced.
+    assert [entry.import_wh for entry in readings] == [0, 1, 0, 1, 0, 0, 1, 0, 1, 0]
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.integers(0, 10**6)), min_size=1, max_size=96),
+    st.integers(-3, 2),
+    st.data(),
+)
+def test_the_parts_of_a_day_sum_to_its_rounded_whole(raws: list[int | None], scaler: int, data: st.DataObject) -> None:
+    rows = [row(block, raw, 0, scaler=scaler) for block, raw in enumerate(raws)]
+    of = layout(IMPORT_BLOCK, EXPORT_BLOCK, scaler=scaler)
+    whole = read(blocks(0, len(raws)), *rows, of=of)
+    cut = data.draw(st.integers(0, len(raws)))
+    parts = tuple(
+        entry
+        for first, count in ((0, cut), (cut, len(raws) - cut))
+        if count
+        for entry in read(blocks(first, count), *rows, of=of)
+    )
+    assert parts == whole
+    assert all(entry.import_wh is None or entry.import_wh >= 0 for entry in whole)
+    exact = sum((Decimal(raw).scaleb(scaler) for raw in raws if raw is not None), Decimal(0))
+    assert sum(entry.import_wh or 0 for entry in whole) == exact.to_integral_value(ROUND_HALF_EVEN)
+
+
+def test_trailing_blocks_without_a_row_are_waited_for() -> None:
+    span, now = blocks(0, 4), MIDNIGHT + 4 * PERIOD_S + 30
+
+    def settled(*rows: ProfileRow, patience_s: int = 7200) -> Interval | None:
+        return settled_span(span, rows, period_s=PERIOD_S, now_utc=now, patience_s=patience_s)
+
+    assert settled(row(0), row(1)) == blocks(0, 2)
+    assert settled(row(0), row(3)) == span
+    assert settled() is None
+    assert settled(row(0), patience_s=PERIOD_S + 30) == blocks(0, 3)
+    assert settled(row(0), patience_s=PERIOD_S + 31) == blocks(0, 2)
+    assert settled(patience_s=0) == span
+
+
+def cumulative(stamp: int, imported: int | None, exported: int | None = None, scaler: int = 0) -> CumulativeRegisters:
+    return CumulativeRegisters(
+        stamp_utc=stamp,
+        imported=RegisterValue(register=IMPORT_TOTAL, raw=imported, scaler=scaler, unit=30),
+        exported=None
+        if exported is None
+        else RegisterValue(register=EXPORT_TOTAL, raw=exported, scaler=scaler, unit=30),
+    )
+
+
+def test_registers_belong_to_the_closed_span() -> None:
+    span = Interval(MIDNIGHT, MIDNIGHT + DAY_S)
+    rows = [cumulative(at, 5) for at in (MIDNIGHT - 1, MIDNIGHT, MIDNIGHT + DAY_S, MIDNIGHT + DAY_S + 1)]
+    assert [entry.stamp_utc for entry in profile_registers(rows, span)] == [MIDNIGHT, MIDNIGHT + DAY_S]
+
+
+def test_registers_are_whole_watt_hours_one_a_stamp_and_absent_where_the_meter_contradicts_itself() -> None:
+    span = blocks(0, 1)
+    (only_one,) = profile_registers([cumulative(MIDNIGHT, 12345, 15, scaler=-1)], span)
+    assert (only_one.import_wh, only_one.export_wh) == (1234, 2)
+    (twice,) = profile_registers([cumulative(MIDNIGHT, 5, 6), cumulative(MIDNIGHT, 5, 7)], span)
+    assert (twice.import_wh, twice.export_wh) == (5, None)
+    (negative,) = profile_registers([cumulative(MIDNIGHT, -5)], span)
+    assert negative.import_wh is None
+    many = [cumulative(MIDNIGHT + at, 1) for at in range(MAX_REGISTERS + 1)]
+    assert len(profile_registers(many, span)) == MAX_REGISTERS
+
+
+def at(block: int) -> int:
+    return MIDNIGHT + block * PERIOD_S
+
+
+def sampled(witnessed: dict[int, Witnessed], count: int = 1, most_wh: int | None = None) -> tuple[Reading, ...]:
+    return sampled_readings(blocks(0, count), period_s=PERIOD_S, witnessed=witnessed, most_wh=most_wh)
+
+
+def shown(import_wh: int, export_wh: int | None = 0, serial: str | None = "A") -> Witnessed:
+    return Witnessed(import_wh=import_wh, export_wh=export_wh, serial=serial)
+
+
+def test_a_block_is_the_difference_of_the_samples_at_its_boundaries() -> None:
+    first, second = sampled({at(0): shown(10, 1), at(1): shown(15, 1), at(2): shown(15, 4)}, 2)
+    assert (first.import_wh, first.export_wh, first.provenance) == (5, 0, Provenance.SAMPLED)
+    assert (second.import_wh, second.export_wh) == (0, 3)
+
+
+def test_a_block_with_an_unwitnessed_boundary_is_not_witnessed() -> None:
+    readings = sampled({at(0): shown(10), at(2): shown(20), at(3): shown(21)}, 3)
+    assert [entry.absence for entry in readings] == [Absence.NOT_WITNESSED, Absence.NOT_WITNESSED, Absence.NONE]
+
+
+def test_a_register_that_falls_makes_no_negative_energy() -> None:
+    (imported,) = sampled({at(0): shown(10), at(1): shown(9)})
+    (exported,) = sampled({at(0): shown(10, 5), at(1): shown(11, 4)})
+    assert imported.absence is exported.absence is Absence.REGISTER_FELL
+
+
+def test_another_meter_at_the_end_of_the_block_is_not_a_difference() -> None:
+    (reading,) = sampled({at(0): shown(10), at(1): shown(12, serial="B")})
+    assert reading.absence is Absence.NOT_WITNESSED
+
+
+def test_an_export_register_that_comes_or_goes_is_an_error_of_the_meter() -> None:
+    (reading,) = sampled({at(0): shown(10, None), at(1): shown(12)})
+    assert reading.absence is Absence.METER_ERROR
+    (steady,) = sampled({at(0): shown(10, None), at(1): shown(12, None)})
+    assert steady.absence is Absence.NO_EXPORT_REGISTER
+
+
+def test_more_than_the_connection_can_carry_is_implausible() -> None:
+    pair = {at(0): shown(0, 0), at(1): shown(100, 100)}
+    assert sampled(pair, most_wh=100)[0].absence is Absence.NONE
+    assert sampled(pair, most_wh=99)[0].absence is Absence.IMPLAUSIBLE
+
+
+def test_samples_travel_as_registers_at_the_outermost_boundaries() -> None:
+    witnessed = {at(block): shown(block) for block in (0, 1, 2)}
+    assert [entry.stamp_utc for entry in sampled_registers(witnessed, blocks(0, 3))] == [at(0), at(2)]
+    assert [entry.stamp_utc for entry in sampled_registers({at(1): shown(1)}, blocks(0, 3))] == [at(1)]
+    assert sampled_registers({}, blocks(0, 3)) == ()

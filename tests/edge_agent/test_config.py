@@ -1,0 +1,116 @@
+from pathlib import Path
+
+import pytest
+
+from edge_agent.config import Protocol, load, secret
+from signing.errors import DecodeError, KeyUnavailableError
+from tests.edge_agent.discom import Discom
+from tests.edge_agent.settings import config, text
+
+
+def faults(directory: Path, content: str) -> list[str]:
+    with pytest.raises(DecodeError) as caught:
+        config(directory, content)
+    return str(caught.value).splitlines()[1:]
+
+
+def test_the_smallest_configuration_has_defaults_and_paths_beside_its_file(tmp_path: Path, discom: Discom) -> None:
+    (tmp_path / "agent.toml").write_text(text(discom))
+    settings = load(tmp_path / "agent.toml")
+    assert settings.key == f"file:{tmp_path}/gateway.key"
+    assert settings.database == tmp_path / "state" / "agent.db"
+    assert settings.address.up == "sakshi/1/0/gw1/up"
+    assert (settings.broker.protocol, settings.broker.ca_file) == (Protocol.MQTT_3_1_1, None)
+    assert settings.discom.statement_keys[0].kid == discom.signer.public_key.kid
+    assert settings.meters[0].backfill_days == 35
+
+
+def test_every_fault_is_reported_at_once_with_its_key(tmp_path: Path, discom: Discom) -> None:
+    content = (
+        text(discom, extra='period_s = 600\nbackfill_days = 101\nspeed = 9600\nstamp = "middle"')
+        .replace('gateway = "gw1"', 'gateway = "gw/1"')
+        .replace("shard = 0", "shard = 65536")
+        .replace("file:gateway.key", "hunter2")
+        .replace("port = 1883", 'port = 0\nprotocol = "4"\npassword = "hunter2"\ncertificate = "c.pem"')
+        .replace("+", "-", 1)
+        .replace('statement_keys = ["', 'statement_keys = ["*')
+    )
+    found = faults(tmp_path, content + "\n[poll]\ninterval_s = 0\n[uplink]\nfirst_s = 100\nlongest_s = 10\n")
+    keys = [line.split(": ")[0] for line in found]
+    for key in (
+        "gateway",
+        "shard",
+        "key",
+        "broker.port",
+        "broker.protocol",
+        "broker.password",
+        "broker.username",
+        "broker.certificate",
+        "broker.ca_file",
+        "discom.log_key",
+        "discom.statement_keys[0]",
+        "meter[0].stamp",
+        "meter[0].period_s",
+        "meter[0].backfill_days",
+        "meter[0].speed",
+        "poll.interval_s",
+        "uplink.longest_s",
+    ):
+        assert key in keys, key
+    assert "hunter2" not in "\n".join(found)
+
+
+def test_every_fault_of_a_url_is_reported_under_its_key(tmp_path: Path, discom: Discom) -> None:
+    found = faults(tmp_path, text(discom, url="dlms+tcp://127.0.0.1:4059?client=32&servr=1"))
+    assert len(found) == 2
+    assert all(line.startswith("meter[0].url: ") for line in found)
+
+
+def test_two_meters_share_neither_id_nor_serial_nor_url(tmp_path: Path, discom: Discom) -> None:
+    url = "dlms+tcp://127.0.0.1:4059?client=16"
+    again = f'[[meter]]\nid = "M1"\nserial = "SERIAL1"\nurl = "{url}"'
+    assert len(faults(tmp_path, text(discom, extra=again))) == 3
+
+
+def test_a_configuration_without_meters_is_refused(tmp_path: Path, discom: Discom) -> None:
+    content = text(discom)
+    (fault,) = faults(tmp_path, content[: content.index("[[meter]]")])
+    assert fault.startswith("meter: expected at least 1")
+
+
+def test_the_stamp_setting_reaches_the_reader(tmp_path: Path, discom: Discom) -> None:
+    settings = config(tmp_path, text(discom, extra='stamp = "start"'))
+    assert settings.meters[0].url.endswith("?client=16&stamp=start")
+
+
+def test_a_missing_file_says_what_to_check(tmp_path: Path) -> None:
+    with pytest.raises(DecodeError, match="check the path after --config"):
+        load(tmp_path / "typo.toml")
+
+
+def test_a_password_file_must_be_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "password"
+    path.write_text("hunter2\n")
+    path.chmod(0o600)
+    assert secret(f"file:{path}") == "hunter2"
+    path.chmod(0o640)
+    with pytest.raises(KeyUnavailableError, match="chmod 600") as caught:
+        secret(f"file:{path}")
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(KeyUnavailableError, match="check the path"):
+        secret(f"file:{path}.typo")
+
+
+def test_a_password_that_is_no_text_is_not_quoted(tmp_path: Path) -> None:
+    path = tmp_path / "password"
+    path.write_bytes(b"hunter2\xff")
+    path.chmod(0o600)
+    with pytest.raises(KeyUnavailableError, match="not UTF-8") as caught:
+        secret(f"file:{path}")
+    assert caught.value.__cause__ is None
+    assert "hunter2" not in repr(caught.value)
+
+
+def test_a_configuration_shows_no_url_and_no_secret(tmp_path: Path, discom: Discom) -> None:
+    shown = repr(config(tmp_path, text(discom)))
+    assert "dlms+tcp" not in shown
