@@ -3,7 +3,6 @@
 Each gives the bytes and what `sakshi-verify` must say of them.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -361,48 +360,3 @@ def worked_example() -> Vector:
     header = {1: 41, 2: sha256(b"batch 40").digest(), 6: TEN, 7: TEN + HOUR + 12}
     batch = world.batch(TEN, identity=METER, value=lambda at: (imports[at], values[at]), header=header)
     return Vector(dumps([1, batch.tag, batch.opening, 5120]), "none: the message of the worked example", [], "up")
-
-
-VECTORS: tuple[Callable[[], Vector], ...] = (
-    good_window,
-    open_gap,
-    unstated_gap,
-    equal_duplicate,
-    omitted_revoke,
-    revoked_then_logged,
-    fork_after_final,
-    fork_left_final,
-    meter_exchange,
-    foreign_keys,
-    foreign_discom_key,
-    flipped_header,
-    flipped_opening,
-    flipped_signature_in_a_run,
-    flipped_signature_at_the_end,
-    truncated_path,
-    moved_index,
-    wrong_algorithm,
-    absent_algorithm,
-    unprotected_algorithm,
-    not_canonical,
-    trailing_byte,
-    erased_opening,
-    erased_register,
-    withheld_opening,
-    header_left_out,
-    head_left_out,
-    short_evidence,
-    rules_after_the_actual,
-    inflated_part,
-    inflated_totals,
-    other_subject,
-    upgraded_origin,
-    only_the_actual,
-    before_the_pin,
-    reaches_the_pin,
-    rewritten_log,
-    lone_batch,
-    lone_batch_not_logged,
-    lone_batch_of_another,
-    worked_example,
-)

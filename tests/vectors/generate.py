@@ -5,12 +5,58 @@ and what it says: exit code, number of the check, a fragment of the message.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.vectors.defects import VECTORS, Vector, pinned
+from tests.vectors import defects
+from tests.vectors.defects import Vector, pinned
 from tests.vectors.world import World
 
 HERE = Path(__file__).parent
+
+VECTORS: tuple[Callable[[], Vector], ...] = (
+    defects.good_window,
+    defects.open_gap,
+    defects.unstated_gap,
+    defects.equal_duplicate,
+    defects.omitted_revoke,
+    defects.revoked_then_logged,
+    defects.fork_after_final,
+    defects.fork_left_final,
+    defects.meter_exchange,
+    defects.foreign_keys,
+    defects.foreign_discom_key,
+    defects.flipped_header,
+    defects.flipped_opening,
+    defects.flipped_signature_in_a_run,
+    defects.flipped_signature_at_the_end,
+    defects.truncated_path,
+    defects.moved_index,
+    defects.wrong_algorithm,
+    defects.absent_algorithm,
+    defects.unprotected_algorithm,
+    defects.not_canonical,
+    defects.trailing_byte,
+    defects.erased_opening,
+    defects.erased_register,
+    defects.withheld_opening,
+    defects.header_left_out,
+    defects.head_left_out,
+    defects.short_evidence,
+    defects.rules_after_the_actual,
+    defects.inflated_part,
+    defects.inflated_totals,
+    defects.other_subject,
+    defects.upgraded_origin,
+    defects.only_the_actual,
+    defects.before_the_pin,
+    defects.reaches_the_pin,
+    defects.rewritten_log,
+    defects.lone_batch,
+    defects.lone_batch_not_logged,
+    defects.lone_batch_of_another,
+    defects.worked_example,
+)
 
 
 def files() -> dict[str, bytes]:

@@ -72,7 +72,7 @@ def statement_of(parts: list[Any], rules: Statement, batches: Sequence[Batch], *
         "status": 1,
         "reason": None,
         "basis": 0,
-        "totals": None if None in imports else [sum(imports), sum(exports)],
+        "totals": None if None in [*imports, *exports] else [sum(imports), sum(exports)],
         "parts": parts,
         "ruleset": rules.digest,
         "stated": [],

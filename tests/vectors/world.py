@@ -107,8 +107,8 @@ class Batch(Statement):
     opening: bytes = b""
 
 
-def signed(key: Key | EdKey, name: str, item: Any) -> Statement:
-    protected = dumps({1: key.algorithm, 3: content_type(name), 4: key.kid})
+def signed(key: Key | EdKey, name: str, item: Any, algorithm: int | None = None) -> Statement:
+    protected = dumps({1: algorithm or key.algorithm, 3: content_type(name), 4: key.kid})
     payload = dumps(item)
     return Statement(protected, payload, key.sign(to_be_signed(protected, payload)))
 
@@ -170,7 +170,7 @@ def column(values: Sequence[int | None]) -> Any:
 
 def column_set(values: Sequence[tuple[int | None, int | None]]) -> list[Any]:
     """The five columns of blocks that are present, or that the meter gave no row for."""
-    absence = [0 if imported is not None else 2 for imported, _ in values]
+    absence = [2 if imported is None else 0 if exported is not None else 1 for imported, exported in values]
     return [column([v[0] for v in values]), column([v[1] for v in values]), column(absence), 0, 0]
 
 
@@ -239,6 +239,7 @@ class World:
         value: Callable[[int], tuple[int | None, int | None]] = energy,
         identity: str = "SN-0001",
         header: dict[int, Any] | None = None,
+        algorithm: int | None = None,
     ) -> Batch:
         """The next batch of the chain; `header` overrides fields by position."""
         key = key or self.gateway
@@ -261,7 +262,7 @@ class World:
         item += [digest_of("software"), sha256(opening).digest()]
         for place, field_value in (header or {}).items():
             item[place] = field_value
-        stated = signed(key, "reading-batch", item)
+        stated = signed(key, "reading-batch", item, algorithm)
         batch = Batch(stated.protected, stated.payload, stated.signature, None, meter, key.kid, item[1], start, end)
         batch.opening = opening
         chain.sequence, chain.previous, chain.reach = item[1] + 1, batch.digest, max(item[6], end)
@@ -282,6 +283,13 @@ class World:
         text = f"{self.origin}\n{size}\n{b64encode(root(self.leaves[:size])).decode()}\n"
         signature = self.log.key_id(self.origin) + self.log.sign(text.encode())
         return f"{text}\n\u2014 {self.origin} {b64encode(signature).decode()}\n".encode()
+
+    def cosignature(self, key: EdKey, name: str, at: int = TEN) -> bytes:
+        """A witness's line under the newest checkpoint."""
+        text = self.checkpoint().decode().partition("\n\n")[0] + "\n"
+        signature = key.sign(f"cosignature/v1\ntime {at}\n{text}".encode())
+        line = key.key_id(name, 4) + at.to_bytes(8, "big") + signature
+        return f"\u2014 {name} {b64encode(line).decode()}\n".encode()
 
     def place(self, statement: Statement, size: int | None = None) -> list[Any]:
         assert statement.index is not None
