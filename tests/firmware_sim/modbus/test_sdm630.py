@@ -7,7 +7,7 @@ import pytest
 from firmware_sim.errors import SetupError
 from firmware_sim.meter import Meter, MeterSpec
 from firmware_sim.modbus.sdm630 import IllegalAddressError, Sdm630
-from tests.firmware_sim.meters import NOW, SELLER_HOME, seller, solar
+from tests.firmware_sim.meters import NOW, SELLER_HOME, import_only, seller, solar
 
 
 def value(content: bytes) -> float:
@@ -37,6 +37,12 @@ def test_the_total_is_import_and_export() -> None:
     energies = meter.registers(NOW)
     total = energies.imported_wh + (energies.exported_wh or 0)
     assert Sdm630(meter, 1).inputs(0x156, 2, NOW) == struct.pack(">f", total / 1000)
+
+
+def test_a_meter_without_export_reads_zero_there_and_its_import_as_the_total() -> None:
+    registers = Sdm630(import_only(), 1)
+    assert registers.inputs(0x4A, 2, NOW) == bytes(4)
+    assert registers.inputs(0x156, 2, NOW) == registers.inputs(0x48, 2, NOW) != bytes(4)
 
 
 def test_power_voltage_and_frequency() -> None:
