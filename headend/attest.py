@@ -29,7 +29,7 @@ from signing.log.checkpoint import open_checkpoint
 from signing.log.merkle import leaf_hash
 from signing.log.note import VerifierKey
 from signing.log.proofs import Paths, verify_inclusion
-from signing.statements.window_actual import Basis, Cause, WindowActual
+from signing.statements.window_actual import Basis, Cause, Status, WindowActual
 
 Salts = Callable[[], bytes]
 
@@ -80,11 +80,17 @@ class Attestor:
         self._salts = salts or _salt
 
     def attest(
-        self, subjects: Iterable[Subject], *, at_utc: int, cause: Cause | None = None
+        self,
+        subjects: Iterable[Subject],
+        *,
+        at_utc: int,
+        cause: Cause | None = None,
+        unsaid: frozenset[Subject] = frozenset(),
     ) -> tuple[Signed[WindowActual], ...]:
         """The new revisions of `subjects`, logged together; none for those of which there is nothing new to say.
 
-        Intake waits meanwhile: give a few dozen at a time.
+        Of those in `unsaid`, whose blocks may still be on their way, a first PENDING is not said. Intake waits meanwhile: give a few
+        dozen at a time.
 
         Raises:
             FatalError: a log holds no rule set that this program can read.
@@ -93,7 +99,10 @@ class Attestor:
         """
         with self._book.transaction() as transaction:
             self._registry.reload()
-            found = [self._attest(transaction, subject, at_utc, cause) for subject in sorted(set(subjects))]
+            found = [
+                self._attest(transaction, subject, at_utc, cause, may_wait=subject in unsaid)
+                for subject in sorted(set(subjects))
+            ]
         return tuple(signed for signed in found if signed is not None)
 
     def withdraw(self, subject: Subject, reason: str, *, at_utc: int) -> Signed[WindowActual] | None:
@@ -131,10 +140,12 @@ class Attestor:
         return self._decision(self._database.connection, subject)
 
     def _attest(
-        self, transaction: LogTransaction, subject: Subject, at_utc: int, cause: Cause | None
+        self, transaction: LogTransaction, subject: Subject, at_utc: int, cause: Cause | None, *, may_wait: bool
     ) -> Signed[WindowActual] | None:
         decision = self._decision(transaction.connection, subject)
         previous = self._newest(transaction.connection, subject)
+        if may_wait and previous is None and decision.judgement.status is Status.PENDING:
+            return None
         actual = build(decision, None if previous is None else previous.signed, self._salts(), cause)
         return None if actual is None else self._log(transaction, actual, _log(decision.case.parts), at_utc)
 
