@@ -51,12 +51,23 @@ class TcpBlocks:
 
     def __init__(self, *, host: str, port: int, unit: int, timeout_s: float, quiet_s: float = QUIET_S) -> None:
         self._peer = f"{host}:{port}"
-        self._client = AsyncModbusTcpClient(host, port=port, timeout=timeout_s, retries=0, reconnect_delay=0)
+        self._host = host
+        self._port = port
+        # Made at the first use: the library wants a running loop, and a URL is also checked without one.
+        self._made: AsyncModbusTcpClient | None = None
         self._unit = unit
         self._timeout_s = timeout_s
         self._quiet_s = quiet_s
         self._quiet_until = 0.0
         self._lock = asyncio.Lock()
+
+    @property
+    def _client(self) -> AsyncModbusTcpClient:
+        if self._made is None:
+            self._made = AsyncModbusTcpClient(
+                self._host, port=self._port, timeout=self._timeout_s, retries=0, reconnect_delay=0
+            )
+        return self._made
 
     async def connect(self) -> None:
         """See `BlockTransport.connect`."""
@@ -91,7 +102,8 @@ class TcpBlocks:
 
     async def close(self) -> None:
         """See `BlockTransport.close`."""
-        self._client.close()
+        if self._made is not None:
+            self._made.close()
 
     async def _ask(self, block: Block) -> ModbusPDU:
         ask = (
