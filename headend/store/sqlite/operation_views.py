@@ -1,0 +1,113 @@
+"""Postings, intake and counts, read for the web. Every function works inside the caller's transaction."""
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+from headend.posting import OPEN, PostingRecord, PostingState
+from headend.store.sqlite import turned_away_rows
+from headend.trades import Delivery
+from headend.views import CountsView, PostingView, TurnedAway
+from signing.interval import Interval
+from signing.statements.window_actual import Status
+
+_POSTING = (
+    "SELECT posting, posted_as, delivery_start, delivery_end, start_utc, end_utc, actual, revision, net_wh, state, "
+    "attempts, next_try_utc, note, allocated_wh FROM postings"
+)
+_SAMPLE = "SELECT sample, number, seen_utc, topic, reason FROM samples"
+_OLDEST = "SELECT min(end_utc) FROM postings"
+
+
+def postings(
+    connection: sqlite3.Connection, *, states: frozenset[PostingState] | None, after: int | None, limit: int
+) -> tuple[PostingView, ...]:
+    """Postings of some states below row `after`, latest first."""
+    if states is None:
+        rows = connection.execute(f"{_POSTING} WHERE posting < ? ORDER BY posting DESC LIMIT ?", (_below(after), limit))
+        return tuple(_posting(row) for row in rows)
+    # Each state has its own index range; none of them is longer than the page.
+    found = [
+        _posting(row)
+        for state in states
+        for row in connection.execute(
+            f"{_POSTING} WHERE state = ? AND posting < ? ORDER BY posting DESC LIMIT ?",
+            (state.value, _below(after), limit),
+        )
+    ]
+    return tuple(sorted(found, key=lambda view: view.posting, reverse=True)[:limit])
+
+
+def postings_of(connection: sqlite3.Connection, actual: bytes) -> tuple[PostingView, ...]:
+    """Where one actual was posted, oldest first."""
+    return tuple(
+        _posting(row) for row in connection.execute(f"{_POSTING} WHERE actual = ? ORDER BY posting", (actual,))
+    )
+
+
+def turned_away(
+    connection: sqlite3.Connection, *, numbers: frozenset[int] | None, after: int | None, limit: int
+) -> tuple[TurnedAway, ...]:
+    """Samples of what was not admitted below `after`, latest first, without their payloads."""
+    known = turned_away_rows.totals(connection).keys()
+    wanted = sorted(known if numbers is None else numbers)
+    rows = connection.execute(
+        f"{_SAMPLE} WHERE sample < ? AND number IN ({_marks(wanted)}) ORDER BY sample DESC LIMIT ?",
+        (_below(after), *wanted, limit),
+    )
+    return tuple(
+        TurnedAway(sample=sample, number=number, seen_utc=seen, topic=topic, reason=reason)
+        for sample, number, seen, topic, reason in rows
+    )
+
+
+def counts(connection: sqlite3.Connection, windows: dict[Status, int]) -> CountsView:
+    """How much there is of everything; `windows` was counted already."""
+    states = connection.execute("SELECT state, count(*) FROM postings GROUP BY state")
+    still = sorted(state.value for state in OPEN)
+    (oldest,) = connection.execute(f"{_OLDEST} WHERE state IN ({_marks(still)})", still).fetchone()
+    return CountsView(
+        meters=_count(connection, "SELECT count(*) FROM meters"),
+        turned_away=turned_away_rows.totals(connection),
+        open_gaps=_count(connection, "SELECT count(*) FROM gaps"),
+        forks=_count(connection, "SELECT count(*) FROM (SELECT DISTINCT chain, sequence FROM forks)"),
+        windows=windows,
+        postings={PostingState(state): number for state, number in states},
+        oldest_open_posting_utc=oldest,
+    )
+
+
+def _count(connection: sqlite3.Connection, question: str) -> int:
+    (number,) = connection.execute(question).fetchone()
+    return int(number)
+
+
+def _marks(values: Iterable[object]) -> str:
+    return ", ".join("?" for _ in values)
+
+
+def _below(after: int | None) -> int:
+    return 2**63 - 1 if after is None else after
+
+
+def _posting(row: tuple[Any, ...]) -> PostingView:
+    posting, posted_as, start, end, start_utc, end_utc, actual, revision, net_wh, state, *rest = row
+    attempts, next_try, note, allocated = rest
+    delivery = Delivery(
+        posted_as=posted_as,
+        delivery_start=start,
+        delivery_end=end,
+        window=Interval(start_utc, end_utc),
+    )
+    record = PostingRecord(
+        delivery=delivery,
+        actual=actual,
+        revision=revision,
+        net_wh=net_wh,
+        state=PostingState(state),
+        attempts=attempts,
+        next_try_utc=next_try,
+        note=note,
+        allocated_wh=allocated,
+    )
+    return PostingView(posting=posting, record=record)
