@@ -1,0 +1,1 @@
+"""The head-end's HTTP face: API and console. Every route denies by default; `access` is the one table that opens them."""

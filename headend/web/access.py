@@ -1,0 +1,81 @@
+"""Who may use which route: the one table. A route that is not in it is refused, whoever asks.
+
+Only what a stranger needs to verify evidence is public: a log whose checkpoints only the discom's friends see proves nothing.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from headend.tokens import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Public:
+    """Open to everybody, for a stated reason."""
+
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Open to a token that holds one of these scopes."""
+
+    scopes: frozenset[Scope]
+
+    @property
+    def words(self) -> str:
+        """The scopes for people."""
+        return " or ".join(sorted(scope.value for scope in self.scopes))
+
+
+Access: TypeAlias = Public | Needs
+
+_VERIFYING = Public("order and growth of the log; digests only, no contents")
+_METERS = Needs(frozenset({Scope.READ_METERS}))
+_WINDOWS = Needs(frozenset({Scope.READ_WINDOWS}))
+_EVIDENCE = Needs(frozenset({Scope.READ_EVIDENCE}))
+_OPERATIONS = Needs(frozenset({Scope.READ_OPERATIONS}))
+_CONSOLE = Needs(frozenset({Scope.CONSOLE}))
+_DESCRIPTION = Needs(frozenset(Scope) - {Scope.CONSOLE})
+
+ACCESS: dict[tuple[str, str], Access] = {
+    ("GET", "/v1/log/checkpoint"): _VERIFYING,
+    ("GET", "/v1/log/tile/{path:path}"): _VERIFYING,
+    ("GET", "/v1/trust"): Public("public keys; a verifier compares them with what it was given elsewhere"),
+    ("GET", "/openapi.json"): _DESCRIPTION,
+    ("GET", "/v1/meters"): _METERS,
+    ("GET", "/v1/meters/{meter}"): _METERS,
+    ("GET", "/v1/windows"): _WINDOWS,
+    ("GET", "/v1/actuals"): _WINDOWS,
+    ("GET", "/v1/actuals/{digest}"): _WINDOWS,
+    ("GET", "/v1/evidence/{digest}"): _EVIDENCE,
+    ("GET", "/v1/batches/{index}"): _EVIDENCE,
+    ("GET", "/v1/postings"): _OPERATIONS,
+    ("GET", "/v1/intake"): _OPERATIONS,
+    ("GET", "/v1/refusals"): _OPERATIONS,
+    ("GET", "/v1/health"): _OPERATIONS,
+    ("GET", "/metrics"): _OPERATIONS,
+    ("GET", "/console/login"): Public("the form that asks for the token"),
+    ("POST", "/console/login"): Public("takes the token"),
+    ("GET", "/console/console.css"): Public("the form's looks"),
+    ("POST", "/console/logout"): _CONSOLE,
+    ("GET", "/console/"): _CONSOLE,
+    ("GET", "/console/meters"): _CONSOLE,
+    ("GET", "/console/meters/{meter}"): _CONSOLE,
+    ("GET", "/console/windows"): _CONSOLE,
+    ("GET", "/console/windows/{digest}"): _CONSOLE,
+    ("GET", "/console/windows/{digest}/blocks"): _CONSOLE,
+    ("GET", "/console/windows/{digest}/statement"): _CONSOLE,
+    ("GET", "/console/windows/{digest}/bundle"): _CONSOLE,
+    ("GET", "/console/batches/{index}"): _CONSOLE,
+    ("GET", "/console/batches/{index}/envelope"): _CONSOLE,
+    ("GET", "/console/batches/{index}/opening"): _CONSOLE,
+    ("GET", "/console/postings"): _CONSOLE,
+    ("GET", "/console/intake"): _CONSOLE,
+}
+"""Method and path template of every route, and who may use it. HEAD is as GET."""
+
+
+def declared(method: str, path: str) -> Access | None:
+    """What the table says of a route, or none."""
+    return ACCESS.get(("GET" if method == "HEAD" else method, path))

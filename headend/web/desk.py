@@ -1,0 +1,49 @@
+"""What the routes work with: one value, made by the factory and handed to every request."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from headend.tokens import Tokens
+from headend.views import Reads
+from signing.keys import Signer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """One part of the running program, and whether it works."""
+
+    name: str
+    """Such as ``broker`` or ``ledger``."""
+    works: bool
+    note: str
+    """What an operator reads: state and remedy; no secret."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Everything that a route may use."""
+
+    discom: str
+    reads: Reads
+    tokens: Tokens
+    signer: Signer
+    """The statement key, for the JWS form of actuals."""
+    trust_file: Path
+    now: Callable[[], int]
+    components: Callable[[], tuple[Component, ...]]
+    """The running program's own state, asked at every health check."""
+
+
+def of(request: Request) -> Desk:
+    """The desk of the application that answers `request`."""
+    desk = request.app.state.desk
+    assert isinstance(desk, Desk)
+    return desk
+
+
+AtDesk = Annotated[Desk, Depends(of)]
+"""A route's parameter that receives the desk."""

@@ -1,0 +1,61 @@
+"""Parameters of requests: their patterns, bounds and how text becomes a value."""
+
+from typing import Annotated
+
+from fastapi import Path, Query
+
+from headend.web.problems import invalid
+from signing.errors import DecodeError
+from signing.interval import Interval, parse_instant
+
+MAX_LIMIT = 500
+DEFAULT_LIMIT = 100
+MAX_SPAN_S = 31 * 86_400
+"""Longest span that a list is asked for."""
+
+_INDEX_MAX = 2**40 - 1
+_ROW_MAX = 2**63 - 1
+_ID = r"^[A-Za-z0-9][A-Za-z0-9._:%-]{0,63}$"
+
+DigestPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="evidence digest, 64 hexadecimal digits")]
+IndexPath = Annotated[int, Path(ge=0, le=_INDEX_MAX, description="log index")]
+MeterPath = Annotated[str, Path(pattern=_ID, description="the discom's id of the meter")]
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="items on a page")]
+AfterMeter = Annotated[str | None, Query(pattern=_ID, description="`next` of the page before")]
+AfterRow = Annotated[int | None, Query(ge=0, le=_ROW_MAX, description="`next` of the page before")]
+Instant = Annotated[str, Query(max_length=40, description="RFC 3339 with an offset; write + as %2B")]
+OptionalInstant = Annotated[str | None, Query(max_length=40, description="RFC 3339 with an offset; write + as %2B")]
+PostedAs = Annotated[str, Query(min_length=1, max_length=128, description="meter id exactly as the ledger spells it")]
+
+
+def window(start: str, end: str) -> Interval:
+    """The window that two query parameters name.
+
+    Raises:
+        ApiError: naming the parameter.
+    """
+    try:
+        return Interval(parse_instant(start, "query.start"), parse_instant(end, "query.end"))
+    except DecodeError as error:
+        raise invalid(
+            str(error), "send RFC 3339 times such as 2026-04-26T04:30:00Z; a + must be sent as %2B"
+        ) from error
+
+
+def optional_window(start: str | None, end: str | None) -> Interval | None:
+    """The window that two query parameters name, or none without both.
+
+    Raises:
+        ApiError: only one is given, or one is wrong.
+    """
+    if start is None and end is None:
+        return None
+    if start is None or end is None:
+        raise invalid("expected both 'query.start' and 'query.end', or neither", "give both ends of the span")
+    span = window(start, end)
+    if span.length_s > MAX_SPAN_S:
+        raise invalid(
+            f"expected at most {MAX_SPAN_S // 86_400} days between 'query.start' and 'query.end', got {span.length_s} s",
+            "ask for several shorter spans",
+        )
+    return span
