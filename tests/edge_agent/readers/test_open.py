@@ -76,6 +76,11 @@ def test_a_fault_is_named(url: str, fault: str) -> None:
     assert fault in found[0]
 
 
+def test_a_number_with_leading_zeros_is_a_number_up_to_nine_digits() -> None:
+    assert open_reader("dlms+tcp://h?client=000000016").origin is Origin.PLAIN
+    assert "'client'" in faults("dlms+tcp://h?client=0000000016")[0]
+
+
 def test_what_is_no_url_at_all_is_refused() -> None:
     assert "expected a scheme" in faults("nonsense")[0]
     assert "expected a scheme" in faults("")[0]

@@ -92,6 +92,17 @@ def test_what_is_no_answer_is_refused(hexed: str) -> None:
         apdu.parse(bytes.fromhex(hexed))
 
 
+@pytest.mark.parametrize("tag", ["c5", "c7", "cc", "00"])
+def test_another_services_response_is_no_answer_whatever_its_body(tag: str) -> None:
+    with pytest.raises(MeterDecodeError, match=rf"expected a GET-Response \(0xc4\), got 0x{tag}"):
+        apdu.parse(bytes.fromhex(tag + "01c1001105"))
+
+
+def test_a_service_error_is_called_one() -> None:
+    with pytest.raises(MeterDecodeError, match="confirmed service error 0e010203"):
+        apdu.parse(bytes.fromhex("0e010203"))
+
+
 @given(st.binary(max_size=60))
 def test_any_bytes_behind_a_get_response_are_an_answer_or_refused(raw: bytes) -> None:
     with contextlib.suppress(MeterDecodeError):
