@@ -171,15 +171,14 @@ def _settles(fact: Fact, connection_point: str) -> bool:
     return fact.role is Role.REVENUE and fact.connection_point == connection_point
 
 
-def _terms(fact: Fact | None) -> tuple[object, ...] | None:
+def _terms(fact: Fact) -> tuple[object, ...]:
     """What must not change inside a part."""
-    if fact is None:
-        return None
     return (fact.identity, fact.connection_point, fact.role, fact.period_s, fact.ct, fact.pt, fact.factor)
 
 
 def _same(record: MeterRecord, before: int, after: int) -> bool:
-    return _terms(record.fact(before)) == _terms(record.fact(after))
+    one, other = record.fact(before), record.fact(after)
+    return one is not None and other is not None and _terms(one) == _terms(other)
 
 
 def _starts_in(span: Interval, period_s: int) -> range:

@@ -71,11 +71,6 @@ class Material:
         """The newest record."""
         return self.records[-1]
 
-    @property
-    def suspect_digests(self) -> frozenset[bytes]:
-        """The batches that count only as SUSPECT."""
-        return frozenset(batch.digest for chain in self.chains for batch in chain.suspect)
-
     def grid(self) -> range:
         """Starts of the blocks of the context, ascending."""
         return self.context.block_starts(self.period_s)
