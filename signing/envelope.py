@@ -96,7 +96,7 @@ def from_item(item: object, path: str = "sign1") -> Envelope:
         raise DecodeError(f"expected an empty unprotected header in '{path}'")
     payload = fields.byte_string(payload, f"{path}.payload", most=2**24)
     signature = fields.fixed_bytes(signature, SIGNATURE_SIZE, f"{path}.signature")
-    algorithm, content_type, kid = _headers(protected, path)
+    algorithm, content_type, kid = headers_of(protected, path)
     return _envelope(protected, payload, signature, algorithm, content_type, kid)
 
 
@@ -167,7 +167,12 @@ def _expect(envelope: Envelope, kind: type[S], key: PublicKey) -> None:
         raise VerificationError(3, f"expected {kind.CONTENT_TYPE}, got {envelope.content_type}")
 
 
-def _headers(protected: bytes, path: str) -> tuple[int, str, bytes]:
+def headers_of(protected: bytes, path: str = "sign1") -> tuple[int, str, bytes]:
+    """Algorithm, content type and kid of an encoded protected header.
+
+    Raises:
+        DecodeError: naming the part.
+    """
     headers = decode(protected, f"{path}.protected")
     if type(headers) is not dict or headers.keys() != _HEADER_KEYS:
         raise DecodeError(f"expected exactly alg, content type and kid in '{path}.protected'")

@@ -1,0 +1,211 @@
+"""The one-pass reader finds what the general parsers find, and refuses what they refuse."""
+
+import hashlib
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signing import batch_message
+from signing.backends.file import FileSigner
+from signing.batch_message import BatchMessage, check_opening, read_message
+from signing.canonical import encode
+from signing.envelope import sign
+from signing.errors import DecodeError
+from signing.messages import Up, parse_up
+from signing.statements.reading_batch import ClockSource, Opening, Origin, ReadingBatch
+
+SIGNER = FileSigner(ec.derive_private_key(5, ec.SECP256R1()))
+SALT = bytes(range(16))
+energies = st.one_of(
+    st.none(), st.integers(-(2**53), 2**53), st.sampled_from([0, 23, 24, 255, 256, 65535, 65536, 2**32])
+)
+small = st.integers(0, 70_000)
+
+
+def column(values: st.SearchStrategy[Any], most: int = 5) -> st.SearchStrategy[Any]:
+    return st.one_of(values, st.lists(values, min_size=1, max_size=most))
+
+
+openings = st.tuples(
+    st.one_of(st.just(SALT), st.binary(max_size=17)),
+    st.one_of(st.none(), st.text(max_size=140), st.just("SKS00000001")),
+    st.lists(st.tuples(st.one_of(small, energies), energies, energies).map(list), max_size=3),
+    st.tuples(
+        column(energies), column(energies), column(st.integers(0, 8)), column(small), column(st.integers(0, 2))
+    ).map(list),
+).map(list)
+plain = st.tuples(
+    st.just(SALT),
+    st.just("SKS00000001"),
+    st.just([]),
+    st.tuples(
+        st.lists(st.integers(0, 2000), min_size=4, max_size=4, unique=True),
+        column(st.integers(0, 2000), 4),
+        st.sampled_from([0, 0, 1]),
+        column(st.integers(0, 127), 4),
+        column(st.integers(0, 1), 4),
+    ).map(list),
+).map(list)
+
+
+def general_opening(data: bytes, count: int) -> bool:
+    try:
+        Opening.parse(data, count)
+    except DecodeError:
+        return False
+    return True
+
+
+def quick_opening(data: bytes, count: int) -> bool:
+    try:
+        check_opening(data, count)
+    except DecodeError:
+        return False
+    return True
+
+
+def general(payload: bytes) -> BatchMessage | None:
+    try:
+        return batch_message._slowly(payload)
+    except DecodeError:
+        return None
+
+
+def quick(payload: bytes) -> BatchMessage | None:
+    try:
+        return read_message(payload)
+    except DecodeError:
+        return None
+
+
+def message(**changes: Any) -> bytes:
+    opening = encode([SALT, "SKS00000001", [], [[0, 3, 1, 9], [812, 790, 845, 901], 0, 0, 0]])
+    plain: dict[str, Any] = {
+        "meter": "SKS00000001",
+        "sequence": 41,
+        "previous": b"p" * 32,
+        "start_utc": 1_777_177_800,
+        "period_s": 900,
+        "count": 4,
+        "reach_utc": 1_777_177_800,
+        "read_at_utc": 1_777_181_412,
+        "clock_offset_ms": -1200,
+        "clock_source": ClockSource.NTP,
+        "origin": Origin.LLS,
+        "software": b"s" * 32,
+        "contents": hashlib.sha256(opening).digest(),
+    }
+    seen_size = changes.pop("seen_size", 5120)
+    opening = changes.pop("opening", opening)
+    batch = ReadingBatch(**(plain | changes))
+    return Up(sign(batch, SIGNER).envelope, opening, seen_size).encoded()
+
+
+@given(st.one_of(openings, plain), st.integers(1, 6))
+@settings(max_examples=1500, deadline=None)
+def test_it_accepts_exactly_the_openings_that_the_parser_accepts(item: object, count: int) -> None:
+    data = encode(item)
+    assert quick_opening(data, count) == general_opening(data, count)
+
+
+@given(plain, st.data())
+@settings(max_examples=1500, deadline=None)
+def test_it_refuses_exactly_the_altered_openings_that_the_parser_refuses(item: object, data: st.DataObject) -> None:
+    altered = bytearray(encode(item))
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(altered) - 1))
+        match data.draw(st.integers(0, 2)):
+            case 0:
+                altered[place] = data.draw(st.integers(0, 255))
+            case 1:
+                altered.insert(place, data.draw(st.integers(0, 255)))
+            case _:
+                if len(altered) > 1:
+                    del altered[place]
+    assert quick_opening(bytes(altered), 4) == general_opening(bytes(altered), 4)
+
+
+def test_tokens_that_fit_another_split_are_not_taken_for_columns() -> None:
+    # An array said to have three values is followed by a fourth: every token is canonical, the structure is not.
+    data = bytes.fromhex("84 50") + SALT + bytes.fromhex("f6 80 85 83 01 02 03 04 05 00 83 07 08 01")
+    assert batch_message._OPENING.fullmatch(data)
+    assert not general_opening(data, 3)
+    assert not quick_opening(data, 3)
+    with_rest = bytes.fromhex("84 50") + SALT + bytes.fromhex("f6 80 85 83 01 02 03 04 05 00 00 00")
+    assert batch_message._OPENING.fullmatch(with_rest)
+    assert not general_opening(with_rest, 3)
+    assert not quick_opening(with_rest, 3)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "sequence": st.integers(0, 2**63 - 1),
+            "start_utc": st.integers(0, 2**32 - 1),
+            "period_s": st.sampled_from([900, 1800, 3600, 60, 7]),
+            "count": st.integers(0, 100),
+            "reach_utc": st.integers(0, 2**33),
+            "read_at_utc": st.integers(0, 2**32 - 1),
+            "clock_offset_ms": st.one_of(st.none(), st.integers(-(2**40), 2**40)),
+            "meter": st.one_of(
+                st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:%-]{0,66}", fullmatch=True), st.text(max_size=3)
+            ),
+            "seen_size": st.integers(0, 2**63 - 1),
+            "opening": st.binary(max_size=300),
+            "contents": st.binary(min_size=31, max_size=33),
+        },
+    )
+)
+@settings(max_examples=800, deadline=None)
+def test_it_finds_what_the_parsers_find(changes: dict[str, Any]) -> None:
+    payload = message(**changes)
+    assert quick(payload) == general(payload)
+
+
+@given(st.data())
+@settings(max_examples=1500, deadline=None)
+def test_it_refuses_exactly_the_altered_messages_that_the_parsers_refuse(data: st.DataObject) -> None:
+    altered = bytearray(message())
+    place = data.draw(st.integers(0, len(altered) - 1))
+    match data.draw(st.integers(0, 3)):
+        case 0:
+            altered[place] ^= 1 << data.draw(st.integers(0, 7))
+        case 1:
+            altered.insert(place, data.draw(st.integers(0, 255)))
+        case 2:
+            del altered[place]
+        case _:
+            del altered[place:]
+    assert quick(bytes(altered)) == general(bytes(altered))
+
+
+def test_the_plain_case_takes_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(_: bytes) -> BatchMessage:
+        raise AssertionError
+
+    payload = message()
+    monkeypatch.setattr(batch_message, "_slowly", slow)
+    assert read_message(payload).meter == "SKS00000001"
+
+
+def test_the_identity_is_that_of_the_message_without_seen_size() -> None:
+    for size in (0, 1, 23, 24, 255, 256, 65_000):
+        payload = message(opening=bytes(size), seen_size=3)
+        assert read_message(payload).identity() == parse_up(payload).identity()
+
+
+def test_another_statement_is_not_a_batch() -> None:
+    payload = message()
+    assert quick(payload) is not None
+    assert quick(payload.replace(b"reading-batch", b"reading-botch")) is None
+
+
+def test_a_message_above_the_limit_is_refused() -> None:
+    most = 65_536 - len(message(opening=b"x" * 300)) + 300
+    assert len(message(opening=bytes(most))) == 65_536
+    assert quick(message(opening=bytes(most))) is not None
+    assert quick(message(opening=bytes(most + 1))) is None
