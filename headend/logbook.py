@@ -105,6 +105,14 @@ class LogTransaction:
         self._entries.setdefault(log, []).extend(digests)
         return log_rows.leaf_row(log, first)
 
+    def append_one(self, log: int, digest: bytes) -> int:
+        """Gives `digest` the next leaf of `log`, and that leaf's row id."""
+        entries = self._entries.get(log)
+        if entries is None:
+            return self.append(log, (digest,))
+        entries.append(digest)
+        return log_rows.leaf_row(log, self._tips[log].size + len(entries) - 1)
+
     def entries(self) -> Mapping[int, Sequence[bytes]]:
         """What was appended so far, by log."""
         return self._entries

@@ -13,7 +13,7 @@ from headend.store.sqlite.registry_rows import RecordRow
 from signing.envelope import parse
 from signing.errors import DecodeError
 from signing.keys import PublicKey, parse_cose_key
-from signing.statements.meter_record import MeterRecord
+from signing.statements.meter_record import MeterRecord, Speaker
 from signing.topics import GatewayAddress
 
 
@@ -24,6 +24,8 @@ class RegisteredKey:
     key: PublicKey
     address: GatewayAddress
     """Where answers to this key go, whatever topic its messages come on."""
+    down: str
+    """The topic of `address` for answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,8 @@ class RegisteredMeter:
     """Of the record."""
     leaf: int
     """Row id of the record's leaf."""
+    speakers: dict[bytes, Speaker]
+    """The record's speakers by kid."""
     chains: dict[bytes, int]
     """Row id of the chain by kid, for every key that any record of the meter ever listed."""
 
@@ -81,7 +85,7 @@ class Registry:
             for row in registry_rows.keys_after(connection, self._last_key):
                 key = parse_cose_key(row.cose_key)
                 address = GatewayAddress(shard=row.shard, gateway=row.gateway)
-                self._keys[key.kid] = RegisteredKey(key=key, address=address)
+                self._keys[key.kid] = RegisteredKey(key=key, address=address, down=address.down)
                 self._last_key = row.key
             for record in registry_rows.newest_records_after(connection, self._last_record):
                 self._take(record)
@@ -135,5 +139,6 @@ class Registry:
             record=record,
             digest=envelope.digest,
             leaf=row.leaf,
+            speakers={speaker.key.kid: speaker for speaker in record.speakers},
             chains=registry_rows.chains_of(self._database.connection, row.meter),
         )

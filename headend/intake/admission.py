@@ -5,35 +5,46 @@ The newest record in the log at that moment decides, so the registry is refreshe
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from headend.intake.answers import Receipted, Refused
-from headend.intake.authentic import Authentic, authenticate
-from headend.intake.chain import Chain, judge, place
-from headend.intake.claims import Claim
+from headend.intake.authentic import authenticate, speaks, unsigned
+from headend.intake.chain import Chain, follows, judge, place
+from headend.intake.claims import Claim, Noise
 from headend.logbook import LogTransaction
 from headend.registry import RegisteredKey, RegisteredMeter, Registry
 from headend.store.sqlite.log_rows import leaf_place
 from headend.store.store import BatchStore, Fork, Link, NewBatch, Put
-from signing.topics import GatewayAddress
+from signing.statements.meter_record import SpeakerState
 
 
-@dataclass(slots=True)
+class Receiver(NamedTuple):
+    """Where receipts go and which log they are from; what has one receiver shares messages."""
+
+    topic: str
+    log: int
+
+
 class Group:
-    """The claims of one step that belong to one chain."""
+    """The claims of one step that belong to one chain, and what was found out about them."""
 
-    meter: str
-    key: RegisteredKey
-    claims: list[Claim]
-    stored: dict[int, list[Link]] = field(default_factory=dict)
-    """Admitted batches at and beside the claims' sequences; grows while claims are admitted."""
-    same: list[tuple[Claim, int]] = field(default_factory=list)
-    """Claims that are admitted already, with their leaf."""
-    authentic: Authentic = field(default_factory=lambda: Authentic([], [], []))
+    __slots__ = ("again", "authentic", "chain", "claims", "key", "meter", "noise", "same", "stored")
 
-    @property
-    def address(self) -> GatewayAddress:
-        """Where the answers go."""
-        return self.key.address
+    def __init__(self, meter: str, key: RegisteredKey, claim: Claim) -> None:
+        self.meter = meter
+        self.key = key
+        self.claims = [claim]
+        self.chain: Chain | None = None
+        self.stored: dict[int, list[Link]] | None = None
+        """Admitted batches at and beside the claims' sequences; grows while claims are admitted. None while nothing but the
+        head can matter."""
+        self.same: Sequence[tuple[Claim, int]] = ()
+        """Claims that are admitted already, with their leaf."""
+        self.authentic: Sequence[Claim] = ()
+        """One for each digest, by descending sequence."""
+        self.again: Sequence[Claim] = ()
+        """Further messages with the digest of an authentic claim."""
+        self.noise: Sequence[Noise] = ()
 
 
 @dataclass(slots=True)
@@ -41,8 +52,7 @@ class Admission:
     """What one transaction admits."""
 
     rows: list[NewBatch] = field(default_factory=list)
-    receipts: list[tuple[GatewayAddress, int, Receipted]] = field(default_factory=list)
-    """With the gateway and the log."""
+    receipts: list[tuple[Receiver, Receipted]] = field(default_factory=list)
     refused: list[tuple[Group, Refused]] = field(default_factory=list)
     admitted: list[Claim] = field(default_factory=list)
     again: int = 0
@@ -68,7 +78,7 @@ class Chains:
             return chain
         registered = self._registry.meter(meter)
         row = None if registered is None else registered.chains.get(kid)
-        speaker = None if registered is None else registered.record.speaker(kid)
+        speaker = None if registered is None else registered.speakers.get(kid)
         if row is None or speaker is None:
             return None
         chain = Chain(row, speaker.enrolment, self._store.head(row), list(self._store.gaps(row)))
@@ -84,14 +94,10 @@ class Chains:
         """The admitted batches at the claims' sequences and beside them, by sequence."""
         head = chain.head_sequence
         found: dict[int, list[Link]] = {}
-        old = sorted({claim.header.sequence for claim in claims if claim.header.sequence <= head})
-        if (
-            len(old) == len(claims) == 1
-            and old[0] == head
-            and any(link.digest == claims[0].digest for link in chain.head)
-        ):
+        if all(any(claim.batch.digest == link.digest for link in chain.head) for claim in claims):
             # The newest batch, sent again: there is nothing beside it to compare.
             return {head: list(chain.head)}
+        old = sorted({claim.batch.sequence for claim in claims if claim.batch.sequence <= head})
         for first, last in _runs(old):
             for link in self._store.links(chain.chain, first - 1, last + 1):
                 if link not in found.setdefault(link.sequence, []):
@@ -103,24 +109,30 @@ class Chains:
 
 def examine(group: Group, chains: Chains, registry: Registry) -> None:
     """Sorts out which claims are stored already and which are authentic (check 4)."""
-    key = group.key.key
-    chain = chains.get(group.meter, key.kid)
-    fresh = group.claims
-    if chain is not None:
-        group.stored = chains.neighbours(chain, group.claims)
-        fresh = []
-        for claim in group.claims:
-            link = _link_to(claim, group.stored)
-            # Its digest was found authentic before: another signature over the same bytes adds and changes nothing.
-            if link is None:
-                fresh.append(claim)
-            else:
-                group.same.append((claim, link.leaf))
+    key, claims = group.key.key, group.claims
+    chain = group.chain = chains.get(group.meter, key.kid)
+    if len(claims) == 1 and (chain is None or claims[0].batch.sequence > chain.head_sequence):
+        # The common case: one batch beyond the head. Nothing stored can be it, or vouch for it.
+        if speaks(claims[0], key):
+            group.authentic = claims
+        else:
+            group.noise = (unsigned(claims[0]),)
+        return
+    stored = {} if chain is None else chains.neighbours(chain, claims)
+    same, fresh = [], []
+    for claim in claims:
+        link = _link_to(claim, stored)
+        # Its digest was found authentic before: another signature over the same bytes adds and changes nothing.
+        if link is None:
+            fresh.append(claim)
+        else:
+            same.append((claim, link.leaf))
+    group.stored, group.same = stored, same
     if fresh:
         registered = registry.meter(group.meter)
         record = None if registered is None else registered.record
-        group.authentic = authenticate(
-            fresh, key, group.stored, lambda sequence: record is not None and record.vouches(key.kid, sequence)
+        group.authentic, group.again, group.noise = authenticate(
+            fresh, key, stored, lambda sequence: record is not None and record.vouches(key.kid, sequence)
         )
 
 
@@ -131,7 +143,7 @@ def admit(groups: Sequence[Group], chains: Chains, registry: Registry, transacti
         for claim, leaf in group.same:
             _receipt(admission, group, claim, leaf)
             admission.again += 1
-        if group.authentic.claims:
+        if group.authentic:
             _admit_group(group, chains, registry, transaction, admission)
     return admission
 
@@ -141,83 +153,93 @@ def _admit_group(
 ) -> None:
     kid = group.key.key.kid
     meter = registry.meter(group.meter)
-    speaker = None if meter is None else meter.record.speaker(kid)
-    chain = chains.get(group.meter, kid)
+    speaker = None if meter is None else meter.speakers.get(kid)
+    chain = group.chain or chains.get(group.meter, kid)
+    # Check 5.
     if meter is None or speaker is None or chain is None:
-        _refuse(admission, group, group.authentic.claims, 5)
+        _refuse(admission, group, group.authentic, 5)
+        _refuse(admission, group, group.again, 5)
         return
     gaps_changed = False
-    for claim in reversed(group.authentic.claims):
-        sequence = claim.header.sequence
-        if not meter.record.vouches(kid, sequence):
+    for claim in reversed(group.authentic):
+        sequence = claim.batch.sequence
+        # Check 6.
+        if speaker.state is not SpeakerState.ACTIVE and not meter.record.vouches(kid, sequence):
             _refuse(admission, group, [claim], 6)
-            continue
-        known = group.stored.get(sequence, [])
-        put = judge(known, claim.digest)
-        if put is Put.REFUSED:
+        # Check 7.
+        elif judge(_at(group, sequence), claim.batch.digest) is Put.REFUSED:
             _refuse(admission, group, [claim], 7)
-            continue
-        gaps_changed |= _put(group, chain, claim, meter, transaction, admission)
+        else:
+            gaps_changed |= _put(group, chain, claim, meter, transaction, admission)
     if gaps_changed:
         admission.gaps.append((group, chain))
-    # Further copies of what was admitted: answered by the same receipt, counted as sent again.
-    for claim in group.authentic.again:
-        if _link_to(claim, group.stored) is not None:
-            admission.again += 1
-        else:
-            admission.refused.extend((group, Refused(claim, number)) for number in _refused_as(admission, claim))
+    _count_copies(group, admission)
 
 
 def _put(  # noqa: PLR0917 - one place that joins chain, row and leaf
-    group: Group,
-    chain: Chain,
-    claim: Claim,
-    meter: RegisteredMeter,
-    transaction: LogTransaction,
-    admission: Admission,
+    group: Group, chain: Chain, claim: Claim, meter: RegisteredMeter, transaction: LogTransaction, admission: Admission
 ) -> bool:
     """Gives a claim its leaf and its row; whether the chain's gaps changed."""
-    header = claim.header
-    leaf = transaction.append(meter.record.log, [claim.digest])
-    link = Link(header.sequence, claim.digest, header.previous, header.reach_utc, header.end_utc, leaf)
-    here = group.stored.setdefault(header.sequence, [])
-    placed = place(chain, link, group.stored)
-    row = NewBatch(
-        leaf,
-        chain.chain,
-        header.sequence,
-        len(here),
-        claim.digest,
-        header.start_utc,
-        header.end_utc,
-        header.reach_utc,
-        claim.up.envelope.encoded(),
-        claim.up.opening,
+    batch = claim.batch
+    leaf = transaction.append_one(meter.record.log, batch.digest)
+    link = Link(batch.sequence, batch.digest, batch.previous, batch.reach_utc, batch.end_utc, leaf)
+    here = _at(group, batch.sequence)
+    branch = len(here)
+    if group.stored is None and follows(chain, link):
+        chain.head = (link,)
+        gaps_changed = False
+    else:
+        stored = group.stored
+        if stored is None:
+            stored = group.stored = {chain.head_sequence: list(chain.head)} if chain.head else {}
+        forks, gaps_changed = place(chain, link, stored)
+        stored.setdefault(batch.sequence, []).append(link)
+        for fork in forks:
+            admission.forks.append((group, chain, fork))
+    admission.rows.append(
+        NewBatch(
+            leaf,
+            chain.chain,
+            batch.sequence,
+            branch,
+            batch.digest,
+            batch.start_utc,
+            batch.end_utc,
+            batch.reach_utc,
+            batch.sign1,
+            batch.opening,
+        )
     )
-    here.append(link)
-    admission.rows.append(row)
     admission.admitted.append(claim)
-    admission.forks.extend((group, chain, fork) for fork in placed.forks)
     _receipt(admission, group, claim, leaf)
-    return placed.gaps_changed
+    return gaps_changed
+
+
+def _count_copies(group: Group, admission: Admission) -> None:
+    """Further copies share the fate of the one that was looked at."""
+    for claim in group.again:
+        if _link_to(claim, group.stored or {}) is not None:
+            admission.again += 1
+        else:
+            number = next(one.number for _, one in admission.refused if one.claim.batch.digest == claim.batch.digest)
+            _refuse(admission, group, [claim], number)
 
 
 def _receipt(admission: Admission, group: Group, claim: Claim, leaf: int) -> None:
     log, index = leaf_place(leaf)
-    admission.receipts.append((group.address, log, Receipted(claim, index)))
+    admission.receipts.append((Receiver(group.key.down, log), Receipted(claim, index)))
 
 
 def _refuse(admission: Admission, group: Group, claims: Sequence[Claim], number: int) -> None:
     admission.refused.extend((group, Refused(claim, number)) for claim in claims)
 
 
-def _refused_as(admission: Admission, claim: Claim) -> list[int]:
-    """The number under which the same batch was refused in this step."""
-    return [one.number for _, one in admission.refused if one.claim.digest == claim.digest][:1]
+def _at(group: Group, sequence: int) -> Sequence[Link]:
+    return () if group.stored is None else group.stored.get(sequence, ())
 
 
 def _link_to(claim: Claim, stored: dict[int, list[Link]]) -> Link | None:
-    return next((link for link in stored.get(claim.header.sequence, ()) if link.digest == claim.digest), None)
+    return next((link for link in stored.get(claim.batch.sequence, ()) if link.digest == claim.batch.digest), None)
 
 
 def _runs(sequences: Sequence[int]) -> list[tuple[int, int]]:

@@ -3,21 +3,20 @@
 Source: docs/wire-format.md §§4.6, 5.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from headend.intake.claims import Claim
 from headend.logbook import Appended, Logbook
 from signing.envelope import sign
 from signing.keys import Signer
-from signing.log.proofs import Path, Paths
-from signing.messages import DownKind, Inclusion, Receipts, SignedAnswer, encode_down
+from signing.log.proofs import Paths
+from signing.messages import DownKind, SignedAnswer, encode_down, receipt, receipts, receipts_head
 from signing.statements.answers import Disposition, Refusal
 from signing.topics import MAX_MESSAGE
 
-_HASH_ON_WIRE = 34
-_ENTRY_OVERHEAD = 64
-_HEAD_OVERHEAD = 64
+_COUNT_BYTES = 3
+"""The head of the array of receipts: a message holds fewer than 65,536."""
 
 REASONS = {
     3: ("this key is not registered: the discom has not taken up its enrolment yet", Disposition.RETRY),
@@ -31,16 +30,15 @@ REASONS = {
 """What a refusal says, and what it asks of the agent, by the number of its check."""
 
 
-@dataclass(frozen=True, slots=True)
-class Receipted:
+class Receipted(NamedTuple):
     """A batch that stands in the log."""
 
     claim: Claim
-    index: int
+    place: int
+    """Index of its leaf."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """A claim that failed a check from 3 on."""
 
     claim: Claim
@@ -50,40 +48,35 @@ class Refused:
 class Receipter:
     """Makes the receipts of one step for one log: everything rests on the log's newest checkpoint."""
 
-    __slots__ = ("_checkpoint", "_consistency", "_paths", "_size")
+    __slots__ = ("_checkpoint", "_heads", "_paths", "_size")
 
     def __init__(self, book: Logbook, log: int, appended: Appended | None) -> None:
         tip = book.tip(log) if appended is None else appended.tip
         self._checkpoint = tip.checkpoint
         self._size = tip.size
         self._paths = Paths(tip.size, book.nodes(log)) if appended is None else appended.paths()
-        self._consistency: dict[int, Path] = {}
+        self._heads: dict[int, bytes] = {}
 
     def messages(self, batches: Sequence[Receipted]) -> Iterator[bytes]:
         """The messages that receipt `batches`, all of one gateway, each at most 65,536 bytes long."""
         # An agent that claims to have seen more than there is gets no path: it finds out by itself, and alarms.
-        seen = max((one.claim.up.seen_size for one in batches if one.claim.up.seen_size <= self._size), default=0)
-        consistency = self._consistency.get(seen)
-        if consistency is None:
-            consistency = self._consistency[seen] = self._paths.consistency(seen)
-        inclusions = (
-            Inclusion(digest=one.claim.digest, index=one.index, path=self._paths.inclusion(one.index))
-            for one in batches
-        )
-        room = MAX_MESSAGE - _HEAD_OVERHEAD - len(self._checkpoint) - _HASH_ON_WIRE * len(consistency)
-        for some in _fitting(inclusions, room):
-            yield encode_down(
-                Receipts(checkpoint=self._checkpoint, old_size=seen, consistency=consistency, inclusions=tuple(some))
-            )
+        seen = max([one.claim.batch.seen_size for one in batches if one.claim.batch.seen_size <= self._size], default=0)
+        head = self._heads.get(seen)
+        if head is None:
+            head = self._heads[seen] = receipts_head(self._checkpoint, seen, self._paths.consistency(seen))
+        inclusion = self._paths.inclusion
+        entries = [receipt(one.claim.batch.digest, one.place, inclusion(one.place)) for one in batches]
+        for some in _fitting(entries, MAX_MESSAGE - _COUNT_BYTES - len(head)):
+            yield receipts(head, some)
 
 
 def refusal(refused: Refused, signer: Signer, *, tree_size: int) -> bytes:
     """The message that refuses a claim, signed by the discom's statement key."""
     reason, disposition = REASONS[refused.number]
     statement = Refusal(
-        kid=refused.claim.kid,
-        statement=refused.claim.digest,
-        message=refused.claim.up.identity(),
+        kid=refused.claim.batch.kid,
+        statement=refused.claim.batch.digest,
+        message=refused.claim.batch.identity(),
         number=refused.number,
         reason=reason,
         disposition=disposition,
@@ -92,16 +85,15 @@ def refusal(refused: Refused, signer: Signer, *, tree_size: int) -> bytes:
     return encode_down(SignedAnswer(kind=DownKind.REFUSAL, envelope=sign(statement, signer).envelope))
 
 
-def _fitting(inclusions: Iterable[Inclusion], room: int) -> Iterator[list[Inclusion]]:
-    """The inclusions in runs that fit into a message."""
-    some: list[Inclusion] = []
+def _fitting(entries: Sequence[bytes], room: int) -> Iterator[Sequence[bytes]]:
+    """The entries in runs of at most `room` bytes."""
+    some: list[bytes] = []
     left = room
-    for inclusion in inclusions:
-        size = _ENTRY_OVERHEAD + _HASH_ON_WIRE * len(inclusion.path)
-        if some and size > left:
+    for entry in entries:
+        if some and len(entry) > left:
             yield some
             some, left = [], room
-        some.append(inclusion)
-        left -= size
+        some.append(entry)
+        left -= len(entry)
     if some:
         yield some

@@ -6,7 +6,7 @@ without a path to a signature. Source: EVIDENCE §§1, 3; docs/wire-format.md §
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from headend.intake.claims import Claim, Noise
 from headend.store.store import Link
@@ -14,8 +14,7 @@ from signing.keys import PublicKey
 from signing.statements.reading_batch import ReadingBatch
 
 
-@dataclass(frozen=True, slots=True)
-class Authentic:
+class Authentic(NamedTuple):
     """The claims of one chain, sorted out."""
 
     claims: list[Claim]
@@ -27,12 +26,12 @@ class Authentic:
 
 def speaks(claim: Claim, key: PublicKey) -> bool:
     """Whether `key` itself signed `claim`: key, algorithm, content type, signature."""
-    envelope = claim.up.envelope
+    batch = claim.batch
     return (
-        envelope.kid == key.kid
-        and envelope.algorithm == key.algorithm
-        and envelope.content_type == ReadingBatch.CONTENT_TYPE
-        and key.verifies(envelope.signature, envelope.to_be_signed)
+        batch.kid == key.kid
+        and batch.algorithm == key.algorithm
+        and batch.content_type == ReadingBatch.CONTENT_TYPE
+        and key.verifies(batch.signature, batch.to_be_signed)
     )
 
 
@@ -47,19 +46,16 @@ def authenticate(
     `stored` has admitted batches of the chain by sequence, at least those right after a claim. `counts` says whether a batch
     with that sequence may be admitted: a header that will stand in the log vouches for the one before it without another look.
     """
-    if len(claims) == 1 and claims[0].header.sequence + 1 not in stored:
-        claim = claims[0]
-        return Authentic([claim], [], []) if speaks(claim, key) else Authentic([], [], [_unsigned(claim)])
     found = Authentic([], [], [])
     named: dict[int, set[bytes]] = {
         sequence - 1: {link.previous for link in links} for sequence, links in stored.items()
     }
     hearsay: dict[int, set[bytes]] = {}
     for copies in _descending(claims):
-        header = copies[0].header
+        header = copies[0].batch
         chosen = _chosen(copies, key, named.get(header.sequence, set()), hearsay.get(header.sequence, set()))
         if chosen is None:
-            found.noise.extend(_unsigned(copy) for copy in copies)
+            found.noise.extend(unsigned(copy) for copy in copies)
             continue
         found.claims.append(chosen)
         found.again.extend(copy for copy in copies if copy is not chosen)
@@ -72,16 +68,16 @@ def _descending(claims: Iterable[Claim]) -> list[list[Claim]]:
     """The claims by digest, highest sequence first."""
     by_digest: dict[bytes, list[Claim]] = {}
     for claim in claims:
-        by_digest.setdefault(claim.digest, []).append(claim)
-    return sorted(by_digest.values(), key=lambda copies: copies[0].header.sequence, reverse=True)
+        by_digest.setdefault(claim.batch.digest, []).append(claim)
+    return sorted(by_digest.values(), key=lambda copies: copies[0].batch.sequence, reverse=True)
 
 
 def _chosen(copies: Sequence[Claim], key: PublicKey, named: set[bytes], hearsay: set[bytes]) -> Claim | None:
     """The copy that is authentic: any, where a header names their digest; else one that the key signed."""
-    right = [copy for copy in copies if copy.up.envelope.algorithm == key.algorithm]
+    right = [copy for copy in copies if copy.batch.algorithm == key.algorithm]
     if not right:
         return None
-    digest = right[0].digest
+    digest = right[0].batch.digest
     if digest in named:
         return right[0]
     # A forged copy of the same bytes must not hide the genuine one.
@@ -89,5 +85,6 @@ def _chosen(copies: Sequence[Claim], key: PublicKey, named: set[bytes], hearsay:
     return right[0] if signed is None and digest in hearsay else signed
 
 
-def _unsigned(claim: Claim) -> Noise:
-    return Noise(claim.delivery, 4, f"the signature is not that of key {claim.kid.hex()[:16]} over this batch")
+def unsigned(claim: Claim) -> Noise:
+    """A claim whose signature does not verify, as noise."""
+    return Noise(claim.delivery, 4, f"the signature is not that of key {claim.batch.kid.hex()[:16]} over this batch")

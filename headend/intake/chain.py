@@ -6,6 +6,7 @@ two digests, or when a batch after it names a digest that is not there. Source: 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from headend.store.store import Fork, ForkKind, Gap, Link, Put
 
@@ -28,8 +29,7 @@ class Chain:
         return self.head[0].sequence if self.head else -1
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """What admitting one batch does to its chain."""
 
     forks: tuple[Fork, ...]
@@ -41,6 +41,18 @@ def judge(known: Sequence[Link], digest: bytes) -> Put:
     if any(link.digest == digest for link in known):
         return Put.SAME
     return (Put.NEW, Put.CONFLICT, Put.REFUSED)[min(len(known), 2)]
+
+
+def follows(chain: Chain, link: Link) -> bool:
+    """Whether `link` is simply the next batch: behind a single head that it agrees with. Then `place` finds nothing."""
+    if len(chain.head) != 1:
+        return False
+    (head,) = chain.head
+    return (
+        link.sequence == head.sequence + 1
+        and link.previous == head.digest
+        and link.reach_utc == max(head.end_utc, head.reach_utc)
+    )
 
 
 def place(chain: Chain, link: Link, stored: Mapping[int, Sequence[Link]]) -> Placed:

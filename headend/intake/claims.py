@@ -4,35 +4,21 @@ Source: docs/wire-format.md §5 "Intake, numbered".
 """
 
 import hashlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from headend.transport.transport import Delivery
+from signing.batch_message import BatchMessage, check_opening, read_message
 from signing.errors import DecodeError
-from signing.messages import Up, parse_up
-from signing.statements.reading_batch import Opening, ReadingBatch
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A well-formed batch with the opening that its header commits to. Nobody has checked who says it."""
 
     delivery: Delivery
-    up: Up
-    header: ReadingBatch
-
-    @property
-    def digest(self) -> bytes:
-        """The batch's identity."""
-        return self.up.envelope.digest
-
-    @property
-    def kid(self) -> bytes:
-        """The key that it names."""
-        return self.up.envelope.kid
+    batch: BatchMessage
 
 
-@dataclass(frozen=True, slots=True)
-class Noise:
+class Noise(NamedTuple):
     """A message that proves nothing about its sender: counted, sampled, never answered."""
 
     delivery: Delivery
@@ -44,16 +30,13 @@ class Noise:
 def read(delivery: Delivery) -> Claim | Noise:
     """What `delivery` claims, or why it is noise (checks 1 and 2)."""
     try:
-        up = parse_up(delivery.payload)
-        if up.envelope.content_type != ReadingBatch.CONTENT_TYPE:
-            return Noise(delivery, 1, f"expected {ReadingBatch.CONTENT_TYPE}, got {up.envelope.content_type}")
-        header = ReadingBatch.parse(up.envelope.payload)
+        batch = read_message(delivery.payload)
     except DecodeError as error:
         return Noise(delivery, 1, str(error))
-    if hashlib.sha256(up.opening).digest() != header.contents:
+    if hashlib.sha256(batch.opening).digest() != batch.contents:
         return Noise(delivery, 2, "the opening is not the one that the header commits to")
     try:
-        Opening.parse(up.opening, header.count)
+        check_opening(batch.opening, batch.blocks)
     except DecodeError as error:
         return Noise(delivery, 2, str(error))
-    return Claim(delivery, up, header)
+    return Claim(delivery, batch)

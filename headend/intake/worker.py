@@ -9,13 +9,15 @@ The order of a step, and what a crash after each point leaves (EVIDENCE §3):
 - ACKNOWLEDGED: done
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import gc
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 
 from headend.errors import UnavailableError
 from headend.intake import answers
-from headend.intake.admission import Admission, Chains, Group, admit, examine
+from headend.intake.admission import Admission, Chains, Group, Receiver, admit, examine
 from headend.intake.answers import Receipted, Receipter, Refused
 from headend.intake.claims import Claim, Noise, read
 from headend.intake.report import ForkPoint, IntakeReport, IntakeTotals, Touched
@@ -102,6 +104,12 @@ class IntakeWorker:
         Raises:
             FatalError: the process must end.
         """
+        with _uncollected():
+            report = self._step(now_utc, timeout_s)
+        self.totals.add(report)
+        return report
+
+    def _step(self, now_utc: int, timeout_s: float) -> IntakeReport:
         report = IntakeReport()
         try:
             if not self._held:
@@ -111,8 +119,7 @@ class IntakeWorker:
                 self._take_in(self._held, report, now_utc)
                 self._held = []
         except UnavailableError as error:
-            report = IntakeReport(held=len(self._held), alarm=str(error))
-        self.totals.add(report)
+            return IntakeReport(held=len(self._held), alarm=str(error))
         return report
 
     def _take_in(self, deliveries: Sequence[Delivery], report: IntakeReport, now_utc: int) -> None:
@@ -142,20 +149,20 @@ class IntakeWorker:
             if isinstance(claim, Noise):
                 found.noise.append(claim)
                 continue
-            chain = (claim.header.meter, claim.kid)
+            chain = (claim.batch.meter, claim.batch.kid)
             group = groups.get(chain)
             if group is not None:
                 group.claims.append(claim)
                 continue
-            key = self._registry.key(claim.kid) or self._new_key(claim.kid)
+            key = self._registry.key(claim.batch.kid) or self._new_key(claim.batch.kid)
             if key is None:
                 found.unknown.append(claim)
                 continue
-            groups[chain] = Group(claim.header.meter, key, [claim])
+            groups[chain] = Group(claim.batch.meter, key, claim)
         found.groups = list(groups.values())
         for group in found.groups:
             examine(group, self._chains, self._registry)
-            found.noise.extend(group.authentic.noise)
+            found.noise.extend(group.noise)
         return found
 
     def _store_all(self, found: _Sorted, now_utc: int) -> tuple[Admission, dict[int, Appended]]:
@@ -180,7 +187,7 @@ class IntakeWorker:
 
     def _answer(self, found: _Sorted, admission: Admission, appended: dict[int, Appended]) -> None:
         receipters: dict[int, Receipter] = {}
-        for (topic, log), batches in _by_gateway(admission.receipts).items():
+        for (topic, log), batches in _by_receiver(admission.receipts).items():
             receipter = receipters.get(log)
             if receipter is None:
                 receipter = receipters[log] = Receipter(self._book, log, appended.get(log))
@@ -188,17 +195,17 @@ class IntakeWorker:
                 self._transport.publish(topic, message)
         answered: set[bytes] = set()
         for group, refused in admission.refused:
-            if refused.claim.digest not in answered:
-                answered.add(refused.claim.digest)
-                self._refuse(group.address, refused)
+            if refused.claim.batch.digest not in answered:
+                answered.add(refused.claim.batch.digest)
+                self._refuse(group.key.address, refused)
         for claim in found.unknown:
             address = self._named_by_topic(claim)
-            if address is not None and claim.digest not in answered:
-                answered.add(claim.digest)
+            if address is not None and claim.batch.digest not in answered:
+                answered.add(claim.batch.digest)
                 self._refuse(address, Refused(claim, 3))
 
     def _refuse(self, address: GatewayAddress, refused: Refused) -> None:
-        meter = self._registry.meter(refused.claim.header.meter)
+        meter = self._registry.meter(refused.claim.batch.meter)
         size = self._book.size(0 if meter is None else meter.record.log)
         self._transport.publish(address.down, answers.refusal(refused, self._signer, tree_size=size))
 
@@ -215,15 +222,41 @@ class IntakeWorker:
         return self._registry.key(kid)
 
 
-def _by_gateway(receipts: Iterable[tuple[GatewayAddress, int, Receipted]]) -> dict[tuple[str, int], list[Receipted]]:
-    """The batches by topic and log, each digest once."""
-    grouped: dict[tuple[GatewayAddress, int], dict[bytes, Receipted]] = {}
-    for address, log, batch in receipts:
-        some = grouped.setdefault((address, log), {})
-        other = some.get(batch.claim.digest)
-        if other is None or other.claim.up.seen_size < batch.claim.up.seen_size:
-            some[batch.claim.digest] = batch
-    return {(address.down, log): list(some.values()) for (address, log), some in grouped.items()}
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the cyclic collector: what a step makes dies by reference counts, and a collector that walks the registry of
+    every meter while it grows would cost as much as a signature check for each batch.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _by_receiver(receipts: Iterable[tuple[Receiver, Receipted]]) -> dict[Receiver, list[Receipted]]:
+    """The batches by where their receipts go, each digest once."""
+    grouped: dict[Receiver, list[Receipted]] = {}
+    for receiver, batch in receipts:
+        some = grouped.get(receiver)
+        if some is None:
+            grouped[receiver] = [batch]
+        else:
+            some.append(batch)
+    return {receiver: some if len(some) == 1 else _once(some) for receiver, some in grouped.items()}
+
+
+def _once(batches: Iterable[Receipted]) -> list[Receipted]:
+    """Each batch once, with the message that had seen most."""
+    newest: dict[bytes, Receipted] = {}
+    for batch in batches:
+        digest = batch.claim.batch.digest
+        other = newest.get(digest)
+        if other is None or other.claim.batch.seen_size < batch.claim.batch.seen_size:
+            newest[digest] = batch
+    return list(newest.values())
 
 
 def _noise_samples(noise: Iterable[Noise]) -> Iterable[Sample]:
@@ -246,7 +279,7 @@ def _fill(report: IntakeReport, found: _Sorted, admission: Admission, appended: 
     if found.unknown:
         report.refused[3] += len(found.unknown)
     report.touched = [
-        Touched(claim.header.meter, claim.header.start_utc, claim.header.end_utc) for claim in admission.admitted
+        Touched(claim.batch.meter, claim.batch.start_utc, claim.batch.end_utc) for claim in admission.admitted
     ]
     report.forks = [ForkPoint(group.meter, group.key.key.kid, fork.sequence) for group, _, fork in admission.forks]
     report.gaps_changed = {group.meter for group, _ in admission.gaps}

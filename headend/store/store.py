@@ -7,7 +7,7 @@ also holds the leaves. A second engine must pass the same contract suite.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from headend.readings import VerifiedBatch
 from signing.interval import Interval
@@ -39,8 +39,7 @@ class ForkKind(Enum):
     """Sequence 0 does not name the enrolment of its key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """An admitted batch as its neighbours in the chain see it."""
 
     sequence: int
@@ -76,8 +75,7 @@ class Fork:
     leaf: int
 
 
-@dataclass(frozen=True, slots=True)
-class NewBatch:
+class NewBatch(NamedTuple):
     """A row to be stored: an admitted batch with its leaf."""
 
     leaf: int

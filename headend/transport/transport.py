@@ -5,12 +5,10 @@ program, perhaps after others. Nothing here is trusted: topic and payload are wh
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One message as it came."""
 
     topic: str

@@ -61,24 +61,7 @@ class SqliteBatches:
     def put(self, batches: Sequence[NewBatch]) -> None:
         """Stores batches."""
         try:
-            self._connection.executemany(
-                _PUT,
-                [
-                    (
-                        row.leaf,
-                        row.chain,
-                        row.sequence,
-                        row.branch,
-                        row.digest,
-                        row.start_utc,
-                        row.end_utc,
-                        row.reach_utc,
-                        row.sign1,
-                        row.opening,
-                    )
-                    for row in batches
-                ],
-            )
+            self._connection.executemany(_PUT, batches)
         except sqlite3.IntegrityError as error:
             raise FatalError(
                 f"a batch is stored already ({error}): two programs take in one shard; give each shard to one worker"
