@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="the world (default 1)")
     parser.add_argument("--case", choices=[case.value for case in Case], default="full", help="what is played")
     parser.add_argument("--replay", type=_file, default=None, metavar="FILE", help="play a recorded home")
-    parser.add_argument("--scale-solar", default="8", metavar="X", help="size of the recorded roof (default 8 times)")
+    parser.add_argument("--scale-solar", default="4", metavar="X", help="size of the recorded roof (default 4 times)")
     parser.add_argument("--state", type=Path, default=Path("demo-state"), help="emptied and used (default demo-state)")
     return parser
 

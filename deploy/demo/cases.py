@@ -50,9 +50,8 @@ def simulator(play: Play, side: Side, meter: Meter, window: Interval, truth: Pat
     arguments = [*kind, "--listen", "127.0.0.1:0", "--seed", str(play.seed), "--serial", meter.serial]
     arguments += ["--role", meter.role, "--period", str(play.period_s), "--truth", str(truth)]
     if play.replay is not None:
-        arguments += ["--replay", str(play.replay)]
-        if side is SELLER:
-            arguments += ["--scale-solar", play.scale_solar]
+        # The buyer lives in the recorded home too, without its roof.
+        arguments += ["--replay", str(play.replay), "--scale-solar", play.scale_solar if side is SELLER else "0"]
     if not meter.settles:
         return arguments
     shape = _SHAPES.get((play.case, side.name))
