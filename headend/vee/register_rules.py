@@ -57,7 +57,7 @@ def balance(material: Material, rule: Rule) -> tuple[Finding, ...]:
     """V23 SUM: over the context, the blocks sum to what the registers rose by, import and export separately.
 
     Within one register digit or so many permille of the rise, whichever is more. It says nothing, and a window is then never
-    FINAL, where a register or a block's value is absent, or where the stamps cut a block.
+    FINAL, where a register or a block's value is absent, where the stamps cut a block, or where the register rolled over.
     """
     complete = all(block.state is BlockState.VALUED for block in material.blocks)
     if not complete or not material.context.is_measurable(material.period_s):
@@ -66,10 +66,11 @@ def balance(material: Material, rule: Rule) -> tuple[Finding, ...]:
         _sum(block.import_wh for block in material.blocks),
         _sum(block.export_wh for block in material.blocks),
     )
+    rolled = any(block.flags & Flag.ROLLED_OVER for block in material.blocks)
     findings = []
     for (channel, energy), (total, partial) in zip(_CHANNELS, sums, strict=True):
         rise = _rise(material, energy)
-        if partial or (rise is None and total is not None):
+        if partial or (rise is None and total is not None) or (rise is not None and rise < 0 and rolled):
             return ()
         if rise is not None:
             # A meter that states no export per block, and whose export register rises, contradicts itself: its sum is 0.

@@ -484,6 +484,8 @@ class TestRegisters:
         rolled = one(rows, registers=stamps)
         (found,) = findings(rolled, "V24")
         assert (found.verdict, found.block_utc) == (Verdict.VALID, None)
+        assert judge(rolled.case()).status is Status.PROVISIONAL
+        assert findings(rolled, "V23") == ()
         # Said of another span it excuses nothing, and a register that fell cannot be balanced against.
         elsewhere = one(rows, registers=[register("10:00", 999_000), register("11:15", 100), register("12:00", 400)])
         assert blocks(findings(elsewhere, "V24")) == QUARTERS[:5]

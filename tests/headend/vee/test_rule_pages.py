@@ -1,0 +1,32 @@
+"""docs/vee-rules.md says what the program does: one row a rule, with its parameters, defaults and codes."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from headend.vee.rules import RULES
+from headend.windows import validated
+from tests.headend.vee.scenario import scenarios
+
+PAGE = (Path(__file__).parents[3] / "docs" / "vee-rules.md").read_text()
+ROWS = {row.split("|")[1].strip(): row for row in PAGE.splitlines() if row.startswith("| V")}
+
+
+def test_the_page_has_one_row_for_every_rule() -> None:
+    assert sorted(ROWS) == sorted(RULES)
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+def test_a_row_names_every_parameter_with_its_default(rule: str) -> None:
+    stated = {
+        name: int(number.replace(" ", "")) for name, number in re.findall(r"`([a-z_]+)` \(([0-9][0-9 ]*)", ROWS[rule])
+    }
+    assert stated == dict(RULES[rule].defaults)
+
+
+def test_every_code_that_a_scenario_shows_stands_in_the_row_of_its_rule() -> None:
+    for scenario in scenarios():
+        (part,) = validated(scenario.case)
+        for finding in part.validation.findings:
+            assert f"`{finding.code}`" in ROWS[finding.rule]
