@@ -211,4 +211,4 @@ def _recorded(arguments: argparse.Namespace, checks: Checks) -> Premises | None:
     except (OSError, UnicodeDecodeError) as problem:
         checks.problems.append(f"--replay: cannot read {arguments.replay!r} ({problem}): give a CSV file that exists")
         return None
-    return checks.take("--replay", lambda _: parse_record(lines, scale or Fraction(1)), "")
+    return checks.take("--replay", lambda _: parse_record(lines, Fraction(1) if scale is None else scale), "")

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -184,14 +185,15 @@ def test_misuse_is_status_2_and_help_is_0(capsys: pytest.CaptureFixture[str]) ->
     assert "--shape" in capsys.readouterr().out
 
 
-async def test_a_recorded_home_is_played(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scale", [Fraction(5, 2), Fraction(0)])
+async def test_a_recorded_home_is_played(tmp_path: Path, scale: Fraction) -> None:
     record = tmp_path / "home.csv"
     rows = [f"{n},2011-07-01 {n // 2:02}:{n % 2 * 30:02}:00,{100 + n},{7 * n % 50}" for n in range(48)]
     record.write_text("\n".join(["block,local_start,load_wh,solar_wh", *rows]) + "\n", encoding="utf-8")
     truth = tmp_path / "truth.json"
-    replay = ["--replay", str(record), "--scale-solar", "2.5", "--truth", str(truth), "--period", "1800"]
+    replay = ["--replay", str(record), "--scale-solar", str(scale), "--truth", str(truth), "--period", "1800"]
     async with running("dlms", "--listen", "127.0.0.1:0", "--now", NOW, *replay):
         pass
     told = json.loads(truth.read_text(encoding="utf-8"))["rows"]
     net = sum(row["wh_imp"] - row["wh_exp"] for row in told[-48:])
-    assert net == sum(100 + n for n in range(48)) - sum(7 * n % 50 for n in range(48)) * 5 // 2
+    assert net == sum(100 + n for n in range(48)) - int(sum(7 * n % 50 for n in range(48)) * scale)
