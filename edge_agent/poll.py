@@ -77,11 +77,6 @@ class MemoryMeter:
         self._settings = settings
         self._refused: dict[Interval, int] = {}
 
-    def is_due(self) -> bool:
-        """Whether there is anything to read; without it the meter is left in peace. Unknown before the first look."""
-        period_s = self._settings.period_s
-        return period_s is None or bool(self._tasks(period_s))
-
     async def look(self, reader: Reader) -> Outcome:
         """Reads, signs and stores everything that is due, live blocks first.
 

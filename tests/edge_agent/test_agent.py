@@ -1,0 +1,167 @@
+"""The agent as wired: its own faults kept apart, with meters in memory and no broker."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_agent import agent, enrol
+from edge_agent.agent import Agent, clock_reference, only_one, software_digest
+from edge_agent.config import Config
+from edge_agent.outbox.errors import StateError
+from edge_agent.outbox.outbox import Outbox
+from edge_agent.readers.reader import Reader, SampledReader
+from signing.interval import ist_day_start
+from signing.signer import open_signer
+from signing.statements.reading_batch import ClockSource
+from tests.edge_agent.discom import Discom
+from tests.edge_agent.gateway import to_send
+from tests.edge_agent.meters import MemoryBench
+from tests.edge_agent.settings import config, text
+
+SECOND = '[[meter]]\nid = "M2"\nserial = "SERIAL1"\nurl = "dlms+tcp://127.0.0.1:4060?client=16"\nbackfill_days = 1'
+
+
+@pytest.fixture
+def settings(tmp_path: Path, discom: Discom) -> Config:
+    content = text(discom, port=1, extra="backfill_days = 1\n" + SECOND.replace("SERIAL1", "SERIAL2"))
+    made = config(tmp_path, content)
+    enrol.initialise(made, agent.fresh_salt)
+    return made
+
+
+class Enough:
+    """Is set when something has happened `left` times: a hook of the outbox, or a handler of log lines."""
+
+    def __init__(self) -> None:
+        self.left = 0
+        self._event = asyncio.Event()
+
+    def __call__(self, reached: str) -> None:
+        if reached == "put:committed":
+            self.count()
+
+    def count(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self._event.set()
+
+    async def during(self, running: Agent) -> None:
+        """Runs the agent until then."""
+        task = asyncio.create_task(running.run())
+        try:
+            async with asyncio.timeout(20):
+                await self._event.wait()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+class Listener(logging.Handler):
+    def __init__(self, enough: Enough) -> None:
+        super().__init__(logging.WARNING)
+        self._enough = enough
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._enough.count()
+
+
+@pytest.fixture
+def enough() -> Enough:
+    return Enough()
+
+
+@pytest.fixture
+def outbox(settings: Config, enough: Enough) -> Iterator[Outbox]:
+    with Outbox(settings.database, capacity=settings.capacity, hook=enough) as opened:
+        yield opened
+
+
+class Wall:
+    """Meters by URL; what stands in a meter's place may also be an error that opening it raises."""
+
+    def __init__(self, by_port: dict[str, MemoryBench | Exception]) -> None:
+        self._by_port = by_port
+
+    def open_reader(self, url: str) -> Reader | SampledReader:
+        found = self._by_port[url.split(":")[2][:4]]
+        if isinstance(found, Exception):
+            raise found
+        found.now_ms = int(time.time() * 1000)
+        return found
+
+
+def meter(serial: str) -> MemoryBench:
+    bench = MemoryBench(serial)
+    now = int(time.time())
+    bench.fill(ist_day_start(now) - 2 * 86_400, now)
+    return bench
+
+
+async def test_every_meter_is_read_and_signed_by_its_own_task(settings: Config, outbox: Outbox, enough: Enough) -> None:
+    wall = Wall({"4059": meter("SERIAL1"), "4060": meter("SERIAL2")})
+    running = Agent(settings, outbox, open_signer(settings.key), wall.open_reader)
+    enough.left = 4
+    await enough.during(running)
+    assert {entry.meter for entry in outbox.report.unanswered()} == {"M1", "M2"}
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("a bug"), meter("SERIAL9")])
+async def test_no_error_of_one_meter_delays_anothers(
+    settings: Config, outbox: Outbox, enough: Enough, fault: MemoryBench | Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    wall = Wall({"4059": fault, "4060": meter("SERIAL2")})
+    running = Agent(settings, outbox, open_signer(settings.key), wall.open_reader)
+    with caplog.at_level(logging.ERROR, "sakshi"):
+        enough.left = 2
+        await enough.during(running)
+    assert {entry.meter for entry in outbox.report.unanswered()} == {"M2"}
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+async def test_a_state_that_is_gone_ends_the_process(settings: Config, outbox: Outbox) -> None:
+    wall = Wall({"4059": meter("SERIAL1"), "4060": StateError("the disk is gone")})
+    running = Agent(settings, outbox, open_signer(settings.key), wall.open_reader)
+    with pytest.raises(ExceptionGroup) as caught:
+        async with asyncio.timeout(20):
+            await running.run()
+    assert caught.group_contains(StateError, match="the disk is gone")
+
+
+async def test_a_full_outbox_leaves_the_meter_in_peace_and_says_so(
+    settings: Config, outbox: Outbox, enough: Enough, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox._capacity = 1
+    first, second = meter("SERIAL1"), meter("SERIAL2")
+    running = Agent(settings, outbox, open_signer(settings.key), Wall({"4059": first, "4060": second}).open_reader)
+    with caplog.at_level(logging.WARNING, "sakshi"):
+        enough.left = 2  # one batch, and the line that says why there is no more; or two lines
+        logging.getLogger("sakshi").addHandler(listener := Listener(enough))
+        await enough.during(running)
+        logging.getLogger("sakshi").removeHandler(listener)
+    assert {record.message for record in caplog.records} == {"reading stopped"}
+    assert len(to_send(outbox)) == 1
+
+
+def test_only_one_agent_runs_on_a_state(settings: Config) -> None:
+    with only_one(settings), pytest.raises(StateError, match="another agent runs"), only_one(settings):
+        pass
+    with only_one(settings):
+        pass
+
+
+def test_a_state_that_was_never_made_cannot_be_held(tmp_path: Path, discom: Discom) -> None:
+    with pytest.raises(StateError, match="sakshi-agent init"), only_one(config(tmp_path, text(discom))):
+        pass
+
+
+def test_the_software_digest_is_that_of_the_source() -> None:
+    assert len(software_digest()) == 32
+    assert software_digest() == software_digest()
+
+
+def test_the_gateways_clock_is_worth_something() -> None:
+    assert clock_reference() in {ClockSource.GATEWAY, ClockSource.NTP}

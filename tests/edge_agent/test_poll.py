@@ -1,0 +1,356 @@
+from collections.abc import Callable
+
+import pytest
+
+from edge_agent.config import MeterSettings, PollSettings
+from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError
+from edge_agent.outbox.errors import OutboxFullError
+from edge_agent.outbox.outbox import Outbox
+from edge_agent.poll import IdentityError, MemoryMeter, Outcome, SampledMeter, Site
+from edge_agent.readers.reader import Reader, SampledReader
+from edge_agent.registers import Origin
+from signing.interval import DAY_S, Interval
+from signing.statements.answers import Command, CommandKind
+from signing.statements.reading import Absence
+from signing.statements.reading_batch import ClockSource, Opening, ReadingBatch
+from signing.statements.reading_batch import Origin as WireOrigin
+from tests.edge_agent.gateway import MIDNIGHT, PERIOD_S, SOFTWARE, Gateway, to_send
+from tests.edge_agent.meters import MemoryBench, SampledBench
+
+POLL = PollSettings(interval_s=60, settle_s=30, patience_s=1800, absent_retry_s=21_600, witness_s=10)
+TEN = MIDNIGHT + 10 * 3600
+
+
+def settings(**changes: object) -> MeterSettings:
+    values: dict[str, object] = {
+        "id": "M1",
+        "serial": "SERIAL1",
+        "url": "",
+        "period_s": None,
+        "backfill_days": 1,
+        "max_block_wh": None,
+    }
+    return MeterSettings(**{**values, **changes})  # type: ignore[arg-type]  # the caller names fields
+
+
+def site(gateway: Gateway, outbox: Outbox, now_ms: Callable[[], int]) -> Site:
+    return Site(
+        poll=POLL,
+        outbox=outbox,
+        signer=gateway.signer,
+        software=SOFTWARE,
+        now_ms=now_ms,
+        reference=lambda: ClockSource.NTP,
+        salt=lambda: bytes(16),
+    )
+
+
+class Case:
+    """A meter with memory, and the agent's side of it."""
+
+    def __init__(self, gateway: Gateway, outbox: Outbox, **changes: object) -> None:
+        self.bench = MemoryBench()
+        self.outbox = outbox
+        self.site = site(gateway, outbox, lambda: self.bench.now_ms)
+        self.meter = MemoryMeter(self.site, settings(**changes))
+
+    async def look(self, now_utc: int) -> Outcome:
+        self.bench.now_ms = now_utc * 1000
+        async with self.bench:
+            return await self.meter.look(self.bench)
+
+    def batches(self) -> list[tuple[ReadingBatch, Opening]]:
+        found = []
+        for pending in to_send(self.outbox, limit=1000):
+            batch = ReadingBatch.parse(pending.envelope.payload)
+            found.append((batch, Opening.parse(pending.opening, batch.count)))
+        return found
+
+
+@pytest.fixture
+def case(gateway: Gateway, outbox: Outbox) -> Case:
+    return Case(gateway, outbox)
+
+
+def test_the_meters_of_these_tests_keep_the_real_protocols() -> None:
+    assert isinstance(MemoryBench(), Reader)
+    assert isinstance(SampledBench(), SampledReader)
+
+
+async def test_a_first_look_signs_the_last_hour_then_every_day_and_each_block_once(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN)
+    outcome = await case.look(TEN + 30)
+    assert (outcome.batches, outcome.blocks) == (3, 96 + 40)
+    spans = [batch.span for batch, _ in case.batches()]
+    assert spans == [
+        Interval(TEN - 3600, TEN),
+        Interval(MIDNIGHT - DAY_S, MIDNIGHT),
+        Interval(MIDNIGHT, TEN - 3600),
+    ]
+    assert (await case.look(TEN + 60)).batches == 0
+    assert outcome.next_utc == TEN + PERIOD_S + 30
+
+
+async def test_a_batch_says_who_when_and_how(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN)
+    case.bench.offset_ms = -1200
+    await case.look(TEN + 30)
+    batch, opening = case.batches()[0]
+    assert (batch.meter, batch.read_at_utc, batch.origin) == ("M1", TEN + 30, WireOrigin.LLS)
+    assert (batch.clock_offset_ms, batch.clock_source) == (-1200, ClockSource.NTP)
+    assert (batch.software, opening.identity) == (SOFTWARE, "SERIAL1")
+
+
+@pytest.mark.parametrize("origin", Origin)
+def test_every_origin_has_its_number_on_the_wire(origin: Origin) -> None:
+    assert WireOrigin[origin.name].name == origin.name
+
+
+async def test_the_registers_of_midnight_travel_with_both_days_and_are_asked_for_only_there(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN)
+    case.bench.midnights = {MIDNIGHT - DAY_S: 1000, MIDNIGHT: 10_600}
+    await case.look(TEN + 30)
+    stamps = [[register.stamp_utc for register in opening.registers] for _, opening in case.batches()]
+    assert stamps == [[], [MIDNIGHT - DAY_S, MIDNIGHT], [MIDNIGHT]]
+    assert len(case.bench.asked_registers) == 2
+
+
+async def test_v06_another_meter_is_never_signed(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN)
+    case.bench.serial = "SERIAL2"
+    with pytest.raises(IdentityError, match="expected serial number SERIAL1, the meter on the wire says SERIAL2"):
+        await case.look(TEN + 30)
+    assert case.batches() == []
+    assert case.bench.asked == []
+
+
+async def test_a_meter_that_gives_no_serial_number_is_signed_as_such(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN)
+    case.bench.serial = None
+    await case.look(TEN + 30)
+    assert case.batches()[0][1].identity is None
+
+
+async def test_a_period_other_than_configured_is_refused(gateway: Gateway, outbox: Outbox) -> None:
+    case = Case(gateway, outbox, period_s=1800)
+    with pytest.raises(MeterRefusedError, match="expected blocks of 1800 s"):
+        await case.look(TEN)
+    odd = Case(gateway, outbox)
+    odd.bench.period_s = 600
+    with pytest.raises(MeterRefusedError, match="expected blocks of 900, 1800 or 3600 s"):
+        await odd.look(TEN)
+
+
+async def test_a_late_row_is_waited_for_and_then_signed_as_absent_and_asked_for_again(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN - PERIOD_S)
+    outcome = await case.look(TEN + 30)
+    assert case.batches()[0][0].end_utc == TEN - PERIOD_S
+    assert outcome.next_utc == TEN + 30 + POLL.interval_s
+    before = len(case.batches())
+    await case.look(TEN + 60)
+    assert len(case.batches()) == before
+    case.bench.fill(TEN, TEN + 1800)
+    await case.look(TEN + 1830)
+    batch, opening = case.batches()[-1]
+    assert (batch.start_utc, [reading.absence for reading in opening.readings]) == (
+        TEN - PERIOD_S,
+        [Absence.NO_ROW, Absence.NONE, Absence.NONE],
+    )
+    before = len(case.batches())
+    case.bench.fill(TEN + 1800, TEN + POLL.absent_retry_s + 2700)
+    await case.look(TEN + POLL.absent_retry_s + 1830)
+    # The absent block was asked for again and said nothing new.
+    assert Interval(TEN - PERIOD_S, TEN) in case.bench.asked
+    case.bench.fill(TEN - PERIOD_S, TEN)
+    await case.look(TEN + 2 * POLL.absent_retry_s + 3000)
+    assert any(
+        batch.span == Interval(TEN - PERIOD_S, TEN) and opening.readings[0].import_wh == 100
+        for batch, opening in case.batches()[before:]
+    )
+
+
+async def test_the_time_before_the_meter_was_installed_is_no_absence(gateway: Gateway, outbox: Outbox) -> None:
+    case = Case(gateway, outbox, backfill_days=5)
+    case.bench.fill(MIDNIGHT + 3600, TEN)
+    await case.look(TEN + 30)
+    starts = sorted(batch.start_utc for batch, _ in case.batches())
+    assert starts[0] == MIDNIGHT
+    asked = len(case.bench.asked)
+    await case.look(TEN + 60)
+    assert len(case.bench.asked) == asked
+
+
+async def test_a_day_without_power_between_signed_days_is_signed_as_absent(gateway: Gateway, outbox: Outbox) -> None:
+    case = Case(gateway, outbox, backfill_days=2)
+    case.bench.fill(MIDNIGHT - 2 * DAY_S, MIDNIGHT - DAY_S)
+    case.bench.fill(MIDNIGHT, TEN)
+    await case.look(TEN + 30)
+    absent = next(opening for batch, opening in case.batches() if batch.start_utc == MIDNIGHT - DAY_S)
+    assert {reading.absence for reading in absent.readings} == {Absence.NO_ROW}
+
+
+async def test_a_span_that_the_meter_refuses_does_not_cost_the_others(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN)
+    yesterday = Interval(MIDNIGHT - DAY_S, MIDNIGHT)
+    case.bench.refuses[yesterday] = MeterRefusedError("object unavailable")
+    outcome = await case.look(TEN + 30)
+    assert outcome.batches == 2
+    assert "object unavailable" in outcome.faults[0]
+    del case.bench.refuses[yesterday]
+    assert (await case.look(TEN + 60)).batches == 0
+    case.bench.fill(TEN, TEN + POLL.absent_retry_s)
+    await case.look(TEN + 30 + POLL.absent_retry_s)
+    assert yesterday in {batch.span for batch, _ in case.batches()}
+
+
+async def test_bytes_that_are_wrong_end_the_look_and_the_next_one_goes_on(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN)
+    case.bench.refuses[Interval(MIDNIGHT - DAY_S, MIDNIGHT)] = MeterDecodeError("unexpected octet")
+    outcome = await case.look(TEN + 30)
+    assert (outcome.batches, outcome.next_utc) == (1, TEN + 30 + POLL.interval_s)
+    assert (await case.look(TEN + 90)).batches == 1
+
+
+async def test_a_line_that_breaks_keeps_what_was_signed(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN)
+    case.bench.refuses[Interval(MIDNIGHT - DAY_S, MIDNIGHT)] = MeterUnavailableError("gone")
+    with pytest.raises(MeterUnavailableError):
+        await case.look(TEN + 30)
+    assert len(case.batches()) == 1
+    assert not case.bench.is_open
+
+
+async def test_a_reread_is_done_once_and_signs_only_what_is_new(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN)
+    await case.look(TEN + 30)
+    before = len(case.batches())
+
+    def reread(number: int) -> Command:
+        return Command(
+            kind=CommandKind.REREAD,
+            number=number,
+            gateway="gw1",
+            meter="M1",
+            kid=case.outbox.kid,
+            first=MIDNIGHT,
+            last=MIDNIGHT + PERIOD_S,
+        )
+
+    case.outbox.obey(reread(1))
+    await case.look(TEN + 60)
+    assert case.bench.asked[-1] == Interval(MIDNIGHT, MIDNIGHT + PERIOD_S)
+    assert (len(case.batches()), case.outbox.rereads("M1")) == (before, {})
+    case.bench.fill(MIDNIGHT, MIDNIGHT + PERIOD_S, wh=101)
+    case.outbox.obey(reread(2))
+    await case.look(TEN + 90)
+    assert len(case.batches()) == before + 1
+
+
+async def test_a_full_outbox_stops_the_look(case: Case, gateway: Gateway, outbox: Outbox) -> None:
+    outbox._capacity = 1
+    case.bench.fill(MIDNIGHT - DAY_S, TEN)
+    with pytest.raises(OutboxFullError):
+        await case.look(TEN + 30)
+    assert len(case.batches()) == 1
+
+
+# Without memory
+
+
+class Sampled:
+    """A meter without memory, and the agent's side of it."""
+
+    def __init__(self, gateway: Gateway, outbox: Outbox, **changes: object) -> None:
+        self.bench = SampledBench()
+        self.outbox = outbox
+        self.site = site(gateway, outbox, lambda: self.bench.now_ms)
+        self.meter = SampledMeter(self.site, settings(**changes))
+
+    async def at(self, now_utc: int, import_wh: int) -> bool:
+        """Samples if a boundary is to be witnessed; gives whether it was."""
+        self.bench.now_ms, self.bench.import_wh = now_utc * 1000, import_wh
+        boundary = self.meter.boundary_to_witness()
+        return boundary is not None and await self.meter.sample(self.bench, boundary)
+
+    def readings(self) -> list[tuple[int, Absence, int | None]]:
+        found = []
+        for pending in to_send(self.outbox, limit=1000):
+            batch = ReadingBatch.parse(pending.envelope.payload)
+            opening = Opening.parse(pending.opening, batch.count)
+            found += [
+                (batch.start_utc + place * PERIOD_S, reading.absence, reading.import_wh)
+                for place, reading in enumerate(opening.readings)
+            ]
+        return found
+
+
+@pytest.fixture
+def sampled(gateway: Gateway, outbox: Outbox) -> Sampled:
+    return Sampled(gateway, outbox)
+
+
+async def test_the_first_block_is_signed_at_the_first_witnessed_pair(sampled: Sampled) -> None:
+    assert not await sampled.at(TEN - 100, 5)
+    assert sampled.meter.sign_due().batches == 0
+    assert await sampled.at(TEN, 10)
+    assert sampled.meter.sign_due().batches == 0
+    assert await sampled.at(TEN + PERIOD_S, 35)
+    outcome = sampled.meter.sign_due()
+    assert (outcome.batches, outcome.next_utc) == (1, TEN + 2 * PERIOD_S)
+    assert sampled.readings() == [(TEN, Absence.NONE, 25)]
+    assert sampled.meter.sign_due().batches == 0
+
+
+async def test_the_samples_travel_as_registers_and_the_clock_as_none(sampled: Sampled) -> None:
+    await sampled.at(TEN, 10)
+    await sampled.at(TEN + PERIOD_S, 35)
+    sampled.meter.sign_due()
+    (pending,) = to_send(sampled.outbox)
+    batch = ReadingBatch.parse(pending.envelope.payload)
+    opening = Opening.parse(pending.opening, 1)
+    assert (batch.clock_offset_ms, batch.clock_source, batch.origin) == (None, ClockSource.NONE, WireOrigin.MODBUS)
+    assert [(entry.stamp_utc, entry.import_wh) for entry in opening.registers] == [(TEN, 10), (TEN + PERIOD_S, 35)]
+    assert opening.identity == "SERIAL1"
+
+
+async def test_a_boundary_counts_only_within_the_witness_time_and_once(sampled: Sampled) -> None:
+    assert await sampled.at(TEN + POLL.witness_s, 10)
+    assert sampled.meter.boundary_to_witness() is None
+    assert not await sampled.at(TEN + PERIOD_S + POLL.witness_s + 1, 10)
+
+
+async def test_an_answer_that_comes_too_late_does_not_count(sampled: Sampled) -> None:
+    sampled.bench.delay_ms = (POLL.witness_s + 1) * 1000
+    assert not await sampled.at(TEN, 10)
+    assert sampled.outbox.memory.first_witnessed_utc("M1") is None
+
+
+async def test_a_missed_boundary_makes_two_blocks_not_witnessed_even_over_a_restart(
+    sampled: Sampled, gateway: Gateway
+) -> None:
+    await sampled.at(TEN, 10)
+    await sampled.at(TEN + PERIOD_S, 20)
+    sampled.meter.sign_due()
+    again = Sampled(gateway, sampled.outbox)
+    await again.at(TEN + 3 * PERIOD_S, 50)
+    again.meter.sign_due()
+    assert again.readings() == [
+        (TEN, Absence.NONE, 10),
+        (TEN + PERIOD_S, Absence.NOT_WITNESSED, None),
+        (TEN + 2 * PERIOD_S, Absence.NOT_WITNESSED, None),
+    ]
+
+
+async def test_v06_another_meter_is_never_witnessed(sampled: Sampled) -> None:
+    sampled.bench.serial = "SERIAL2"
+    with pytest.raises(IdentityError):
+        await sampled.at(TEN, 10)
+    assert sampled.outbox.memory.first_witnessed_utc("M1") is None
+
+
+async def test_more_than_the_connection_can_carry_is_signed_as_implausible(gateway: Gateway, outbox: Outbox) -> None:
+    sampled = Sampled(gateway, outbox, max_block_wh=100)
+    await sampled.at(TEN, 0)
+    await sampled.at(TEN + PERIOD_S, 101)
+    sampled.meter.sign_due()
+    assert sampled.readings() == [(TEN, Absence.IMPLAUSIBLE, None)]
