@@ -17,7 +17,7 @@ from headend.revision import Decision, build, withdraw
 from headend.store.sqlite import actuals
 from headend.store.sqlite.actuals import StoredActual
 from headend.store.sqlite.database import Database
-from headend.store.sqlite.window_cases import StoredRecords, stored_part, stored_records
+from headend.store.sqlite.window_cases import stored_part, stored_records
 from headend.windows import judge, settling_spans
 from signing.canonical import SALT_SIZE
 from signing.envelope import Signed, sign
@@ -167,11 +167,8 @@ class Attestor:
 
     def _parts(self, connection: sqlite3.Connection, subject: Subject) -> tuple[PartCase, ...]:
         names = [meter.record.meter for meter in self._registry.meters_at(subject.connection_point)]
-        known: dict[str, StoredRecords] = {}
-        for name in names:
-            records = stored_records(connection, name)
-            if records is not None:
-                known[name] = records
+        found = {name: stored_records(connection, name) for name in names}
+        known = {name: records for name, records in found.items() if records is not None}
         newest = [records.records[-1] for records in known.values()]
         spans = settling_spans(subject.connection_point, subject.window, newest)
         return tuple(stored_part(connection, known[record.meter], span).case for record, span in spans)

@@ -88,12 +88,13 @@ class _Places:
 
 def _parts(connection: sqlite3.Connection, stored: StoredActual) -> tuple[StoredPart, ...]:
     """The parts as the actual states them, each with the evidence that stood before the actual."""
-    found = []
-    for part in stored.signed.statement.parts:
-        records = stored_records(connection, part.meter, before=stored.leaf)
-        if records is not None:
-            found.append(stored_part(connection, records, part.span, before=stored.leaf))
-    return tuple(found)
+    parts = stored.signed.statement.parts
+    known = [(part, stored_records(connection, part.meter, before=stored.leaf)) for part in parts]
+    return tuple(
+        stored_part(connection, records, part.span, before=stored.leaf)
+        for part, records in known
+        if records is not None
+    )
 
 
 def _records(connection: sqlite3.Connection, at: _Places, parts: Iterable[StoredPart], before: int) -> Iterable[Logged]:

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from headend.attest import Subject
+from headend import attest
+from headend.attest import Attestor, Subject
 from headend.errors import FatalError
 from headend.store.sqlite import actuals
 from headend.vee.ruleset import DEFAULT_RULE_SET
@@ -21,6 +22,7 @@ from signing.statements.window_actual import Cause, Status, WindowActual
 from signing.verify import Outcome, verify
 from tests.headend.discom import LATER, METER, SUBJECT, attestor, exported, log_rules, stated, trust
 from tests.headend.premises import DAY, Gateway, Headend, gateway
+from tests.headend.vee import world
 
 HOUR = (100, 100, 100, 100)
 
@@ -267,3 +269,65 @@ def test_case_says_what_the_evidence_comes_to_without_logging_it(headend: Headen
     decision = attestor(headend).case(SUBJECT)
     assert decision.judgement.status is Status.PROVISIONAL
     assert headend.book.tip(0).size == size
+
+
+def test_a_first_pending_is_not_said_while_blocks_may_be_on_their_way(headend: Headend, premises: Gateway) -> None:
+    one = attestor(headend)
+    headend.take_in(stated(premises, 10, HOUR))
+    assert one.attest([SUBJECT], at_utc=LATER, unsaid=frozenset({SUBJECT})) == ()
+    # A figure is said at once, and a PENDING that takes one back too.
+    headend.take_in(stated(premises, 11, HOUR))
+    (figure,) = one.attest([SUBJECT], at_utc=LATER, unsaid=frozenset({SUBJECT}))
+    assert figure.statement.status is Status.PROVISIONAL
+    headend.take_in(stated(premises, 11, (101,)))
+    (conflict,) = one.attest([SUBJECT], at_utc=LATER, unsaid=frozenset({SUBJECT}))
+    assert (conflict.statement.status, conflict.statement.revision) == (Status.PENDING, 1)
+
+
+def test_a_first_pending_is_said_when_nothing_is_waited_for(headend: Headend, premises: Gateway) -> None:
+    headend.take_in(stated(premises, 10, HOUR))
+    other = replace(SUBJECT, posted_as="another name")
+    (said,) = attestor(headend).attest([SUBJECT], at_utc=LATER, unsaid=frozenset({other}))
+    assert said.statement.status is Status.PENDING
+
+
+def test_a_meter_exchange_makes_two_parts_that_verify(headend: Headend, premises: Gateway) -> None:
+    headend.take_in(stated(premises, 10, HOUR * 2))
+    (old,) = headend.record(METER).facts
+    other = gateway(2, meters=("SKS-NEW",))
+    headend.enrol(other)
+    since = DAY + 11 * 3600
+    exchanged = replace(old, from_utc=since, identity="SKS-NEW", factor=type(old.factor)(1, 2))
+    headend.registrar.change_facts("SKS-NEW", [exchanged], at_utc=LATER)
+    headend.take_in(stated(other, 11, HOUR, meter="SKS-NEW"), topic="sakshi/1/0/gw-2/up")
+    actual = attested(headend)
+    assert actual is not None
+    assert [(part.meter, part.span.start_utc, part.counts.valid) for part in actual.parts] == [
+        (METER, SUBJECT.window.start_utc, 4),
+        ("SKS-NEW", since, 4),
+    ]
+    assert actual.totals is not None
+    assert actual.totals.import_wh == 400 + 200
+
+
+def test_salts_are_fresh_unless_they_are_given(headend: Headend, premises: Gateway) -> None:
+    headend.take_in(stated(premises, 10, HOUR * 2))
+    keys = {0: headend.key.verifier}
+    one = Attestor(
+        database=headend.database,
+        book=headend.book,
+        log_keys=keys,
+        registry=headend.registry,
+        signer=headend.statement_signer,
+    )
+    salts = {one.attest([replace(SUBJECT, posted_as=name)], at_utc=LATER)[0].statement.salt for name in ("one", "two")}
+    assert len(salts) == 2
+    assert {len(salt) for salt in salts} == {16}
+
+
+def test_meters_of_one_point_in_two_logs_are_fatal() -> None:
+    parts = [world.part([replace(world.record([]), log=log)], ()) for log in (1, 2)]
+    with pytest.raises(FatalError, match=r"are in logs \[1, 2\]: enrol them in one log"):
+        attest._log(parts)
+    assert attest._log(parts[:1]) == 1
+    assert attest._log(()) == 0
