@@ -113,6 +113,8 @@ class Forwarder:
             current = events.popleft()
             if isinstance(current, LinkDown):
                 LOG.info("broker away", extra=fields(reason=current.reason))
+            if isinstance(current, LinkUp):
+                LOG.info("broker connected", extra=fields(host=self._config.broker.host))
             for action in self._uplink.handle(current, int(self._now_s())):
                 try:
                     follows = self._carry_out(action)
