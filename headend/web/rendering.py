@@ -4,6 +4,7 @@ Energies are kWh with three decimals, times IST with their zone. What is absent 
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from http import HTTPStatus
 
@@ -14,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from headend.tokens import Token
 from headend.web.desk import Desk, of
 from signing.energy import kwh_text
-from signing.interval import ist_text
+from signing.interval import IST, Interval, ist_text
 from signing.statements.reading import Absence, Flag
 
 ABSENT = "—"
@@ -50,7 +51,15 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        kwh=kwh, signed_kwh=signed_kwh, ist=ist, hex=as_hex, short=short, tone=tone, absence=absence, flags=flags
+        kwh=kwh,
+        signed_kwh=signed_kwh,
+        ist=ist,
+        ist_span=ist_span,
+        hex=as_hex,
+        short=short,
+        tone=tone,
+        absence=absence,
+        flags=flags,
     )
     made.globals["ABSENT"] = ABSENT
     return made
@@ -105,6 +114,14 @@ def signed_kwh(wh: int | None) -> str:
 def ist(at_utc: int | None) -> str:
     """A time with its zone, or a dash."""
     return ABSENT if at_utc is None else ist_text(at_utc)
+
+
+def ist_span(interval: Interval) -> str:
+    """A span with its zone, as short as it stays exact: ``2026-04-26 10:00 - 10:15 IST``."""
+    start, end = (datetime.fromtimestamp(at, IST) for at in (interval.start_utc, interval.end_utc))
+    clock = "%H:%M:%S" if start.second or end.second else "%H:%M"
+    day = "" if start.date() == end.date() else f"{end:%Y-%m-%d} "
+    return f"{start:%Y-%m-%d} {start.strftime(clock)} - {day}{end.strftime(clock)} IST"
 
 
 def as_hex(value: bytes | None) -> str:

@@ -103,7 +103,9 @@ class Served:
 
     def index(self, digest: bytes) -> int:
         """Log index of a batch."""
-        row = self.headend.database.connection.execute("SELECT leaf FROM batches WHERE digest = ?", (digest,)).fetchone()
+        row = self.headend.database.connection.execute(
+            "SELECT leaf FROM batches WHERE digest = ?", (digest,)
+        ).fetchone()
         return int(row[0])
 
     def post(self, actual: Signed[WindowActual], state: PostingState, **changes: object) -> PostingRecord:
@@ -142,7 +144,9 @@ class Story:
     second: Signed[WindowActual]
     """PROVISIONAL: it came late."""
     pending: Signed[WindowActual]
-    """PENDING: half the window never came."""
+    """PENDING: half the window did not come."""
+    lost: Message
+    """A batch that may still come."""
     batches: tuple[Message, ...]
 
 
@@ -156,9 +160,10 @@ def told(served: Served) -> Story:
     late = stated(one, 10, (100, 60))
     served.take_in(late)
     (second,) = served.attest()
-    stated(one, 12, HOUR)  # never arrives
     half = stated(one, 14, HOUR)
-    served.take_in(half)
+    lost = stated(one, 15, HOUR)  # does not arrive
+    after = stated(one, 16, HOUR)
+    served.take_in(half, after)
     (pending,) = served.attest(PENDING_SUBJECT)
     served.headend.transport.deliver("sakshi/1/0/gw-1/up", b"garbage-payload")
     stranger = gateway(9)
@@ -167,4 +172,6 @@ def told(served: Served) -> Story:
     served.headend.transport.take()
     served.post(first, PostingState.SUPERSEDED)
     served.post(second, PostingState.REFUSED, note="SCH_ROLE <b>not yours</b>")
-    return Story(served=served, first=first, second=second, pending=pending, batches=(early, late, half))
+    return Story(
+        served=served, first=first, second=second, pending=pending, lost=lost, batches=(early, late, half, after)
+    )
