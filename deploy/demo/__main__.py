@@ -10,17 +10,22 @@ from pathlib import Path
 from types import FrameType
 
 from deploy.demo import report, story, world
+from deploy.demo.broker import Broker
 from deploy.demo.cases import Case, Play
-from deploy.demo.processes import DemoError, Processes, running
+from deploy.demo.processes import INTERRUPTS, DemoError, Processes, running
 from deploy.demo.story import Outcome, Stage
 
 _MARKER = "sakshi-demo"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the demonstration; 0 when the trade settled and both bundles verified, 1 otherwise, 2 on misuse."""
+    """Runs the demonstration; 0 when the trade settled and both bundles verified, 1 otherwise, 2 on misuse.
+
+    Without `--once` it stays until it is interrupted, which is then its good end.
+    """
     arguments = _parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in INTERRUPTS:
+        signal.signal(number, _interrupt)
     folder: Path = arguments.state.absolute()
     _clear(folder)
     play = Play(
@@ -28,22 +33,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     try:
         with running(folder / "logs") as processes:
-            return _perform(folder, play, processes, stays=not arguments.once)
+            return _perform(_stage(folder, play, processes, Broker(arguments.broker)), stays=not arguments.once)
     except DemoError as error:
         print(f"the demonstration failed: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        return 0
+        return int(arguments.once)
 
 
-def _perform(folder: Path, play: Play, processes: Processes, *, stays: bool) -> int:
+def _stage(folder: Path, play: Play, processes: Processes, broker: Broker) -> Stage:
     began = time.monotonic()
 
     def say(text: str) -> None:
         print(f"[{time.monotonic() - began:6.1f} s] {text}", flush=True)
 
     window = world.delivery_window(int(time.time()))  # noqa: TID251 - the demonstration's only clock
-    stage = Stage(folder=folder, play=play, window=window, processes=processes, say=say)
+    return Stage(folder=folder, play=play, window=window, processes=processes, say=say, broker=broker)
+
+
+def _perform(stage: Stage, *, stays: bool) -> int:
     story.set_up(stage)
     outcome = story.follow(stage)
     seconds = time.monotonic() - stage.started
@@ -53,7 +61,7 @@ def _perform(folder: Path, play: Play, processes: Processes, *, stays: bool) -> 
     if stays:
         _show_consoles(stage, outcome)
         while True:
-            processes.check()
+            stage.processes.check()
             time.sleep(0.5)
     print(report.line(values), flush=True)
     return 0 if outcome.is_settled and values["verified"] else 1
@@ -75,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--case", choices=[case.value for case in Case], default="full", help="what is played")
     parser.add_argument("--replay", type=_file, default=None, metavar="FILE", help="play a recorded home")
     parser.add_argument("--scale-solar", default="4", metavar="X", help="size of the recorded roof (default 4 times)")
+    parser.add_argument(
+        "--broker", choices=[kind.value for kind in Broker], default="auto", help="which one (default auto)"
+    )
     parser.add_argument("--state", type=Path, default=Path("demo-state"), help="emptied and used (default demo-state)")
     return parser
 

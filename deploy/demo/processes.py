@@ -11,6 +11,9 @@ from pathlib import Path
 STOP_S = 10
 """How long a process may take to end before it is killed."""
 
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What ends the demonstration: Ctrl-C, a request to end, a terminal that is closed."""
+
 _PAUSE_S = 0.05
 
 
@@ -61,17 +64,17 @@ class Processes:
             if code is not None:
                 raise DemoError(f"{name} ended with exit code {code}:\n{_tail(self.log(name))}")
 
+    def end(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ends one process by a signal, waits for it, and gives its exit code; it may be started again."""
+        process = self._running.pop(name)
+        _end(process, number)
+        return process.returncode
+
     def stop(self) -> None:
         """Ends every process, the last started first, and waits for it."""
-        for process in reversed(self._running.values()):
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-                try:
-                    process.wait(STOP_S)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
-        self._running.clear()
+        while self._running:
+            _, process = self._running.popitem()
+            _end(process, signal.SIGTERM)
 
 
 @contextmanager
@@ -81,7 +84,21 @@ def running(logs: Path) -> Iterator[Processes]:
     try:
         yield found
     finally:
+        # Every process has a session of its own: a second Ctrl-C here would leave them running for ever.
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in INTERRUPTS}
         found.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    if process.poll() is None:
+        process.send_signal(number)
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def program(name: str) -> str:

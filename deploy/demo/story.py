@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from deploy.demo import broker, world
+from deploy.demo.broker import Broker
 from deploy.demo.cases import Case, Play, simulator
 from deploy.demo.processes import DemoError, Processes, program, run
 from deploy.demo.world import BUYER, SELLER, SIDES, Meter, Side
@@ -47,6 +48,7 @@ class Stage:
     window: Interval
     processes: Processes
     say: Say
+    broker: Broker = Broker.AUTO
     broker_port: int = 0
     exchange: str = ""
     headends: dict[str, Headend] = field(default_factory=dict)
@@ -71,8 +73,8 @@ class Outcome:
 def set_up(stage: Stage) -> None:
     """Starts everything and puts the contract."""
     stage.started = time.monotonic()
-    kind, stage.broker_port = broker.start(stage.processes, stage.folder)
-    stage.say(f"{kind} listens on 127.0.0.1:{stage.broker_port}")
+    kind, stage.broker_port = broker.start(stage.processes, stage.folder, stage.broker)
+    stage.say(f"the {kind.value} broker listens on 127.0.0.1:{stage.broker_port}")
     keys = _platform_keys(stage)
     addresses = _start_meters(stage)
     founded = {side.name: _found(stage, side) for side in SIDES}
