@@ -165,6 +165,8 @@ def _witnesses(table: Table) -> WitnessPolicy | None:
     required = table.integer("threshold", least=1, most=64)
     texts = table.texts("keys", least=1)
     table.close()
+    if not texts:
+        return None
     try:
         return WitnessPolicy(required=required, witnesses=tuple(VerifierKey.parse(text) for text in texts))
     except DecodeError as error:
