@@ -103,20 +103,19 @@ class Agent:
 
         async def step() -> None:
             pause_s: float = self._config.poll.interval_s
+            reader: Reader | SampledReader | None = None
             try:
                 reader = self._open_reader(settings.url)
                 if isinstance(reader, Reader):
                     pause_s = await self._look(memory, settings, reader)
                 else:
                     pause_s = await self._sample(sampled, settings, reader)
-            except OutboxFullError as error:
-                LOG.warning("reading stopped", extra=fields(meter=settings.id, reason=str(error)))
-            except IdentityError as error:
-                LOG.error("another meter answers", extra=fields(meter=settings.id, reason=str(error)))  # noqa: TRY400 - no trace: the message is for an operator
-            except ReaderError as error:
+            except (OutboxFullError, IdentityError, ReaderError) as error:
                 pause_s = max(pause_s, getattr(error, "retry_after_s", None) or 0)
-                level = logging.INFO if isinstance(error, MeterUnavailableError) else logging.WARNING
-                LOG.log(level, "meter not read", extra=fields(meter=settings.id, reason=str(error)))
+                _tell(settings.id, error)
+            if not isinstance(reader, Reader):
+                # Whatever happened, the next boundary is there to be witnessed once.
+                pause_s = min(pause_s, sampled.next_boundary_utc() - self._now_s())
             await self._pause(settings.id, pause_s)
 
         return step
@@ -134,8 +133,8 @@ class Agent:
             try:
                 async with reader:
                     await meter.sample(reader, boundary)
-            except MeterUnavailableError as error:
-                LOG.info("meter not read", extra=fields(meter=settings.id, reason=str(error)))
+            except ReaderError as error:
+                _tell(settings.id, error)
                 if meter.boundary_to_witness() == boundary:
                     return LEAST_PAUSE_S  # the boundary can still be witnessed
         outcome = meter.sign_due()
@@ -166,6 +165,20 @@ class Agent:
         except TimeoutError:
             pass
         wake.clear()
+
+
+def _tell(meter: str, error: Exception) -> None:
+    """One line about why a meter gave nothing: an operator is needed for another meter, and soon for a full outbox."""
+    match error:
+        case IdentityError():
+            level, event = logging.ERROR, "another meter answers"
+        case OutboxFullError():
+            level, event = logging.WARNING, "reading stopped"
+        case MeterUnavailableError():
+            level, event = logging.INFO, "meter not read"
+        case _:
+            level, event = logging.WARNING, "meter not read"
+    LOG.log(level, event, extra=fields(meter=meter, reason=str(error)))
 
 
 @contextmanager

@@ -61,8 +61,8 @@ class Forwarder:
                 statement_keys=settings.discom.statement_keys,
             ),
             delays=settings.delays,
-            seen=outbox.seen(),
-            roots=outbox.roots(),
+            seen=outbox.sightings.seen(),
+            roots=outbox.sightings.roots(),
             jitter=random.SystemRandom().random,
         )
         self._heard: asyncio.Queue[LinkUp | LinkDown | Arrived | Tick] = asyncio.Queue(MAX_HEARD)
@@ -154,7 +154,7 @@ class Forwarder:
                 self._outbox.park(action)
                 LOG.warning("parked", extra=fields(batch=action.digest.hex()[:16], reason=_words(action.refusal)))
             case Alarm():
-                if self._outbox.alarm(action, int(self._now_s())):
+                if self._outbox.sightings.alarm(action, int(self._now_s())):
                     LOG.error(action.kind.value, extra=fields(reason=action.message))
             case Ignored(reason):
                 LOG.info("answer ignored", extra=fields(reason=reason))

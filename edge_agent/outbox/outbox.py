@@ -6,6 +6,7 @@ commit leaves the blocks due, a crash after it leaves the batch to be sent, and 
 Source: EVIDENCE §§1, 3; docs/wire-format.md §§4.1, 5.
 """
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +17,18 @@ from edge_agent.outbox.database import Database, Hook, no_hook
 from edge_agent.outbox.errors import OutboxFullError, StateError
 from edge_agent.outbox.memory import Memory
 from edge_agent.outbox.report import Report
-from edge_agent.steps import ROOTS_REMEMBERED, Alarm, Delay, Park, Pending, Settle
+from edge_agent.outbox.sightings import Sightings
+from edge_agent.steps import Delay, Park, Pending, Settle
 from signing.envelope import parse
+from signing.errors import DecodeError
 from signing.interval import DAY_S, Interval
-from signing.log.checkpoint import Checkpoint
-from signing.log.note import Note
 from signing.statements.answers import Command, CommandKind
 from signing.statements.enrolment import Retirement
+from signing.statements.reading_batch import ReadingBatch
 
 KEEP_OPENINGS_S = 30 * DAY_S
 """A receipted batch stays whole at least this long, for RESEND."""
+DAMAGED = "damaged on disk"
 KEEP_BLOCKS_S = 120 * DAY_S
 """What is known of blocks is kept this long: longer than any back-fill."""
 
@@ -51,6 +54,7 @@ class Outbox:
         self._capacity = capacity
         self.memory = Memory(self._database)
         self.report = Report(self._database)
+        self.sightings = Sightings(self._database)
         try:
             self._database.migrate()
             self.gateway, self.kid = self._owner()
@@ -149,7 +153,8 @@ class Outbox:
     def to_send(self, *, now_utc: int, limit: int, excluding: Collection[bytes], longest_delay_s: int) -> list[Pending]:
         """The oldest batches that may be sent now, at most `limit`, without the digests `excluding`.
 
-        A delay beyond `longest_delay_s` comes from a clock that was wrong and counts as none.
+        A delay beyond `longest_delay_s` comes from a clock that was wrong and counts as none. A batch that the disk has damaged
+        is parked: no head-end could answer it, and it must not be sent for ever.
         """
         rows = self._database.all(
             "SELECT digest, envelope, opening, attempts FROM batch WHERE (state = 'WAITING' OR again = 1) "
@@ -158,12 +163,16 @@ class Outbox:
             now_utc + longest_delay_s,
             limit + len(excluding),
         )
-        found = cast("list[tuple[bytes, bytes, bytes, int]]", rows)
-        return [
-            Pending(envelope=parse(envelope), opening=opening, attempts=attempts)
-            for digest, envelope, opening, attempts in found
-            if digest not in excluding
-        ][:limit]
+        found: list[Pending] = []
+        for digest, envelope, opening, attempts in cast("list[tuple[bytes, bytes, bytes, int]]", rows):
+            if digest in excluding:
+                continue
+            pending = _whole(digest, envelope, opening, attempts)
+            if pending is None:
+                self._set_aside(digest)
+            else:
+                found.append(pending)
+        return found[:limit]
 
     def settle(self, step: Settle, now_utc: int) -> int:
         """Stores a verified checkpoint with receipts and frees their batches; gives how many were unanswered until now.
@@ -172,7 +181,7 @@ class Outbox:
         """
         freed = 0
         with self._database.transaction("settle"):
-            self._remember_checkpoint(step)
+            self.sightings.remember(step)
             for receipt in step.receipts:
                 row = self._database.first("SELECT state FROM batch WHERE digest = ?", receipt.digest)
                 if row is None:
@@ -228,20 +237,6 @@ class Outbox:
                 place,
             )
 
-    def alarm(self, step: Alarm, now_utc: int) -> bool:
-        """Keeps the evidence of an alarm; gives whether it is new."""
-        with self._database.transaction("alarm"):
-            return (
-                self._database.run(
-                    "INSERT OR IGNORE INTO alarm (kind, evidence, message, seen_utc) VALUES (?, ?, ?, ?)",
-                    step.kind.value,
-                    step.evidence,
-                    step.message,
-                    now_utc,
-                )
-                > 0
-            )
-
     def obey(self, command: Command) -> int:
         """Obeys a command once: a number at or below the newest obeyed one changes nothing. Gives what it touched.
 
@@ -278,18 +273,6 @@ class Outbox:
         """Notes that a span was read again."""
         with self._database.transaction("reread"):
             self._database.run("DELETE FROM reread WHERE number = ?", number)
-
-    # What was seen
-
-    def seen(self) -> Checkpoint | None:
-        """The newest verified checkpoint."""
-        row = self._database.first("SELECT note FROM checkpoint WHERE linked = 1 ORDER BY size DESC LIMIT 1")
-        return None if row is None else Checkpoint.parse(Note.parse(cast("bytes", row[0])).text)
-
-    def roots(self) -> dict[int, bytes]:
-        """The roots of the newest verified checkpoints, by size."""
-        rows = self._database.all("SELECT size, root FROM checkpoint ORDER BY size DESC LIMIT ?", ROOTS_REMEMBERED)
-        return dict(cast("list[tuple[int, bytes]]", rows))
 
     def heads(self, kid: bytes) -> tuple[Retirement, ...]:
         """The last batch of every chain of the key `kid`, by meter: what a new key retires."""
@@ -356,15 +339,14 @@ class Outbox:
             max(batch.reach_utc, batch.end_utc),
         )
 
-    def _remember_checkpoint(self, step: Settle) -> None:
-        self._database.run(
-            "INSERT INTO checkpoint (size, root, linked, note) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET linked = max(linked, excluded.linked)",
-            step.checkpoint.size,
-            step.checkpoint.root,
-            int(step.linked),
-            step.note,
-        )
+    def _set_aside(self, digest: bytes) -> None:
+        with self._database.transaction("set-aside"):
+            self._database.run(
+                "UPDATE batch SET state = CASE state WHEN 'WAITING' THEN 'PARKED' ELSE state END, again = 0, "
+                "refusal_number = NULL, refusal_reason = ? WHERE digest = ?",
+                DAMAGED,
+                digest,
+            )
 
     def _require_room(self) -> None:
         if not self.has_room():
@@ -385,3 +367,15 @@ def _name(database: Database, enrolled: Enrolled) -> None:
             enrolled.kid,
             enrolled.request,
         )
+
+
+def _whole(digest: bytes, envelope: bytes, opening: bytes, attempts: int) -> Pending | None:
+    """The batch as it was signed; None when the disk has kept other bytes."""
+    try:
+        parsed = parse(envelope)
+        contents = ReadingBatch.parse(parsed.payload).contents
+    except DecodeError:
+        return None
+    if parsed.digest != digest or hashlib.sha256(opening).digest() != contents:
+        return None
+    return Pending(envelope=parsed, opening=opening, attempts=attempts)

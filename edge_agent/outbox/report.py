@@ -66,7 +66,7 @@ class Report:
                 span=Interval(start, end),
                 state=state,
                 attempts=attempts,
-                refusal=None if number is None else f"({number}) {reason}",
+                refusal=reason if number is None else f"({number}) {reason}",
             )
             for place, meter, sequence, digest, start, end, state, attempts, number, reason in found
         ]

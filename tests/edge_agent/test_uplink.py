@@ -54,8 +54,8 @@ class Bench:
                 statement_keys=(discom.signer.public_key,),
             ),
             delays=DELAYS,
-            seen=outbox.seen(),
-            roots=outbox.roots(),
+            seen=outbox.sightings.seen(),
+            roots=outbox.sightings.roots(),
             jitter=lambda: jitter,
         )
 

@@ -69,7 +69,7 @@ def test_a_receipt_that_fails_is_noted_when_it_comes_again(gateway: Gateway, dis
         assert len(to_send(outbox)) == (0 if outcome == PERSISTED else 1)
         outbox.settle(step, 2)
         assert to_send(outbox) == []
-        assert outbox.seen() == step.checkpoint
+        assert outbox.sightings.seen() == step.checkpoint
 
 
 def _refusal(pending: Pending) -> Refusal:
@@ -90,7 +90,7 @@ STEPS: dict[str, Callable[[Outbox, Pending], object]] = {
     ),
     "park": lambda outbox, pending: outbox.park(Park(digest=pending.digest, refusal=_refusal(pending))),
     "obey": lambda outbox, _: outbox.obey(resend_all(outbox.kid)),
-    "alarm": lambda outbox, _: outbox.alarm(Alarm(AlarmKind.FORKED, "two trees", b"evidence"), 1),
+    "alarm": lambda outbox, _: outbox.sightings.alarm(Alarm(AlarmKind.FORKED, "two trees", b"evidence"), 1),
     "prune": lambda outbox, _: outbox.prune(10**9),
     "release": lambda outbox, _: outbox.release(),
     "horizon": lambda outbox, _: outbox.memory.empty_before("M2", 900),

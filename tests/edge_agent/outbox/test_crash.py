@@ -52,7 +52,7 @@ def test_p23_killed_while_noting_a_receipt_it_is_noted_once(gateway: Gateway, di
     kill_at(gateway, "settle", f"settle:{step}")
     with gateway.open() as outbox:
         was_noted = step == "committed"
-        assert (outbox.seen() is not None) == was_noted
+        assert (outbox.sightings.seen() is not None) == was_noted
         assert len(to_send(outbox)) == (0 if was_noted else 1)
         assert outbox.settle(settle_of(answer), 1) == (0 if was_noted else 1)
         assert outbox.report.backlog().receipted == 1

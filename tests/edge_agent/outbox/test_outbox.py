@@ -8,6 +8,7 @@ from edge_agent.assemble import Witnessed
 from edge_agent.drafts import Sealed
 from edge_agent.outbox.errors import DiskFullError, OutboxFullError, StateError
 from edge_agent.outbox.outbox import KEEP_OPENINGS_S, Enrolled, Outbox
+from edge_agent.outbox.sightings import MOST_ALARMS
 from edge_agent.schedule import Held
 from edge_agent.steps import Alarm, AlarmKind, Delay, Park, Settle
 from signing.envelope import unseal
@@ -145,8 +146,8 @@ def test_a_receipt_frees_its_batch_and_stays(gateway: Gateway, outbox: Outbox, d
     assert outbox.settle(step, NOW) == 1
     assert [entry.digest for entry in to_send(outbox)] == [other.signed.digest]
     assert outbox.settle(step, NOW + 5) == 0
-    assert outbox.seen() == step.checkpoint
-    assert outbox.roots() == {step.checkpoint.size: step.checkpoint.root}
+    assert outbox.sightings.seen() == step.checkpoint
+    assert outbox.sightings.roots() == {step.checkpoint.size: step.checkpoint.root}
     assert outbox.report.backlog().receipted == 1
 
 
@@ -158,11 +159,11 @@ def test_an_unlinked_checkpoint_is_known_and_not_the_newest_seen(outbox: Outbox,
     linked, unlinked = settle_of(discom, b"a" * 32), replace(settle_of(discom, b"b" * 32), linked=False)
     outbox.settle(linked, NOW)
     outbox.settle(unlinked, NOW)
-    assert outbox.seen() == linked.checkpoint
-    assert set(outbox.roots()) == {1, 2}
+    assert outbox.sightings.seen() == linked.checkpoint
+    assert set(outbox.sightings.roots()) == {1, 2}
     outbox.settle(replace(unlinked, linked=True), NOW)
     outbox.settle(unlinked, NOW)
-    assert outbox.seen() == unlinked.checkpoint
+    assert outbox.sightings.seen() == unlinked.checkpoint
 
 
 def test_a_parked_batch_waits_for_an_operator_and_no_other_batch_waits_for_it(gateway: Gateway, outbox: Outbox) -> None:
@@ -287,11 +288,35 @@ def test_openings_are_pruned_after_the_time_for_resend_and_receipts_stay(
     database.close()
 
 
+@pytest.mark.parametrize("column", ["envelope", "opening"])
+def test_a_batch_that_the_disk_has_damaged_is_set_aside_and_shown(
+    gateway: Gateway, outbox: Outbox, column: str
+) -> None:
+    put(gateway, outbox, 0)
+    whole = put(gateway, outbox, 1)
+    with sqlite3.connect(gateway.path) as database:
+        (kept,) = database.execute(f"SELECT {column} FROM batch WHERE place = 1").fetchone()
+        damaged = kept[:-1] + bytes([kept[-1] ^ 1])
+        if column == "envelope":  # within what is signed; a damaged signature is the head-end's to find
+            damaged = kept[:120] + bytes([kept[120] ^ 1]) + kept[121:]
+        database.execute(f"UPDATE batch SET {column} = ? WHERE place = 1", (damaged,))
+    database.close()
+    assert [entry.digest for entry in to_send(outbox, limit=1)] == []
+    assert [entry.digest for entry in to_send(outbox, limit=1)] == [whole.signed.digest]
+    assert outbox.report.unanswered()[0].refusal == "damaged on disk"
+
+
+def test_evidence_of_alarms_is_bounded_and_each_is_still_told(outbox: Outbox) -> None:
+    for number in range(MOST_ALARMS + 2):
+        assert outbox.sightings.alarm(Alarm(AlarmKind.SHRANK, "", b"%d" % number), NOW)
+    assert outbox._database.one("SELECT count(*) FROM alarm") == (MOST_ALARMS,)
+
+
 def test_an_alarm_is_told_once_for_the_same_evidence(outbox: Outbox) -> None:
     alarm = Alarm(AlarmKind.FORKED, "two trees", b"message")
-    assert outbox.alarm(alarm, NOW)
-    assert not outbox.alarm(alarm, NOW + 1)
-    assert outbox.alarm(Alarm(AlarmKind.FORKED, "two trees", b"other"), NOW)
+    assert outbox.sightings.alarm(alarm, NOW)
+    assert not outbox.sightings.alarm(alarm, NOW + 1)
+    assert outbox.sightings.alarm(Alarm(AlarmKind.FORKED, "two trees", b"other"), NOW)
 
 
 def test_the_horizon_moves_only_while_nothing_older_is_signed(gateway: Gateway, outbox: Outbox) -> None:
