@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from headend.errors import FatalError
 from headend.logbook import Logbook, LogTransaction
 from headend.registry import Registry
-from headend.revision import Decision, build, withdraw
+from headend.revision import Decision, build, decide, withdraw
 from headend.store.sqlite import actuals
 from headend.store.sqlite.actuals import StoredActual
 from headend.store.sqlite.database import Database
 from headend.store.sqlite.window_cases import stored_part, stored_records
-from headend.windows import judge, settling_spans
+from headend.windows import settling_spans
 from signing.canonical import SALT_SIZE
 from signing.envelope import Signed, sign
 from signing.errors import SigningError
@@ -163,7 +163,7 @@ class Attestor:
             basis=self._basis,
             parts=parts,
         )
-        return Decision(case=case, judgement=judge(case), rule_set=rules.signed.digest)
+        return decide(case, rules.signed.digest)
 
     def _parts(self, connection: sqlite3.Connection, subject: Subject) -> tuple[PartCase, ...]:
         names = [meter.record.meter for meter in self._registry.meters_at(subject.connection_point)]

@@ -4,16 +4,19 @@ The same evidence gives no second revision. A later revision supersedes and stat
 Source: EVIDENCE §4; VEE §C; docs/wire-format.md §4.5.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from headend.windows import bounded, evidence
+from headend.windows import bounded, evidence, judge
 from signing import fields
 from signing.chain import Chain
 from signing.envelope import Signed
+from signing.errors import DecodeError
 from signing.evidence import Judgement, WindowCase
 from signing.statements.meter_record import Speaker
-from signing.statements.window_actual import Cause, Status, Totals, WindowActual
+from signing.statements.window_actual import MAX_PARTS, Cause, Status, Totals, WindowActual
+from signing.statements.window_part import Part, parse_part, part_item
 
+_UNREADABLE = "the evidence is more than one statement can hold"
 _SETTLED = frozenset({Status.FINAL, Status.TRUE_UP})
 
 
@@ -24,6 +27,22 @@ class Decision:
     case: WindowCase
     judgement: Judgement
     rule_set: bytes
+
+
+def decide(case: WindowCase, rule_set: bytes) -> Decision:
+    """The decision of a case by its rule set, whose digest is `rule_set`.
+
+    A gateway can make more gaps than a statement holds. Such a window is PENDING without parts: what nobody could read back MUST NOT be
+    signed.
+
+    Raises:
+        RuleSetError: this program cannot judge by the rule set.
+    """
+    judgement = judge(case)
+    if len(judgement.parts) <= MAX_PARTS and all(map(_is_readable, judgement.parts)):
+        return Decision(case=case, judgement=judgement, rule_set=rule_set)
+    without = replace(case, parts=())
+    return Decision(case=without, judgement=replace(judge(without), reason=_UNREADABLE), rule_set=rule_set)
 
 
 def build(
@@ -111,6 +130,14 @@ def _cause(decision: Decision, before: WindowActual | None) -> Cause:
     ]:
         return Cause.RECORD
     return Cause.BALANCE
+
+
+def _is_readable(part: Part) -> bool:
+    try:
+        parse_part(part_item(part), "part")
+    except DecodeError:
+        return False
+    return True
 
 
 def _is_forked(case: WindowCase) -> bool:

@@ -4,6 +4,7 @@ Only checks count that compared the clock with something: a header without an of
 Source: docs/vee-rules.md V09, V10; EVIDENCE P10.
 """
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
@@ -42,13 +43,14 @@ def offset(material: Material, rule: Rule) -> tuple[Finding, ...]:
     """
     fail_ms = rule.parameters["fail_s"] * _MS_PER_S
     checks = sorted(check for chain in material.chains for check in _checks(chain))
-    good = [check for check in checks if abs(check.offset_ms) <= fail_ms]
+    good = [check.read_at_utc for check in checks if abs(check.offset_ms) <= fail_ms]
     doubted: dict[int, Finding] = {}
     for check in checks:
         if abs(check.offset_ms) <= fail_ms:
             continue
-        since = max((g.read_at_utc for g in good if g.read_at_utc < check.read_at_utc), default=0)
-        until = min((g.read_at_utc for g in good if g.read_at_utc > check.read_at_utc), default=MAX_INSTANT)
+        before, after = bisect_left(good, check.read_at_utc), bisect_right(good, check.read_at_utc)
+        since = good[before - 1] if before else 0
+        until = good[after] if after < len(good) else MAX_INSTANT
         until = max(until, check.read_at_utc + check.ahead_s)
         for start in material.grid():
             if start < until and since < start + material.period_s:

@@ -1,19 +1,36 @@
 """What the next revision says: nothing without news, differences against the one before, causes."""
 
+import hashlib
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from headend.revision import Decision, build, withdraw
+from headend.revision import Decision, build, decide, withdraw
 from headend.windows import evidence, judge
 from signing.backends.file import FileSigner
+from signing.chain import evidence_bytes
 from signing.energy import Fraction
 from signing.envelope import Signed, sign
 from signing.errors import DecodeError
 from signing.evidence import Judgement
-from signing.statements.window_actual import Cause, Status, Totals, WindowActual
-from tests.headend.vee.world import Gateway, Premises, fact, place, premises, readings, record, register
+from signing.interval import Interval
+from signing.statements.window_actual import MAX_PARTS, Cause, Status, Totals, WindowActual
+from signing.statements.window_part import MAX_GAPS
+from tests.headend.vee.world import (
+    Gateway,
+    Premises,
+    at,
+    fact,
+    part,
+    place,
+    premises,
+    readings,
+    record,
+    register,
+    window_case,
+)
 
 SIGNER = FileSigner(ec.derive_private_key(99, ec.SECP256R1()))
 RULES = b"r" * 32
@@ -194,3 +211,28 @@ def test_a_register_that_arrives_in_the_same_evidence_is_not_lost() -> None:
     gateway = Gateway()
     gateway.state("10:00", readings((100,) * 8), registers=[register("10:00", 0), register("12:00", 800)])
     assert first(decided(premises(gateway))).statement.status is Status.FINAL
+
+
+@pytest.mark.parametrize(("gaps", "parts"), [(MAX_GAPS, 1), (MAX_GAPS + 1, 0)])
+def test_a_gateway_that_makes_more_gaps_than_a_statement_holds_gets_no_parts(gaps: int, parts: int) -> None:
+    gateway = Gateway()
+    gateway.state("10:00", readings((100,) * 8))
+    for number in range(gaps):
+        gateway.state("12:00", readings((100,)), sequence=2 * number + 2)
+    decision = decide(premises(gateway).case(), RULES)
+    actual = first(decision).statement
+    assert len(actual.parts) == parts
+    assert WindowActual.parse(actual.payload()) == actual
+    if not parts:
+        assert (actual.status, actual.reason) == (
+            Status.PENDING,
+            "the evidence is more than one statement can hold",
+        )
+        assert actual.evidence == hashlib.sha256(evidence_bytes(())).digest()
+
+
+@pytest.mark.parametrize(("count", "stated"), [(MAX_PARTS, MAX_PARTS), (MAX_PARTS + 1, 0)])
+def test_more_parts_than_a_statement_holds_are_none(count: int, stated: int) -> None:
+    edges = [at("10:00") + 60 * place for place in range(count)] + [at("12:00")]
+    parts = [part([record([])], (), Interval(start, end)) for start, end in pairwise(edges)]
+    assert len(decide(window_case(parts), RULES).judgement.parts) == stated

@@ -194,7 +194,10 @@ class TestTime:
     def test_a_block_older_than_a_meters_memory_is_rejected(self, late_s: int, rejected: list[str]) -> None:
         found = findings(one(read_at_utc=at("10:00") + 70 * DAY_S + late_s), "V11")
         assert blocks(found) == rejected
-        assert all("beyond a meter's memory" in finding.because for finding in found)
+        starts_s = [
+            f"block starts {70 * DAY_S + late_s - 900 * place} s before it was read" for place in range(len(found))
+        ]
+        assert [finding.because for finding in found] == [f"{text}, beyond a meter's memory" for text in starts_s]
 
 
 class TestNegative:
@@ -298,6 +301,10 @@ class TestClock:
         assert blocks(findings(self.hourly(0, -200, 0, 0), "V09")) == QUARTERS[2:6]
         assert blocks(findings(self.hourly(0, None, -200, 0), "V09")) == QUARTERS[2:8]
         assert blocks(findings(self.hourly(0, 0, 0, -200), "V09")) == QUARTERS[6:8]
+
+    def test_a_check_that_is_just_good_enough_ends_doubt(self) -> None:
+        assert blocks(findings(self.hourly(180, -200, -180, 0), "V09")) == QUARTERS[2:6]
+        assert blocks(findings(self.hourly(0, -200, 0, -200), "V09")) == QUARTERS[2:8]
 
     def test_doubt_ends_with_the_next_good_check(self) -> None:
         assert blocks(findings(self.hourly(0, -200, 0, 0, 0, 0, start="09:00"), "V09")) == QUARTERS[:2]
