@@ -20,7 +20,11 @@ SALT_SIZE = 16
 
 
 def encode(item: object) -> bytes:
-    """The canonical bytes of `item`, built of integers, byte and text strings, null, lists and maps."""
+    """The canonical bytes of `item`, built of integers, byte and text strings, null, lists and maps.
+
+    Keys of a map MUST be all text, or all integers from -24 to 23: the library sorts keys by length first, and only for these
+    is that the bytewise order of RFC 8949 §4.2.1.
+    """
     return cbor2.dumps(item, canonical=True)
 
 

@@ -1,0 +1,62 @@
+"""One byte form for one value, and nothing else."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signing.canonical import MAX_DEPTH, decode, encode
+from signing.errors import DecodeError
+from tests.signing import tiny_cbor
+
+
+def _maps(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    return st.dictionaries(st.integers(-24, 23), inner) | st.dictionaries(st.text(max_size=300), inner, max_size=5)
+
+
+ITEMS = st.recursive(
+    st.none() | st.integers(-(2**64), 2**64 - 1) | st.binary(max_size=300) | st.text(max_size=40),
+    lambda inner: st.lists(inner, max_size=30) | _maps(inner),
+    max_leaves=20,
+)
+
+
+@given(ITEMS)
+def test_p3_what_is_encoded_decodes_and_a_second_library_agrees(item: object) -> None:
+    data = encode(item)
+    assert data == tiny_cbor.encode(item)
+    assert decode(data, "x") == item
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x18\x01",  # an integer longer than need be
+        b"\x19\x00\xff",
+        b"\x58\x01a",  # a length longer than need be
+        b"\x9f\x01\xff",  # indefinite
+        b"\x5f\x41a\xff",
+        b"\xa2\x02\x01\x01\x01",  # keys out of order
+        b"\xa2\x01\x01\x01\x02",  # a key twice
+        b"\x01\x01",  # a byte too many
+        b"\x82\x01",  # a byte too few
+        b"\xfa\x3f\x80\x00\x00",  # a float longer than need be
+        b"\x61\xff",  # not UTF-8
+        b"\xc1\x1a\xff\xff\xff\xff\x00",
+        b"\xd8\x23\x61\x28",  # a regular expression that is none
+        b"\xc4\x82\x3b\xff\xff\xff\xff\xff\xff\xff\xff\x01",  # a decimal with a hostile exponent
+        b"\xd8\x1e\x82\x01\x00",  # a rational over zero
+        b"\xd8\x1d\x05",  # a shared reference to nothing
+        b"\xff",
+    ],
+)
+def test_other_bytes_of_a_value_are_refused(data: bytes) -> None:
+    with pytest.raises(DecodeError, match="in 'here'"):
+        decode(data, "here")
+
+
+def test_nesting_is_bounded() -> None:
+    assert decode(b"\x81" * (MAX_DEPTH - 1) + b"\x00", "x")
+    for depth in (MAX_DEPTH + 1, 1000, 1_000_000):
+        with pytest.raises(DecodeError):
+            decode(b"\x81" * depth + b"\x00", "x")

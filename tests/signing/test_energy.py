@@ -1,0 +1,62 @@
+"""Whole watt-hours and their exact decimals."""
+
+from decimal import Decimal
+from fractions import Fraction as Rational
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signing.energy import MAX_WH, ONE, Fraction, kwh_decimal, kwh_text, scaled, watt_hours, wh_from_kwh
+from signing.errors import DecodeError
+
+
+def test_an_energy_is_a_whole_number_in_range() -> None:
+    assert (watt_hours(0, "e"), watt_hours(MAX_WH, "e")) == (0, MAX_WH)
+    for bad in (-1, MAX_WH + 1, True, 1.0, "1", None):
+        with pytest.raises(DecodeError, match="'e'"):
+            watt_hours(bad, "e")
+
+
+@given(st.integers(-MAX_WH, MAX_WH))
+def test_text_and_decimal_and_back_are_exact(wh: int) -> None:
+    assert wh_from_kwh(kwh_text(wh), "e") == wh
+    assert Decimal(kwh_text(wh)) == kwh_decimal(wh)
+    assert wh_from_kwh(kwh_decimal(wh), "e") == wh
+
+
+def test_text_has_three_decimals() -> None:
+    assert [kwh_text(wh) for wh in (0, 5, -5, 1000, -19_200)] == ["0.000", "0.005", "-0.005", "1.000", "-19.200"]
+
+
+@pytest.mark.parametrize("bad", ["", "x", "NaN", "Infinity", "0.0001", "1e400", "-9007199254740.992", None])
+def test_what_is_not_whole_watt_hours_is_refused(bad: str) -> None:
+    with pytest.raises((DecodeError, TypeError)):
+        wh_from_kwh(bad, "e")
+
+
+def test_zeros_after_the_third_decimal_are_nothing() -> None:
+    assert wh_from_kwh("1.2340000", "e") == 1234
+
+
+@pytest.mark.parametrize(
+    ("numerator", "denominator"), [(0, 1), (1, 0), (-1, 1), (10**9 + 1, 1), (1, 10**9 + 1), (True, 1)]
+)
+def test_a_factor_is_a_ratio_of_positive_integers(numerator: int, denominator: int) -> None:
+    assert Fraction(10**9, 10**9).numerator == 10**9
+    with pytest.raises(DecodeError):
+        Fraction(numerator, denominator)
+
+
+RATIOS = st.builds(Fraction, st.integers(1, 10**9), st.integers(1, 10**9))
+
+
+@given(st.integers(-(10**12), 10**12), RATIOS, RATIOS)
+def test_factors_are_exact_and_rounded_once_half_to_even(wh: int, one: Fraction, other: Fraction) -> None:
+    exact = Rational(wh) * Rational(one.numerator, one.denominator) * Rational(other.numerator, other.denominator)
+    assert scaled(wh, one, other) == round(exact)
+    assert scaled(wh, ONE) == wh
+
+
+def test_ties_go_to_the_even_number() -> None:
+    assert [scaled(wh, Fraction(1, 2)) for wh in (1, 3, 5, -1, -3)] == [0, 2, 2, 0, -2]
