@@ -77,7 +77,7 @@ def change(material: Material, rule: Rule) -> tuple[Finding, ...]:
                 until = after.read_at_utc + max(before.ahead_s, after.ahead_s)
                 because = f"the meter's clock stepped by {step_ms} ms before {ist_text(after.read_at_utc)}"
                 for start in material.grid():
-                    if start <= until and before.read_at_utc <= start + material.period_s:
+                    if start < until and before.read_at_utc < start + material.period_s:
                         reasons.setdefault(start, (("step_ms", step_ms), because))
     around = _with_neighbours(reasons, rule.parameters["neighbour_blocks"] * material.period_s, material.period_s)
     return tuple(
