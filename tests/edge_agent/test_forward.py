@@ -1,0 +1,119 @@
+"""The uplink carried out, without a broker: what a full disk and an answer do."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_agent import agent, enrol
+from edge_agent.config import Config
+from edge_agent.drafts import seal
+from edge_agent.forward import Forwarder, broker_credentials
+from edge_agent.outbox.outbox import Outbox
+from edge_agent.steps import Arrived
+from signing.errors import KeyUnavailableError
+from signing.messages import Up
+from signing.signer import open_signer
+from tests.edge_agent.discom import Discom
+from tests.edge_agent.gateway import MIDNIGHT, draft, to_send
+from tests.edge_agent.settings import config, text
+
+NOW = float(MIDNIGHT + 7200)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, discom: Discom) -> Config:
+    made = config(tmp_path, text(discom, port=1))
+    enrol.initialise(made, agent.fresh_salt)
+    return made
+
+
+@pytest.fixture
+def outbox(settings: Config) -> Iterator[Outbox]:
+    with Outbox(settings.database, capacity=100) as opened:
+        yield opened
+
+
+def sign(settings: Config, outbox: Outbox, block: int) -> Up:
+    signer = open_signer(settings.key)
+    entry = draft(block)
+    outbox.put(entry, lambda place: seal(entry, place, salt=agent.fresh_salt(), signer=signer))
+    pending = to_send(outbox)[-1]
+    return Up(pending.envelope, pending.opening, 0)
+
+
+async def test_a_receipt_is_noted_and_a_command_wakes_its_meter(
+    settings: Config, outbox: Outbox, discom: Discom
+) -> None:
+    touched: list[str] = []
+    forwarder = Forwarder(settings, outbox, lambda: NOW, touched.append)
+    forwarder.hear(Arrived(discom.answer(sign(settings, outbox, 0))))
+    await forwarder.step()
+    assert outbox.report.backlog().receipted == 1
+    forwarder.hear(Arrived(discom.command(number=1, kid=outbox.kid, first=0, last=0)))
+    await forwarder.step()
+    assert touched == ["M1"]
+    assert len(to_send(outbox)) == 1
+
+
+async def test_p22_a_full_disk_keeps_the_batch_says_so_and_the_receipt_is_noted_when_there_is_room(
+    settings: Config, outbox: Outbox, discom: Discom, caplog: pytest.LogCaptureFixture
+) -> None:
+    ups = [sign(settings, outbox, block) for block in range(100)]
+    forwarder = Forwarder(settings, outbox, lambda: NOW, lambda _: None)
+    outbox.limit_pages(1)
+    answers = [discom.answer(up) for up in ups]
+    whole = discom.answer(*ups)
+    with caplog.at_level(logging.ERROR, "sakshi"):
+        forwarder.hear(Arrived(whole))
+        await forwarder.step()
+    assert [record.message for record in caplog.records][:1] == ["answer not noted"]
+    assert outbox.report.backlog().waiting == len(answers)
+    assert outbox.sightings.seen() is None
+    outbox.limit_pages(10_000)
+    forwarder.hear(Arrived(whole))
+    await forwarder.step()
+    assert outbox.report.backlog().waiting == 0
+
+
+async def test_a_log_that_forks_is_told_to_an_operator(
+    settings: Config, outbox: Outbox, discom: Discom, caplog: pytest.LogCaptureFixture
+) -> None:
+    forwarder = Forwarder(settings, outbox, lambda: NOW, lambda _: None)
+    forwarder.hear(Arrived(discom.answer(sign(settings, outbox, 0))))
+    await forwarder.step()
+    second = sign(settings, outbox, 1)
+    discom.log.digests.clear()
+    forwarder.hear(Arrived(discom.answer(second)))
+    with caplog.at_level(logging.ERROR, "sakshi"):
+        await forwarder.step()
+    assert [record.message for record in caplog.records] == ["log forked"]
+    assert outbox.report.backlog().waiting == 1
+
+
+async def test_a_broker_that_is_away_is_tried_again_later(settings: Config, outbox: Outbox) -> None:
+    forwarder = Forwarder(settings, outbox, lambda: NOW, lambda _: None)
+    for _ in range(2):
+        await forwarder.step()
+    await forwarder.close()
+    await forwarder.close()
+
+
+async def test_a_password_that_cannot_be_read_is_no_end_of_the_agent(
+    settings: Config, outbox: Outbox, tmp_path: Path, discom: Discom, caplog: pytest.LogCaptureFixture
+) -> None:
+    content = text(discom, port=1).replace("[broker]", '[broker]\nusername = "gw1"\npassword = "file:password"')
+    with_password = config(tmp_path, content)
+    with pytest.raises(KeyUnavailableError):
+        broker_credentials(with_password)
+    forwarder = Forwarder(with_password, outbox, lambda: NOW, lambda _: None)
+    with caplog.at_level(logging.INFO, "sakshi"):
+        await forwarder.step()
+    assert "broker away" in [record.message for record in caplog.records]
+    (tmp_path / "password").write_text("hunter2")
+    (tmp_path / "password").chmod(0o600)
+    credentials = broker_credentials(with_password)
+    assert credentials is not None
+    assert credentials.password == "hunter2"
+    assert "hunter2" not in caplog.text
