@@ -128,9 +128,16 @@ class Chain:
         if not branch:
             return below, at_and_after
         tied = {batch.digest for batch in branch}
-        top = max(batch.header.sequence for batch in branch)
+        last = branch[-1]
+        top = last.header.sequence
         counting = below + tuple(batch for batch in branch if batch.header.sequence >= fork)
-        untied = tuple(b for b in at_and_after if b.header.sequence > top + 1 and b.digest not in tied)
+        # A successor of the last one that counts is here only when there are two: the branch forked again.
+        untied = tuple(
+            b
+            for b in at_and_after
+            if b.digest not in tied
+            and (b.header.sequence > top + 1 or (b.header.sequence, b.header.previous) == (top + 1, last.digest))
+        )
         return counting, untied
 
     def _branch(self, good: Place) -> tuple[AdmittedBatch, ...]:
