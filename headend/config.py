@@ -229,7 +229,7 @@ def _windows(table: Table) -> WindowSettings:
 
 
 def _posting(table: Table) -> PostingSettings:
-    names = table.texts("statuses", default=("FINAL",))
+    names = table.texts("statuses", default=("FINAL", "TRUE_UP"))
     for name in names:
         if name not in _POSTABLE:
             table.faults.add(table.key("statuses"), f"expected some of {', '.join(_POSTABLE)}, got {name!r:.40}")

@@ -2,6 +2,7 @@
 is harmless because a posting's reference is derived from its evidence.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -9,19 +10,24 @@ from headend import posting
 from headend.posting import OPEN, Policy, PostingRecord, PostingState, Trouble
 from headend.store.sqlite import postings as rows
 from headend.store.sqlite.database import Database
-from headend.trades import Delivery, deliveries, own_sides
+from headend.trades import Delivery, own_sides
 from ledger_client.ledger import (
     Ledger,
     LedgerProtocolError,
     LedgerRefusedError,
     LedgerUnavailableError,
-    Trade,
     TradeQuery,
     TradeUnknownError,
 )
 from signing.envelope import Signed
 from signing.interval import DAY_S
 from signing.statements.window_actual import WindowActual
+
+POSTS_AT_ONCE = 64
+"""Postings of one round: settlement goes on with other things in between."""
+
+_UNSENT = frozenset({PostingState.DUE, PostingState.WAITING})
+_REPLACED = OPEN | {PostingState.CONFIRMED}
 
 NewestReady = Callable[[Delivery], Signed[WindowActual] | None]
 """The newest actual of a delivery whose inclusion proof exists, or none. Nothing else may be posted (EVIDENCE §4)."""
@@ -38,9 +44,12 @@ class PullReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostReport:
-    """What one round of posting did, by the state that each record moved to."""
+    """What one round of posting did."""
 
     moved: tuple[PostingRecord, ...]
+    """Every posting that something was done for, as it stands after."""
+    trouble: str | None
+    """Why the round ended early: the ledger gave no answer, and the others need not wait for the same."""
 
 
 def pull(database: Database, ledger: Ledger, discom: str, *, look_back_days: int, now_utc: int) -> PullReport:
@@ -62,14 +71,15 @@ def pull(database: Database, ledger: Ledger, discom: str, *, look_back_days: int
     return PullReport(trades=len(trades), unreadable=len(unreadable))
 
 
-def known_trades(database: Database, *, look_back_days: int, now_utc: int) -> tuple[Trade, ...]:
-    """The stored trades whose delivery began in the look-back or is still to come."""
-    return rows.trades_from(database.connection, now_utc - look_back_days * DAY_S)
-
-
-def awaited(trades: Iterable[Trade], discom: str) -> tuple[Delivery, ...]:
-    """The deliveries that `trades` await an actual of `discom` for."""
-    return deliveries(own_sides(trades, discom))
+def followed(database: Database, discom: str, *, look_back_days: int, now_utc: int) -> dict[Delivery, int]:
+    """The deliveries that the stored trades of the look-back await an actual of `discom` for, with when each was first seen."""
+    since = now_utc - look_back_days * DAY_S
+    seen = rows.first_seen_from(database.connection, since)
+    found: dict[Delivery, int] = {}
+    for own in own_sides(rows.trades_from(database.connection, since), discom):
+        seen_utc = seen[own.trade.record_id]
+        found[own.delivery] = min(seen_utc, found.get(own.delivery, seen_utc))
+    return found
 
 
 def plan(
@@ -80,28 +90,52 @@ def plan(
     with database.transaction() as connection:
         for delivery in wanted:
             actual = newest_ready(delivery)
-            if actual is None:
-                continue
-            before = rows.postings_of(connection, delivery)
-            record = posting.first(delivery, actual, policy, now_utc)
-            if record is None or any(earlier.actual == record.actual for earlier in before):
-                continue
-            for earlier in before:
-                if earlier.state in OPEN or earlier.state is PostingState.CONFIRMED:
-                    rows.put_posting(connection, posting.superseded(earlier, record.revision))
-            rows.put_posting(connection, record)
-            added.append(record)
+            record = None if actual is None else _planned(connection, delivery, actual, policy, now_utc)
+            if record is not None:
+                added.append(record)
     return tuple(added)
 
 
-def post(database: Database, ledger: Ledger, discom: str, policy: Policy, now_utc: int) -> PostReport:
-    """Does what is due: posts, reads back, and stores how far each posting got, one transaction each."""
-    moved = []
-    for record in posting.due(rows.postings_to_do(database.connection, now_utc), now_utc):
-        after = _posted_and_read_back(database, ledger, record, discom, policy, now_utc)
+def _planned(
+    connection: sqlite3.Connection,
+    delivery: Delivery,
+    actual: Signed[WindowActual],
+    policy: Policy,
+    now_utc: int,
+) -> PostingRecord | None:
+    before = rows.postings_of(connection, delivery)
+    if any(earlier.actual == actual.digest for earlier in before):
+        return None
+    record = posting.first(delivery, actual, policy, now_utc)
+    # What a revision took back, or made doubtful, is not posted any more; what the ledger holds stays there until a figure replaces it.
+    outdated = _UNSENT if record is None else _REPLACED
+    for earlier in before:
+        if earlier.state in outdated:
+            rows.put_posting(connection, posting.superseded(earlier, actual.statement.revision))
+    if record is not None:
+        rows.put_posting(connection, record)
+    return record
+
+
+def post(
+    database: Database, ledger: Ledger, discom: str, policy: Policy, now_utc: int, *, most: int = POSTS_AT_ONCE
+) -> PostReport:
+    """Does what is due, `most` of it: posts, reads back, and stores how far each posting got, one transaction each.
+
+    A ledger that does not answer ends the round: each of the others would wait as long. The posting that got no answer waits for
+    its next try, so that it never stands in the way of the others.
+    """
+    moved: list[PostingRecord] = []
+    trouble: str | None = None
+    for record in posting.due(rows.postings_to_do(database.connection, now_utc, most=most), now_utc):
+        attempt = _Attempt(database, ledger, policy, now_utc)
+        after = attempt.made(record, discom)
         _store(database, after)
         moved.append(after)
-    return PostReport(moved=tuple(moved))
+        trouble = attempt.silence
+        if trouble is not None:
+            break
+    return PostReport(moved=tuple(moved), trouble=trouble)
 
 
 def _store(database: Database, record: PostingRecord) -> None:
@@ -109,22 +143,37 @@ def _store(database: Database, record: PostingRecord) -> None:
         rows.put_posting(connection, record)
 
 
-def _posted_and_read_back(  # noqa: PLR0917 - the whole of one attempt
-    database: Database, ledger: Ledger, record: PostingRecord, discom: str, policy: Policy, now_utc: int
-) -> PostingRecord:
-    request = record.request(discom)
-    try:
-        # A record that is POSTED already comes here after a crash or a failed reading back: the same post has no second
-        # effect and gives the receipt again.
-        receipt = ledger.post(request)
-        record = posting.posted(record, receipt, now_utc)
-        # The commit point of one post: before it, a crash repeats the same post under the same reference.
-        _store(database, record)
-        return posting.read_back(record, ledger.confirm(request, receipt))
-    except TradeUnknownError as error:
-        return posting.troubled(record, Trouble.TRADE_UNKNOWN, str(error), policy, now_utc)
-    except LedgerRefusedError as error:
-        return posting.troubled(record, Trouble.REFUSED, str(error), policy, now_utc)
-    except (LedgerUnavailableError, LedgerProtocolError) as error:
-        # An answer that is not understood says as little as none.
-        return posting.troubled(record, Trouble.NO_ANSWER, str(error), policy, now_utc)
+@dataclass(slots=True)
+class _Attempt:
+    """One try of one posting."""
+
+    database: Database
+    ledger: Ledger
+    policy: Policy
+    now_utc: int
+    silence: str | None = None
+    """Why there was no answer at all."""
+
+    def made(self, record: PostingRecord, discom: str) -> PostingRecord:
+        request = record.request(discom)
+        try:
+            # A record that is POSTED already comes here after a crash or a failed reading back: the same post has no second
+            # effect and gives the receipt again.
+            receipt = self.ledger.post(request)
+            record = posting.posted(record, receipt, self.now_utc)
+            # The commit point of one post: before it, a crash repeats the same post under the same reference.
+            _store(self.database, record)
+            return posting.read_back(record, self.ledger.confirm(request, receipt))
+        except TradeUnknownError as error:
+            return self._troubled(record, Trouble.TRADE_UNKNOWN, str(error))
+        except LedgerRefusedError as error:
+            return self._troubled(record, Trouble.REFUSED, str(error))
+        except LedgerUnavailableError as error:
+            self.silence = str(error)
+            return self._troubled(record, Trouble.NO_ANSWER, str(error))
+        except LedgerProtocolError as error:
+            # An answer that is not understood says as little as none.
+            return self._troubled(record, Trouble.NO_ANSWER, str(error))
+
+    def _troubled(self, record: PostingRecord, trouble: Trouble, note: str) -> PostingRecord:
+        return posting.troubled(record, trouble, note, self.policy, self.now_utc)

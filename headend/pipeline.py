@@ -1,25 +1,29 @@
 """From evidence to ledger, step by step: trades in, windows decided and attested, postings out.
 
 Each step is its own transaction, and every step can be repeated: a crash between two of them is answered by running them again.
+After a start everything in the look-back is looked at once; from then on only what evidence, a record or time may have changed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from headend import exchange
+from headend.agenda import Agenda
 from headend.attest import Attestor, Subject
 from headend.config import Config
 from headend.exchange import PostReport, PullReport
 from headend.posting import Policy
 from headend.registry import Registry
+from headend.store.sqlite import registry_rows
 from headend.store.sqlite.database import Database
 from headend.trades import Delivery
-from ledger_client.ledger import Ledger, LedgerError, Trade
+from ledger_client.ledger import Ledger, LedgerError
 from signing.envelope import Signed
 from signing.interval import DAY_S
+from signing.statements.meter_record import Role
 from signing.statements.window_actual import WindowActual
 
-_SUBJECTS_AT_ONCE = 32
+_AT_ONCE = 32
 """Intake waits while windows are decided, so that is done in small portions."""
 
 
@@ -31,15 +35,23 @@ class SettlementReport:
     attested: tuple[Signed[WindowActual], ...] = ()
     posted: PostReport | None = None
     alarms: list[str] = field(default_factory=list)
-    """What an operator must look at."""
+    """What an operator must look at; each said once."""
+    ledger_trouble: str | None = None
+    """Why the ledger cannot be used, for as long as it cannot."""
 
 
 class Settlement:
     """Decides and posts what the trades of one discom await. Owned by the thread that owns its database connection."""
 
+    __slots__ = (
+        "_agenda", "_attestor", "_by_name", "_config", "_database", "_first_seen", "_last_record", "_ledger", "_names_of",
+        "_next_pull_utc", "_policy", "_registry", "_strangers", "_told", "_trouble", "_unplanned", "_unreadable",
+    )  # fmt: skip
+
     def __init__(
         self, *, config: Config, database: Database, registry: Registry, attestor: Attestor, ledger: Ledger
     ) -> None:
+        """`attestor` works on `registry`, and both on `database`."""
         self._config = config
         self._database = database
         self._registry = registry
@@ -51,108 +63,164 @@ class Settlement:
             give_up_s=config.posting.give_up_days * DAY_S,
         )
         self._next_pull_utc = 0
+        self._last_record = registry_rows.newest_record(database.connection)
         self._first_seen: dict[Delivery, int] = {}
-        self._undecided: set[Delivery] = set()
-        """What new evidence, or time, may have changed."""
-        self._waiting: dict[Delivery, int] = {}
-        """Windows that are not whole and not said to be PENDING yet, with the time when they will be."""
+        """Every delivery that is followed, with when its trade was first seen."""
+        self._by_name: dict[str, set[Delivery]] = {}
+        """The same by the ledger's name of the meter."""
+        self._names_of: dict[str, set[str]] = {}
+        """The ledger's names that a meter was ever found to measure for."""
+        self._agenda = Agenda()
         self._unplanned: set[Delivery] = set()
         """Deliveries whose newest actual may not be addressed to the ledger yet."""
         self._strangers: set[str] = set()
+        """The ledger's names that no enrolment gave."""
+        self._told: set[str] = set()
+        """Those of them that were said."""
+        self._unreadable = 0
+        self._trouble: str | None = None
 
-    def step(self, now_utc: int, touched: Iterable[str]) -> SettlementReport:
-        """Does what is due. `touched` are the meters that new evidence or a new record came for since the last step.
+    def step(self, now_utc: int, touched: Iterable[str] = ()) -> SettlementReport:
+        """Does what is due. `touched` are the meters that new evidence came for since the last step; records are seen by themselves.
 
         Raises:
             FatalError: the process must end.
-            StoreUnavailableError: nothing more was stored; try again later.
+            StoreUnavailableError: nothing more was stored; try again later, with the same `touched`.
         """
         report = SettlementReport()
         if now_utc >= self._next_pull_utc:
-            self._next_pull_utc = now_utc + self._config.ledger.poll_s
             self._pull(report, now_utc)
+            self._next_pull_utc = now_utc + self._config.ledger.poll_s
+        # Asked before the registry is read: a record that comes in between is seen again by the next step.
+        recorded = registry_rows.meters_recorded_after(self._database.connection, self._last_record)
         self._registry.refresh()
-        self._mark(touched)
-        report.attested = self._attest(report, now_utc)
-        exchange.plan(self._database, sorted(self._unplanned), self._newest_ready, self._policy, now_utc)
-        self._unplanned.clear()
-        report.posted = exchange.post(self._database, self._ledger, self._config.discom, self._policy, now_utc)
+        self._mark(touched, recorded, now_utc)
+        self._last_record = max(recorded.values(), default=self._last_record)
+        self._decide(report, now_utc)
+        self._plan(now_utc)
+        self._post(report, now_utc)
+        report.ledger_trouble = self._trouble
         return report
 
     def _pull(self, report: SettlementReport, now_utc: int) -> None:
+        config = self._config
         try:
             report.pulled = exchange.pull(
                 self._database,
                 self._ledger,
-                self._config.discom,
-                look_back_days=self._config.ledger.look_back_days,
+                config.discom,
+                look_back_days=config.ledger.look_back_days,
                 now_utc=now_utc,
             )
         except LedgerError as error:
-            report.alarms.append(f"trades cannot be read: {error}")
-        for delivery in exchange.awaited(self._trades(now_utc), self._config.discom):
-            if delivery not in self._first_seen:
-                self._first_seen[delivery] = now_utc
-                self._undecided.add(delivery)
-                self._unplanned.add(delivery)
+            # What is known already is followed all the same.
+            self._trouble = f"trades cannot be read: {error}"
+        else:
+            self._trouble = None
+            if report.pulled.unreadable > self._unreadable:
+                report.alarms.append(f"{report.pulled.unreadable} row(s) of the ledger are no trade: see its operator")
+            self._unreadable = report.pulled.unreadable
+        # More than is asked for: what was awaited before is followed until its posting is given up.
+        days = config.ledger.look_back_days + config.posting.give_up_days
+        self._follow(exchange.followed(self._database, config.discom, look_back_days=days, now_utc=now_utc), now_utc)
 
-    def _trades(self, now_utc: int) -> tuple[Trade, ...]:
-        # A little more than is asked for: what was awaited yesterday is still followed.
-        days = self._config.ledger.look_back_days + self._config.posting.give_up_days
-        return exchange.known_trades(self._database, look_back_days=days, now_utc=now_utc)
+    def _follow(self, wanted: dict[Delivery, int], now_utc: int) -> None:
+        for delivery in self._first_seen.keys() - wanted.keys():
+            self._agenda.done(delivery)
+            self._unplanned.discard(delivery)
+            self._by_name[delivery.posted_as].discard(delivery)
+        for delivery in wanted.keys() - self._first_seen.keys():
+            self._agenda.put(delivery, now_utc)
+            self._unplanned.add(delivery)
+            self._by_name.setdefault(delivery.posted_as, set()).add(delivery)
+        self._first_seen = wanted
 
-    def _mark(self, touched: Iterable[str]) -> None:
-        """Marks what new evidence may change."""
-        meters = set(touched)
-        if not meters:
-            return
-        for delivery in self._first_seen:
-            point = self._registry.connection_point(delivery.posted_as)
-            if point is not None and any(m.record.meter in meters for m in self._registry.meters_at(point)):
-                self._undecided.add(delivery)
+    def _mark(self, touched: Iterable[str], recorded: Iterable[str], now_utc: int) -> None:
+        """Marks what new evidence, or the registry, may change."""
+        changed = set(recorded)
+        names = {name for meter in changed.union(touched) for name in self._names_of.get(meter, ())}
+        if changed:
+            found = (self._registry.meter(meter) for meter in changed)
+            points = {fact.connection_point for meter in found if meter is not None for fact in meter.record.facts}
+            names |= {name for name in self._by_name if self._registry.connection_point(name) in points}
+        names |= {name for name in self._strangers if self._registry.connection_point(name) is not None}
+        for name in names:
+            for delivery in self._by_name.get(name, ()):
+                self._agenda.put(delivery, now_utc)
 
-    def _attest(self, report: SettlementReport, now_utc: int) -> tuple[Signed[WindowActual], ...]:
-        self._undecided |= {delivery for delivery, due_utc in self._waiting.items() if due_utc <= now_utc}
-        subjects = {delivery: self._subject(report, delivery) for delivery in sorted(self._undecided)}
-        ready = [(d, subject) for d, subject in subjects.items() if subject and self._is_time(d, subject, now_utc)]
-        attested: list[Signed[WindowActual]] = []
-        for first in range(0, len(ready), _SUBJECTS_AT_ONCE):
-            portion = ready[first : first + _SUBJECTS_AT_ONCE]
-            early = {subject for delivery, subject in portion if self._pending_from(delivery) > now_utc}
-            chosen = {subject for _, subject in portion}
-            attested += self._attestor.attest(chosen, at_utc=now_utc, unsaid=frozenset(early))
-            for delivery, subject in portion:
-                self._undecided.discard(delivery)
-                self._waiting.pop(delivery, None)
-                self._unplanned.add(delivery)
-                if subject in early:
-                    self._waiting[delivery] = self._pending_from(delivery)
-        return tuple(attested)
+    def _decide(self, report: SettlementReport, now_utc: int) -> None:
+        ready: list[tuple[Delivery, Subject]] = []
+        for delivery in self._agenda.due(now_utc):
+            subject = self._subject(report, delivery)
+            if subject is None:
+                self._agenda.done(delivery)
+            elif self._is_time(subject, now_utc):
+                ready.append((delivery, subject))
+            else:
+                self._agenda.done(delivery)
+                self._agenda.put(delivery, delivery.window.end_utc)
+        for first in range(0, len(ready), _AT_ONCE):
+            report.attested += self._attest(ready[first : first + _AT_ONCE], now_utc)
+
+    def _attest(self, portion: Sequence[tuple[Delivery, Subject]], now_utc: int) -> tuple[Signed[WindowActual], ...]:
+        early = {subject for delivery, subject in portion if self._pending_from(delivery) > now_utc}
+        attested = self._attestor.attest({subject for _, subject in portion}, at_utc=now_utc, unsaid=frozenset(early))
+        for delivery, subject in portion:
+            self._agenda.done(delivery)
+            self._unplanned.add(delivery)
+            if delivery.window.end_utc > now_utc:
+                self._agenda.put(delivery, delivery.window.end_utc)
+            elif subject in early:
+                self._agenda.put(delivery, self._pending_from(delivery))
+        return attested
 
     def _subject(self, report: SettlementReport, delivery: Delivery) -> Subject | None:
-        point = self._registry.connection_point(delivery.posted_as)
+        name = delivery.posted_as
+        point = self._registry.connection_point(name)
         if point is None:
-            if delivery.posted_as not in self._strangers:
-                self._strangers.add(delivery.posted_as)
+            self._strangers.add(name)
+            if name not in self._told:
+                self._told.add(name)
                 report.alarms.append(
-                    f"a trade names the meter '{delivery.posted_as}', which no enrolment does: add it to `posted_as`"
+                    f"a trade names the meter '{name}', which no enrolment does: add it to `posted_as`"
                 )
             return None
-        self._strangers.discard(delivery.posted_as)
-        return Subject(connection_point=point, posted_as=delivery.posted_as, window=delivery.window)
+        self._strangers.discard(name)
+        for meter in self._registry.meters_at(point):
+            self._names_of.setdefault(meter.record.meter, set()).add(name)
+        return Subject(connection_point=point, posted_as=name, window=delivery.window)
 
-    def _is_time(self, delivery: Delivery, subject: Subject, now_utc: int) -> bool:
+    def _is_time(self, subject: Subject, now_utc: int) -> bool:
         """Whether the window has ended, or cannot be measured, which is said when its trade is first seen."""
-        if delivery.window.end_utc <= now_utc:
+        window = subject.window
+        if window.end_utc <= now_utc:
             return True
-        facts = (
-            meter.record.fact(delivery.window.start_utc) for meter in self._registry.meters_at(subject.connection_point)
+        facts = (meter.record.fact(window.start_utc) for meter in self._registry.meters_at(subject.connection_point))
+        return any(
+            fact is not None
+            and fact.role is Role.REVENUE
+            and fact.connection_point == subject.connection_point
+            and not window.is_measurable(fact.period_s)
+            for fact in facts
         )
-        return any(fact is not None and not delivery.window.is_measurable(fact.period_s) for fact in facts)
 
     def _pending_from(self, delivery: Delivery) -> int:
         """When a window that is not whole is said to be PENDING: until then blocks may still be on their way."""
         return max(delivery.window.end_utc, self._first_seen[delivery]) + self._config.windows.pending_after_s
+
+    def _plan(self, now_utc: int) -> None:
+        wanted = sorted(self._unplanned)
+        for first in range(0, len(wanted), _AT_ONCE):
+            portion = wanted[first : first + _AT_ONCE]
+            exchange.plan(self._database, portion, self._newest_ready, self._policy, now_utc)
+            self._unplanned.difference_update(portion)
+
+    def _post(self, report: SettlementReport, now_utc: int) -> None:
+        report.posted = exchange.post(self._database, self._ledger, self._config.discom, self._policy, now_utc)
+        if report.posted.trouble is not None:
+            self._trouble = f"the ledger does not answer a post: {report.posted.trouble}"
+        elif report.posted.moved:
+            self._trouble = None
 
     def _newest_ready(self, delivery: Delivery) -> Signed[WindowActual] | None:
         ready = self._attestor.ready(delivery.posted_as, delivery.window)

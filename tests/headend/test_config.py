@@ -31,7 +31,7 @@ def test_a_short_file_is_enough() -> None:
     config = parsed(GOOD)
     assert config.keys.log == "file:base/keys/log.pem"
     assert config.log_origin == "pavvnl.example/sakshi/0"
-    assert config.posting.statuses == frozenset({Status.FINAL})
+    assert config.posting.statuses == frozenset({Status.FINAL, Status.TRUE_UP})
     assert config.broker.shards == (0,)
     assert config.database.parent == config.trust_file.parent == Path("base/state")
 

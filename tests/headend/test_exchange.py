@@ -1,6 +1,7 @@
 """The two legs to the ledger, against the sandbox exchange over HTTP and a real database."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def signer(tmp_path: Path) -> FileSigner:
 
 def pulled(database: Database, ledger: HttpLedger) -> tuple[Delivery, ...]:
     legs.pull(database, ledger, SELLER_DISCOM, look_back_days=7, now_utc=NOW)
-    return legs.awaited(legs.known_trades(database, look_back_days=7, now_utc=NOW), SELLER_DISCOM)
+    return tuple(sorted(legs.followed(database, SELLER_DISCOM, look_back_days=7, now_utc=NOW)))
 
 
 def exported(signer: FileSigner, delivery: Delivery, export_wh: int = 6400, **changes: object) -> Signed[WindowActual]:
@@ -118,8 +119,80 @@ def test_a_later_revision_is_posted_and_supersedes(
     states = [record.state for record in rows.postings_of(database.connection, delivery)]
     assert states == [PostingState.SUPERSEDED, PostingState.CONFIRMED]
     pulled(database, ledger)
-    (trade,) = legs.known_trades(database, look_back_days=7, now_utc=NOW)
+    (trade,) = rows.trades_from(database.connection, 0)
     assert trade.pushed_wh == 5000
+
+
+@pytest.mark.parametrize("status", [Status.PENDING, Status.WITHDRAWN])
+def test_a_figure_that_a_later_revision_took_back_is_not_posted_any_more(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner, status: Status
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    first = exported(signer, delivery, 4000)
+    legs.plan(database, [delivery], lambda _: first, POLICY, NOW)
+    taken_back = actual(signer, delivery.window, posted_as=SELLER_METER, totals=None, status=status, supersedes=first)
+    legs.plan(database, [delivery], lambda _: taken_back, POLICY, NOW)
+    assert legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW).moved == ()
+    (before,) = rows.postings_of(database.connection, delivery)
+    assert (before.state, before.note) == (PostingState.SUPERSEDED, "superseded by revision 1")
+
+
+def test_what_the_ledger_confirmed_stays_confirmed_until_a_figure_replaces_it(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    first = exported(signer, delivery, 4000)
+    legs.plan(database, [delivery], lambda _: first, POLICY, NOW)
+    legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW)
+    doubtful = actual(
+        signer, delivery.window, posted_as=SELLER_METER, totals=None, status=Status.PENDING, supersedes=first
+    )
+    legs.plan(database, [delivery], lambda _: doubtful, POLICY, NOW)
+    (before,) = rows.postings_of(database.connection, delivery)
+    assert before.state is PostingState.CONFIRMED
+
+
+def test_a_silent_ledger_ends_the_round_and_the_other_postings_keep_their_turn(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    unknown = replace(delivery, posted_as="TEST_OTHER")
+    ready = {delivery: exported(signer, delivery), unknown: exported(signer, unknown)}
+    legs.plan(database, ready, ready.__getitem__, POLICY, NOW)
+    exchange.faults.switch_on(Fault.LOST_ANSWER, 1)
+    report = legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW)
+    assert [record.delivery for record in report.moved] == [delivery]
+    assert report.trouble is not None
+    report = legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW)
+    assert [record.delivery for record in report.moved] == [unknown]
+    assert report.trouble is None
+
+
+def test_a_round_does_no_more_than_it_is_told(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    unknown = replace(delivery, posted_as="TEST_OTHER")
+    ready = {delivery: exported(signer, delivery), unknown: exported(signer, unknown)}
+    legs.plan(database, ready, ready.__getitem__, POLICY, NOW)
+    assert len(legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW, most=1).moved) == 1
+    assert len(legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW, most=1).moved) == 1
+    assert legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW).moved == ()
+
+
+def test_a_trade_is_followed_from_when_it_was_first_seen(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database
+) -> None:
+    exchange.put_both()
+    for at_utc in (NOW, NOW + 100):
+        legs.pull(database, ledger, SELLER_DISCOM, look_back_days=7, now_utc=at_utc)
+    assert list(legs.followed(database, SELLER_DISCOM, look_back_days=7, now_utc=NOW + 100).values()) == [NOW]
+    assert legs.followed(database, BUYER_DISCOM, look_back_days=7, now_utc=NOW).keys() != set()
+    assert legs.followed(database, "another", look_back_days=7, now_utc=NOW) == {}
 
 
 def test_a_lost_answer_is_tried_again_with_the_same_reference_and_has_one_effect(

@@ -15,6 +15,7 @@ _TRADE = (
     "buyer_id, seller_id, delivery_start, delivery_end, start_utc, end_utc, quantity_wh, price_inr_per_kwh, trade_type, "
     "status_buyer_discom, status_seller_discom, pushed_wh, pulled_wh, row_digest"
 )
+_TRADE_CHANGES = ", ".join(f"{column} = excluded.{column}" for column in _TRADE.split(", ")[1:])
 _POSTING = (
     "posted_as, delivery_start, delivery_end, start_utc, end_utc, actual, revision, net_wh, state, attempts, next_try_utc, "
     "note, allocated_wh"
@@ -25,11 +26,7 @@ def put_trades(connection: sqlite3.Connection, trades: Iterable[Trade], seen_utc
     """Stores what the ledger shows now; when a trade was first seen stays."""
     connection.executemany(
         f"INSERT INTO trades ({_TRADE}, first_seen_utc, seen_utc) VALUES ({', '.join('?' * 23)}) "  # noqa: S608 - constants
-        "ON CONFLICT (record_id) DO UPDATE SET quantity_wh = excluded.quantity_wh, "
-        "platform_id_buyer = excluded.platform_id_buyer, platform_id_seller = excluded.platform_id_seller, "
-        "price_inr_per_kwh = excluded.price_inr_per_kwh, status_buyer_discom = excluded.status_buyer_discom, "
-        "status_seller_discom = excluded.status_seller_discom, pushed_wh = excluded.pushed_wh, "
-        "pulled_wh = excluded.pulled_wh, row_digest = excluded.row_digest, seen_utc = excluded.seen_utc",
+        f"ON CONFLICT (record_id) DO UPDATE SET {_TRADE_CHANGES}, seen_utc = excluded.seen_utc",
         [(*_trade_row(trade), seen_utc, seen_utc) for trade in trades],
     )
 
@@ -50,6 +47,12 @@ def trades_from(connection: sqlite3.Connection, start_utc: int) -> tuple[Trade, 
         (start_utc,),
     )
     return tuple(_trade(row) for row in rows)
+
+
+def first_seen_from(connection: sqlite3.Connection, start_utc: int) -> dict[str, int]:
+    """When each trade whose delivery begins at or after `start_utc` was first seen, by record id."""
+    rows = connection.execute("SELECT record_id, first_seen_utc FROM trades WHERE start_utc >= ?", (start_utc,))
+    return {str(record_id): int(seen_utc) for record_id, seen_utc in rows}
 
 
 def put_posting(connection: sqlite3.Connection, record: PostingRecord) -> None:
@@ -78,11 +81,12 @@ def put_posting(connection: sqlite3.Connection, record: PostingRecord) -> None:
     )
 
 
-def postings_to_do(connection: sqlite3.Connection, now_utc: int) -> tuple[PostingRecord, ...]:
-    """The open postings whose next try has come."""
+def postings_to_do(connection: sqlite3.Connection, now_utc: int, *, most: int) -> tuple[PostingRecord, ...]:
+    """The open postings whose next try has come, oldest window first, `most` of them."""
     rows = connection.execute(
-        f"SELECT {_POSTING} FROM postings WHERE state IN ('DUE', 'WAITING', 'POSTED') AND next_try_utc <= ?",  # noqa: S608 - constants
-        (now_utc,),
+        f"SELECT {_POSTING} FROM postings WHERE state IN ('DUE', 'WAITING', 'POSTED') AND next_try_utc <= ? "  # noqa: S608 - constants
+        "ORDER BY start_utc, end_utc, posted_as LIMIT ?",
+        (now_utc, most),
     )
     return tuple(_posting(row) for row in rows)
 

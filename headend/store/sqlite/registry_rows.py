@@ -96,6 +96,20 @@ def newest_records_after(connection: sqlite3.Connection, record: int) -> Iterato
     return (RecordRow(*row) for row in rows)
 
 
+def newest_record(connection: sqlite3.Connection) -> int:
+    """The row of the newest record of any meter; 0 when there is none."""
+    (row,) = connection.execute("SELECT coalesce(max(record), 0) FROM records").fetchone()
+    return int(row)
+
+
+def meters_recorded_after(connection: sqlite3.Connection, record: int) -> dict[str, int]:
+    """The meters that got a record after row `record`, with the row of their newest one."""
+    rows = connection.execute(
+        "SELECT name, max(record) FROM records JOIN meters USING (meter) WHERE record > ? GROUP BY meter", (record,)
+    )
+    return {str(name): int(row) for name, row in rows}
+
+
 def records(connection: sqlite3.Connection, meter: str) -> Iterator[RecordRow]:
     """Every record of a meter, by number."""
     rows = connection.execute(
