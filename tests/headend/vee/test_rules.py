@@ -500,6 +500,11 @@ class TestRegisters:
         elsewhere = one(rows, registers=[register("10:00", 999_000), register("11:15", 100), register("12:00", 400)])
         assert blocks(findings(elsewhere, "V24")) == QUARTERS[:5]
 
+    def test_a_register_that_stands_still_is_balanced_whatever_was_said_of_a_roll_over(self) -> None:
+        rows = tuple(reading(0, flags=Flag.ROLLED_OVER) for _ in EIGHT)
+        home = one(rows, registers=[register("10:00", 7), register("12:00", 7)])
+        assert judge(home.case()).status is Status.FINAL
+
     def test_a_register_outside_its_batch_is_no_evidence(self) -> None:
         gateway = Gateway()
         gateway.state("10:00", readings(EIGHT), registers=[register("10:00", 0), register("12:00", 800)])
