@@ -8,7 +8,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from headend.posting import PostingState
-from headend.views import ActualView, BatchView, BundleKind
+from headend.vee.rule import RuleSetError
+from headend.views import ActualView, BatchView, BundleKind, PartBlocks
 from headend.web import attention, console_login
 from headend.web.api import BUNDLE, COSE, StatusName
 from headend.web.desk import AtDesk, Desk
@@ -124,7 +125,13 @@ def window(request: Request, desk: AtDesk, digest: DigestPath) -> Response:
 def blocks(request: Request, desk: AtDesk, digest: DigestPath) -> Response:
     """The blocks that a window was decided from, each with the batches that say so."""
     view = _actual(desk, digest)
-    context = {"view": view, "actual": view.statement, "parts": desk.reads.blocks(view.digest)}
+    parts: tuple[PartBlocks, ...] = ()
+    unjudged = None
+    try:
+        parts = desk.reads.blocks(view.digest)
+    except RuleSetError as error:
+        unjudged = str(error)
+    context = {"view": view, "actual": view.statement, "parts": parts, "unjudged": unjudged}
     return shown(request, "blocks.html", context)
 
 

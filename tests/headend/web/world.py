@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from headend.attest import Subject
 from headend.posting import PostingRecord, PostingState
-from headend.store.sqlite import postings, tokens
+from headend.store.sqlite import actuals, postings, tokens
 from headend.store.sqlite.published_log import PublishedLog
 from headend.store.sqlite.read_pool import ReadPool
 from headend.store.sqlite.reads import StoredReads
@@ -18,7 +18,7 @@ from headend.tokens import Scope, mint
 from headend.trades import Delivery
 from headend.web.app import create_app
 from headend.web.desk import Component
-from signing.envelope import Signed
+from signing.envelope import Signed, sign
 from signing.interval import Interval, utc_text
 from signing.statements.window_actual import WindowActual
 from tests.headend.discom import LATER, METER, SUBJECT, attestor, log_rules, stated
@@ -100,6 +100,14 @@ class Served:
 
     def attest(self, *subjects: Subject) -> tuple[Signed[WindowActual], ...]:
         return attestor(self.headend).attest(subjects or [SUBJECT], at_utc=LATER)
+
+    def log(self, actual: WindowActual) -> Signed[WindowActual]:
+        """Signs and logs an actual as it is given."""
+        signed = sign(actual, self.headend.statement_signer)
+        with self.headend.book.transaction() as transaction:
+            leaf = transaction.append(0, [signed.digest])
+            actuals.put(transaction.connection, leaf, signed, at_utc=LATER)
+        return signed
 
     def index(self, digest: bytes) -> int:
         """Log index of a batch."""

@@ -1,0 +1,87 @@
+"""What monitoring reads: intake, refusals, health, metrics."""
+
+from headend.posting import PostingState
+from headend.tokens import Scope
+from headend.web.desk import Component
+from signing.interval import utc_text
+from tests.headend.discom import LATER
+from tests.headend.web.world import Served, Story
+
+
+async def test_intake_counts_by_check_and_shows_samples_without_their_payloads(story: Story) -> None:
+    served = story.served
+    async with served.client(served.token(Scope.READ_OPERATIONS)) as client:
+        answer = await client.get("/v1/intake")
+    body = answer.json()
+    assert body["turned_away"] == {"1": 1, "3": 1}
+    assert (body["open_gaps"], body["forks"]) == (1, 0)
+    assert {sample["check"] for sample in body["samples"]} == {1, 3}
+    assert "garbage-payload" not in answer.text
+    assert b"garbage-payload".hex() not in answer.text
+
+
+async def test_refusals_are_those_that_were_answered(story: Story) -> None:
+    served = story.served
+    async with served.client(served.token(Scope.READ_OPERATIONS)) as client:
+        body = (await client.get("/v1/refusals")).json()
+    assert [sample["check"] for sample in body["items"]] == [3]
+    assert body["next"] is None
+
+
+async def test_health_is_200_while_everything_works(story: Story) -> None:
+    served = story.served
+    async with served.client(served.token(Scope.READ_OPERATIONS)) as client:
+        answer = await client.get("/v1/health")
+    assert answer.status_code == 200
+    body = answer.json()
+    size = served.headend.book.tip(0).size
+    assert (body["discom"], body["works"], body["tree_size"]) == ("PaVVNL", True, size)
+    assert (body["origin"], body["now"]) == ("pavvnl.example/sakshi/0", utc_text(LATER))
+
+
+async def test_health_is_503_and_names_what_does_not_work(served: Served) -> None:
+    served.components = (*served.components, Component(name="ledger", works=False, note="no answer since 10:00"))
+    async with served.client(served.token(Scope.READ_OPERATIONS)) as client:
+        answer = await client.get("/v1/health")
+    assert answer.status_code == 503
+    assert answer.json()["components"][1] == {"name": "ledger", "works": False, "note": "no answer since 10:00"}
+
+
+def lines(text: str) -> dict[str, float]:
+    """Value by series of Prometheus text."""
+    return {
+        line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
+        for line in text.splitlines()
+        if line and not line.startswith("#")
+    }
+
+
+async def test_metrics_are_what_is_stored(story: Story) -> None:
+    served = story.served
+    record = served.post(story.pending, PostingState.DUE)
+    served.clock.at = record.delivery.window.end_utc + 90
+    secret = served.token(Scope.READ_OPERATIONS)
+    async with served.client(secret) as client:
+        answer = await client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    series = lines(answer.text)
+    assert series["sakshi_tree_size"] == served.headend.book.tip(0).size
+    assert series["sakshi_meters"] == 1
+    assert series["sakshi_open_gaps"] == 1
+    assert series['sakshi_turned_away_total{check="1"}'] == 1
+    assert series['sakshi_turned_away_total{check="4"}'] == 0
+    assert series['sakshi_windows{status="PENDING"}'] == 1
+    assert series['sakshi_windows{status="PROVISIONAL"}'] == 1
+    assert series['sakshi_windows{status="FINAL"}'] == 0
+    assert series['sakshi_postings{state="REFUSED"}'] == 1
+    assert series['sakshi_postings{state="CONFIRMED"}'] == 0
+    assert series["sakshi_oldest_open_posting_seconds"] == 90
+    assert series['sakshi_component_works{component="broker"}'] == 1
+
+
+async def test_metrics_of_an_empty_head_end_have_every_series(served: Served) -> None:
+    async with served.client(served.token(Scope.READ_OPERATIONS)) as client:
+        series = lines((await client.get("/metrics")).text)
+    assert series["sakshi_tree_size"] == 0
+    assert series["sakshi_oldest_open_posting_seconds"] == 0
+    assert sum(key.startswith("sakshi_turned_away_total") for key in series) == 7
