@@ -344,3 +344,7 @@ def test_every_interval_of_a_part_carries_its_findings() -> None:
     ]
     assert (second.quality, second.findings, second.import_wh) == (Quality.VALID, (), 100)
     assert second.block.end_utc == second.block.start_utc + 900
+
+
+def test_quality_is_ordered_from_best_to_worst() -> None:
+    assert sorted(Quality) == [Quality.VALID, Quality.MANUAL, Quality.ESTIMATED, Quality.SUSPECT, Quality.MISSING]

@@ -1,0 +1,108 @@
+"""The bounds of the rules that judge the clock: last good, first bad, and how far doubt reaches."""
+
+import pytest
+
+from signing.statements.reading import Flag
+from signing.statements.window_actual import Verdict
+from tests.headend.vee.judged import QUARTERS, blocks, findings, one
+from tests.headend.vee.world import Gateway, Premises, at, premises, reading, readings
+
+
+class TestClock:
+    """V09, V10; P10."""
+
+    @pytest.mark.parametrize("sign", [1, -1])
+    @pytest.mark.parametrize(
+        ("offset_ms", "expected"),
+        [
+            (9_000, []),
+            (9_001, [(None, Verdict.VALID)]),
+            (10_000, [(None, Verdict.VALID)]),
+            (180_000, [(None, Verdict.VALID)]),
+            (180_001, [(at(text), Verdict.SUSPECT) for text in QUARTERS]),
+            (3_600_000, [(at(text), Verdict.SUSPECT) for text in QUARTERS]),
+        ],
+    )
+    def test_p10_a_clock_that_is_wrong_is_flagged(self, offset_ms: int, sign: int, expected: list[object]) -> None:
+        found = findings(one(clock_offset_ms=sign * offset_ms), "V09")
+        assert [(finding.block_utc, finding.verdict) for finding in found] == expected
+        assert all(dict(finding.numbers)["offset_ms"] == sign * offset_ms for finding in found)
+
+    def test_a_header_without_a_reference_says_nothing_either_way(self) -> None:
+        home = one(clock_offset_ms=None)
+        assert findings(home, "V09") == findings(home, "V10") == ()
+
+    def hourly(self, *offsets_s: int | None, start: str = "10:00") -> Premises:
+        """Half an hour a batch, each with its check, from `start` on."""
+        gateway = Gateway()
+        for place, offset in enumerate(offsets_s):
+            gateway.state(
+                at(start) + 1800 * place,
+                readings((100, 100)),
+                clock_offset_ms=None if offset is None else offset * 1000,
+                read_at_utc=at(start) + 1800 * (place + 1),
+            )
+        return premises(gateway)
+
+    def test_blocks_are_doubtful_from_the_last_good_check_to_the_next(self) -> None:
+        assert blocks(findings(self.hourly(0, -200, 0, 0), "V09")) == QUARTERS[2:6]
+        assert blocks(findings(self.hourly(0, None, -200, 0), "V09")) == QUARTERS[2:8]
+        assert blocks(findings(self.hourly(0, 0, 0, -200), "V09")) == QUARTERS[6:8]
+
+    def test_a_check_that_is_just_good_enough_ends_doubt(self) -> None:
+        assert blocks(findings(self.hourly(180, -200, -180, 0), "V09")) == QUARTERS[2:6]
+        assert blocks(findings(self.hourly(0, -200, 0, -200), "V09")) == QUARTERS[2:8]
+
+    def test_doubt_ends_with_the_next_good_check(self) -> None:
+        assert blocks(findings(self.hourly(0, -200, 0, 0, 0, 0, start="09:00"), "V09")) == QUARTERS[:2]
+        assert findings(self.hourly(-200, 0, 0, 0, 0, 0, start="09:00"), "V09") == ()
+
+    def test_the_worse_of_two_bad_checks_reaches_as_far_as_it_does(self) -> None:
+        assert blocks(findings(self.hourly(0, -200, 200, 0), "V09")) == QUARTERS[2:8]
+
+    def test_a_fast_meter_has_stamped_ahead_of_the_good_check(self) -> None:
+        # Read at 10:30 and 11:00; stamps up to 11:30 were given by a clock that was an hour fast.
+        assert blocks(findings(self.hourly(3600, 0, 0, 0), "V09")) == QUARTERS[:6]
+        assert blocks(findings(self.hourly(-3600, 0, 0, 0), "V09")) == QUARTERS[:4]
+
+    def test_p10_a_step_between_two_checks_is_flagged_around_it(self) -> None:
+        found = findings(self.hourly(-91, -91, 90, 90), "V10")
+        # Between 11:00 and 11:30, or 91 s later in the stamps of a clock that was fast; and one neighbour on each side.
+        assert blocks(found) == QUARTERS[3:8]
+        assert dict(found[0].numbers) == {"step_ms": 181_000}
+        assert blocks(findings(self.hourly(0, 0, -181, -181), "V10")) == QUARTERS[3:7]
+        assert findings(self.hourly(-90, -90, 90, 90), "V10") == ()
+        assert dict(findings(self.hourly(90, 90, -91, -91), "V10")[0].numbers) == {"step_ms": -181_000}
+
+    @pytest.mark.parametrize("place", range(8))
+    def test_p10_a_step_that_the_meter_flags_condemns_the_block_and_its_neighbours(self, place: int) -> None:
+        rows = tuple(reading(flags=Flag.CLOCK_STEP if n == place else 0) for n in range(8))
+        home = one(rows)
+        near = [text for n, text in enumerate(QUARTERS) if abs(n - place) <= 1]
+        assert blocks(findings(home, "V10")) == near
+        assert dict(findings(home, "V10")[0].numbers) == {"flag_bits": 4}
+
+    @pytest.mark.parametrize(
+        ("flag", "count"),
+        [
+            (Flag.CLOCK_INVALID, 3),
+            (Flag.CLOCK_DOUBTFUL, 3),
+            (Flag.CLOCK_STEP, 3),
+            (Flag.POWER_FAIL, 0),
+            (Flag.FILLER, 0),
+            (Flag.ROLLED_OVER, 0),
+        ],
+    )
+    def test_only_the_clocks_flags_count(self, flag: Flag, count: int) -> None:
+        rows = tuple(reading(flags=flag if n == 4 else 0) for n in range(8))
+        assert len(findings(one(rows), "V10")) == count
+
+    def test_a_flag_on_a_row_without_a_value_counts(self) -> None:
+        rows = tuple(reading(None, flags=4) if n == 4 else reading() for n in range(8))
+        assert blocks(findings(one(rows), "V10")) == QUARTERS[3:6]
+
+    def test_steps_are_seen_within_one_chain_only(self) -> None:
+        first, second = Gateway(0), Gateway(1)
+        first.state("10:00", readings((100,) * 4), clock_offset_ms=-95_000)
+        second.state("11:00", readings((100,) * 4), clock_offset_ms=95_000)
+        assert findings(premises(first, second), "V10") == ()
