@@ -55,6 +55,16 @@ def listening() -> Iterator[tuple[socket.socket, int]]:
         yield listener, listener.getsockname()[1]
 
 
+@contextmanager
+def linked(**changes: object) -> Iterator[tuple[MqttTransport, Peer]]:
+    with (
+        listening() as (listener, port),
+        closing(MqttTransport(settings(port, **changes))) as transport,
+        Peer(listener) as peer,
+    ):
+        yield transport, peer
+
+
 def until_fault(transport: MqttTransport) -> str:
     for _ in range(200):
         try:
@@ -65,60 +75,53 @@ def until_fault(transport: MqttTransport) -> str:
 
 
 def test_it_subscribes_its_shards_with_a_lasting_session_and_acknowledges_by_hand() -> None:
-    with listening() as (listener, port):
-        with closing(MqttTransport(settings(port))) as transport, Peer(listener) as peer:
-            kind, body = peer.packet()
-            assert kind == 0x10
-            # No clean session: the broker keeps what is not acknowledged.
-            assert body[7] & 0x02 == 0
-            peer.socket.sendall(CONNACK)
-            kind, body = peer.packet()
-            assert kind == 0x82
-            assert body[2:] == b"\x00\x0fsakshi/1/0/+/up\x01\x00\x0fsakshi/1/7/+/up\x01"
-            assert not transport.ready()
-            peer.socket.sendall(b"\x90\x04" + body[:2] + b"\x01\x01")
-            assert transport.wait_ready(PATIENCE_S)
-            peer.socket.sendall(b"\x32\x08\x00\x03a/b\x00\x09x")
-            (delivery,) = transport.fetch(5, PATIENCE_S)
-            assert (delivery.topic, delivery.payload) == ("a/b", b"x")
-            # Nothing was acknowledged by receiving: the next packet from here is the acknowledgement asked for.
-            transport.ack([delivery, Delivery("a/b", b"x", 5 << 16 | 8)])
-            assert peer.packet() == (0x40, b"\x00\x09")
+    with linked() as (transport, peer):
+        kind, body = peer.packet()
+        assert kind == 0x10
+        # No clean session: the broker keeps what is not acknowledged.
+        assert body[7] & 0x02 == 0
+        peer.socket.sendall(CONNACK)
+        kind, body = peer.packet()
+        assert kind == 0x82
+        assert body[2:] == b"\x00\x0fsakshi/1/0/+/up\x01\x00\x0fsakshi/1/7/+/up\x01"
+        assert not transport.ready()
+        peer.socket.sendall(b"\x90\x04" + body[:2] + b"\x01\x01")
+        assert transport.wait_ready(PATIENCE_S)
+        peer.socket.sendall(b"\x32\x08\x00\x03a/b\x00\x09x")
+        (delivery,) = transport.fetch(5, PATIENCE_S)
+        assert (delivery.topic, delivery.payload) == ("a/b", b"x")
+        # Nothing was acknowledged by receiving: the next packet from here is the acknowledgement asked for.
+        transport.ack([delivery, Delivery("a/b", b"x", 5 << 16 | 8)])
+        assert peer.packet() == (0x40, b"\x00\x09")
 
 
 def test_a_topic_that_is_no_text_is_taken_in_all_the_same() -> None:
-    with listening() as (listener, port):
-        with closing(MqttTransport(settings(port))) as transport, Peer(listener) as peer:
-            peer.packet()
-            peer.socket.sendall(CONNACK)
-            _, body = peer.packet()
-            peer.socket.sendall(b"\x90\x04" + body[:2] + b"\x01\x01" + b"\x32\x08\x00\x03\xff\xfeb\x00\x09x")
-            (delivery,) = transport.fetch(1, PATIENCE_S)
-            assert (delivery.topic, delivery.payload) == ("", b"x")
+    with linked() as (transport, peer):
+        peer.packet()
+        peer.socket.sendall(CONNACK)
+        _, body = peer.packet()
+        peer.socket.sendall(b"\x90\x04" + body[:2] + b"\x01\x01" + b"\x32\x08\x00\x03\xff\xfeb\x00\x09x")
+        (delivery,) = transport.fetch(1, PATIENCE_S)
+        assert (delivery.topic, delivery.payload) == ("", b"x")
 
 
 def test_a_broker_that_refuses_is_reported_with_a_remedy() -> None:
-    with listening() as (listener, port):
-        with (
-            closing(MqttTransport(settings(port, username="head-end", password="secret"))) as transport,
-            Peer(listener) as peer,
-        ):
-            peer.packet()
-            peer.socket.sendall(CONNACK_REFUSED)
-            message = until_fault(transport)
-            assert "check its user and password" in message
-            assert "secret" not in message + repr(settings(port, password="secret"))
+    with linked(username="head-end", password="secret") as (transport, peer):
+        peer.packet()
+        peer.socket.sendall(CONNACK_REFUSED)
+        message = until_fault(transport)
+        assert "check its user and password" in message
+        assert "secret" not in message + repr(settings(1, password="secret"))
 
 
 def test_a_broker_that_grants_less_than_qos_1_is_not_ready() -> None:
-    with listening() as (listener, port):
-        with closing(MqttTransport(settings(port))) as transport, Peer(listener) as peer:
-            peer.packet()
-            peer.socket.sendall(CONNACK)
-            _, body = peer.packet()
-            peer.socket.sendall(b"\x90\x04" + body[:2] + b"\x01\x80")
-            assert "check its access list" in until_fault(transport)
-            assert not transport.ready()
+    with linked() as (transport, peer):
+        peer.packet()
+        peer.socket.sendall(CONNACK)
+        _, body = peer.packet()
+        peer.socket.sendall(b"\x90\x04" + body[:2] + b"\x01\x80")
+        assert "check its access list" in until_fault(transport)
+        assert not transport.ready()
 
 
 def test_a_broker_that_is_not_there_is_reported() -> None:
@@ -134,16 +137,15 @@ def test_a_broker_that_is_not_there_is_reported() -> None:
 
 
 def test_a_connection_that_breaks_is_not_ready_and_says_so() -> None:
-    with listening() as (listener, port):
-        with closing(MqttTransport(settings(port))) as transport, Peer(listener) as peer:
-            peer.packet()
-            peer.socket.sendall(CONNACK)
-            _, body = peer.packet()
-            peer.socket.sendall(b"\x90\x04" + body[:2] + b"\x01\x01")
-            assert transport.wait_ready(PATIENCE_S)
-            peer.socket.close()
-            assert "broke" in until_fault(transport)
-            assert not transport.ready()
+    with linked() as (transport, peer):
+        peer.packet()
+        peer.socket.sendall(CONNACK)
+        _, body = peer.packet()
+        peer.socket.sendall(b"\x90\x04" + body[:2] + b"\x01\x01")
+        assert transport.wait_ready(PATIENCE_S)
+        peer.socket.close()
+        assert "broke" in until_fault(transport)
+        assert not transport.ready()
 
 
 def test_an_address_that_cannot_be_one_is_refused() -> None:
