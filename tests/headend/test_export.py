@@ -8,6 +8,7 @@ from headend.export import Anchoring, bundle
 from headend.windows import judge
 from signing.bundle import ERASED, Bundle, Kind
 from signing.log.checkpoint import open_checkpoint
+from signing.statements.enrolment import Retirement
 from signing.statements.window_actual import Status
 from signing.verify import Outcome, verify
 from tests.headend.discom import LATER, METER, SUBJECT, attestor, exported, log_rules, stated, trust
@@ -117,3 +118,27 @@ def test_a_register_far_from_the_window_still_bounds_its_context(headend: Headen
     assert signed.statement.status is Status.FINAL
     assert len([e for e in Bundle.parse(exported(headend, signed.digest)).batches if e.opening is not None]) == 10
     assert verify(exported(headend, signed.digest), trust(headend), judge).outcome is Outcome.VALID
+
+
+def test_p19_a_backlog_with_a_damaged_signature_is_proved_by_its_successor(headend: Headend, premises: Gateway) -> None:
+    damaged, after = stated(premises, 10, HOUR), stated(premises, 11, HOUR)
+    headend.take_in(damaged.with_signature(bytes(64)), after)
+    (signed,) = attestor(headend).attest([SUBJECT], at_utc=LATER)
+    assert signed.statement.status is Status.PROVISIONAL
+    assert verify(exported(headend, signed.digest), trust(headend), judge).outcome is Outcome.VALID
+
+
+def test_p11_a_window_across_a_rotation_has_two_chains_and_no_hole(headend: Headend, premises: Gateway) -> None:
+    headend.take_in(stated(premises, 9, HOUR), stated(premises, 10, HOUR))
+    last = premises.chains[METER][-1]
+    retirement = Retirement(meter=METER, kid=premises.kid, last=last.batch.sequence, digest=last.digest)
+    renewed = gateway(2, meters=(METER,), retires=(retirement,), old=premises.signer)
+    headend.enrol(renewed)
+    headend.take_in(stated(renewed, 11, HOUR), topic="sakshi/1/0/gw-2/up")
+    (signed,) = attestor(headend).attest([SUBJECT], at_utc=LATER)
+    assert signed.statement.status is Status.PROVISIONAL
+    assert len(signed.statement.parts[0].chains) == 2
+    assert verify(exported(headend, signed.digest), trust(headend), judge).outcome is Outcome.VALID
+    stray = stated(premises, 12, HOUR)
+    headend.take_in(stray)
+    assert stray.digest not in {digest for _, _, digest in headend.stored()}
