@@ -8,10 +8,12 @@ Source: docs/wire-format.md §5 (QoS 1, not retained); MQTT 3.1.1 §3, MQTT 5 §
 
 import asyncio
 import contextlib
+import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -48,6 +50,36 @@ class Purpose(Enum):
     """A session of its own that ends with the connection: it takes nothing from an agent that runs."""
 
 
+class _TlsContext(ssl.SSLContext):
+    """A context that remembers its socket: paho leaves it open when the handshake fails."""
+
+    _wrapped: ssl.SSLSocket | None = None
+
+    def wrap_socket(self, sock: socket.socket, *arguments: Any, **named: Any) -> ssl.SSLSocket:  # noqa: ANN401 - as it comes
+        """As `SSLContext.wrap_socket`."""
+        self._wrapped = super().wrap_socket(sock, *arguments, **named)
+        return self._wrapped
+
+    def close(self) -> None:
+        """Closes the socket, if it is still open."""
+        if self._wrapped is not None:
+            self._wrapped.close()
+
+
+def _tls_context(settings: BrokerSettings) -> _TlsContext:
+    """TLS 1.2 or later, the broker's name and authority checked.
+
+    Raises:
+        OSError: a file cannot be read or is not what it should be.
+    """
+    context = _TlsContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(settings.ca_file)
+    if settings.certificate is not None:
+        context.load_cert_chain(settings.certificate, settings.certificate_key)
+    return context
+
+
 class Link:
     """One connection of one gateway. `heard` is called on the event loop, with `LinkUp`, `Arrived` and at last one `LinkDown`."""
 
@@ -66,6 +98,7 @@ class Link:
         self._loop = asyncio.get_running_loop()
         self._ended = False
         self._is_up = False
+        self._tls: _TlsContext | None = None
         self._limit: asyncio.TimerHandle | None = None
         self._client = self._new_client(credentials)
 
@@ -92,10 +125,8 @@ class Link:
             self._limit.cancel()
         self._client.disconnect()
         await asyncio.to_thread(self._client.loop_stop)
-        with contextlib.suppress(OSError):
-            sock = self._client.socket()
-            if sock is not None:
-                sock.close()
+        if self._tls is not None:
+            self._tls.close()
 
     def _new_client(self, credentials: Credentials | None) -> Client:
         is_v5 = self._settings.protocol is Protocol.MQTT_5
@@ -110,7 +141,8 @@ class Link:
         if credentials is not None:
             client.username_pw_set(credentials.username, credentials.password)
         if self._settings.ca_file is not None:
-            client.tls_set(self._settings.ca_file, self._settings.certificate, self._settings.certificate_key)
+            self._tls = _tls_context(self._settings)
+            client.tls_set_context(self._tls)
         client.connect_timeout = CONNECT_LIMIT_S
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe

@@ -71,6 +71,47 @@ async def test_a_peer_that_hangs_up_is_a_broker_that_is_away() -> None:
         await one.close()
 
 
+async def answered_by(*answers: bytes) -> LinkUp | LinkDown | Arrived:
+    """What is heard of a broker that gives `answers`, one to each thing it is sent, and then nothing."""
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in answers:
+            await reader.read(4096)
+            writer.write(answer)
+        await reader.read(4096)
+        writer.close()
+
+    server = await asyncio.start_server(speak, "127.0.0.1", 0)
+    async with server:
+        ears = Ears()
+        one = link(settings(server.sockets[0].getsockname()[1]), ears)
+        await one.open()
+        event = await ears.next()
+        await one.close()
+    return event
+
+
+CONNACK, CONNACK_REFUSED = bytes.fromhex("20020000"), bytes.fromhex("20020005")
+SUBACK, SUBACK_REFUSED = bytes.fromhex("9003000101"), bytes.fromhex("9003000180")
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ((CONNACK_REFUSED,), "the broker refused the connection: Not authorized"),
+        ((CONNACK, SUBACK_REFUSED), "the broker refused the subscription to sakshi/1/0/gw1/down"),
+    ],
+)
+async def test_a_refused_connection_or_subscription_is_no_connection(answers: tuple[bytes, ...], words: str) -> None:
+    event = await answered_by(*answers)
+    assert isinstance(event, LinkDown)
+    assert words in event.reason
+
+
+async def test_a_connection_is_up_once_connection_and_subscription_are_granted() -> None:
+    assert await answered_by(CONNACK, SUBACK) == LinkUp()
+
+
 def test_the_password_is_not_shown() -> None:
     assert "hunter2" not in repr(Credentials(username="gw1", password="hunter2"))
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.steps import (
+    ROOTS_REMEMBERED,
     Action,
     Alarm,
     AlarmKind,
@@ -31,6 +32,7 @@ from edge_agent.steps import (
 from edge_agent.uplink import Pinned, Uplink
 from signing.backends.file import create_key
 from signing.keys import Algorithm
+from signing.log.merkle import EMPTY_ROOT
 from signing.log.note import SignatureKind, VerifierKey
 from signing.messages import DownKind, Receipts, SignedAnswer, Up, encode_down, parse_down, parse_up
 from signing.statements.answers import CommandKind, Disposition
@@ -215,6 +217,30 @@ def test_a_lost_connection_sends_again_what_was_in_flight(bench: Bench) -> None:
     bench.now += DELAYS.first_s
     (again,) = bench.up()
     assert again.identity() == first.identity()
+
+
+def test_an_answer_that_is_handled_after_the_connection_was_lost_sends_nothing(bench: Bench) -> None:
+    bench.put(*range(DELAYS.in_flight + 1))
+    first, *_ = bench.up()
+    answer = bench.discom.answer(first)
+    bench.feed(LinkDown("gone"))
+    assert bench.sent(Arrived(answer)) == []
+
+
+def test_what_is_in_flight_is_not_sent_again_because_it_is_offered_again(bench: Bench) -> None:
+    bench.put(0)
+    bench.up()
+    assert bench.uplink.handle(Offered(to_send(bench.outbox)), bench.now) == ()
+
+
+def test_what_is_remembered_of_the_log_is_bounded(gateway: Gateway, outbox: Outbox, discom: Discom) -> None:
+    bench = Bench(gateway, outbox, discom)
+    bench.uplink._roots = {size: bytes(32) for size in range(10, 10 + ROOTS_REMEMBERED - 1)} | {0: EMPTY_ROOT}
+    bench.put(0)
+    (up,) = bench.up()
+    bench.feed(Arrived(discom.answer(up)))
+    assert len(bench.uplink._roots) == ROOTS_REMEMBERED
+    assert 0 in bench.uplink._roots
 
 
 def test_p5_after_a_restart_the_same_bytes_are_sent(bench: Bench) -> None:

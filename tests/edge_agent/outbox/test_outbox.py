@@ -151,6 +151,27 @@ def test_a_receipt_frees_its_batch_and_stays(gateway: Gateway, outbox: Outbox, d
     assert outbox.report.backlog().receipted == 1
 
 
+def test_the_first_receipt_and_its_time_stay(gateway: Gateway, outbox: Outbox, discom: Discom) -> None:
+    sealed = put(gateway, outbox, 0)
+    first = settle_of(discom, sealed.signed.digest)
+    outbox.settle(first, NOW)
+    discom.log.admit(b"another" + bytes(25))
+    outbox.settle(settle_of(discom, sealed.signed.digest), NOW + 10)
+    assert outbox._database.one("SELECT size FROM receipt") == (1,)
+    assert outbox.prune(NOW + KEEP_OPENINGS_S + 1) == 1
+
+
+def test_a_refusal_of_what_a_command_asked_for_again_ends_the_sending(
+    gateway: Gateway, outbox: Outbox, discom: Discom
+) -> None:
+    sealed = put(gateway, outbox, 0)
+    outbox.settle(settle_of(discom, sealed.signed.digest), NOW)
+    outbox.obey(resend(1, outbox.kid, 0, 0))
+    outbox.park(Park(digest=sealed.signed.digest, refusal=refusal_of(sealed)))
+    assert to_send(outbox) == []
+    assert outbox.report.backlog().receipted == 1
+
+
 def test_a_receipt_for_somebody_elses_batch_is_nothing(outbox: Outbox, discom: Discom) -> None:
     assert outbox.settle(settle_of(discom, bytes(32)), NOW) == 0
 
