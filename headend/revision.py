@@ -6,13 +6,12 @@ Source: EVIDENCE §4; VEE §C; docs/wire-format.md §4.5.
 
 from dataclasses import dataclass, replace
 
+from headend.vee.validate import standing
 from headend.windows import bounded, evidence, judge
 from signing import fields
-from signing.chain import Chain
 from signing.envelope import Signed
 from signing.errors import DecodeError
 from signing.evidence import Judgement, WindowCase
-from signing.statements.meter_record import Speaker
 from signing.statements.window_actual import MAX_PARTS, Cause, Status, Totals, WindowActual
 from signing.statements.window_part import Part, parse_part, part_item
 
@@ -143,12 +142,8 @@ def _is_readable(part: Part) -> bool:
 def _is_forked(case: WindowCase) -> bool:
     """Whether any chain that the case rests on has a fork that no record has resolved."""
     return any(
-        _suspect(part.record.speaker(chain.kid), chain) for part in map(bounded, case.parts) for chain in part.chains
+        standing(chain, part.records, part.span).suspect for part in map(bounded, case.parts) for chain in part.chains
     )
-
-
-def _suspect(speaker: Speaker | None, chain: Chain) -> bool:
-    return bool(chain.standing(None if speaker is None else speaker.good)[1])
 
 
 def _says(actual: WindowActual) -> tuple[object, ...]:

@@ -107,6 +107,21 @@ def test_a_reach_that_does_not_follow_is_a_fork_of_what_comes_after() -> None:
     assert judgement.parts[0].counts.suspect == 4
 
 
+def test_a_chain_that_does_not_begin_at_its_keys_enrolment_is_suspect() -> None:
+    gateway = Gateway()
+    gateway.state("10:00", readings(HOUR), previous=b"x" * 32)
+    gateway.state("11:00", readings(HOUR))
+    judgement = judge(premises(gateway).case())
+    assert judgement.parts[0].counts.suspect == 8
+    assert judgement.reason is not None
+    assert judgement.reason.endswith("at sequence 0")
+    known = premises(gateway, enrolment=b"x" * 32)
+    assert judge(known.case()).status is Status.PROVISIONAL
+    # The newest record that names the key says what its enrolment was.
+    gone = Premises(gateways=known.gateways, records=(*known.records, record([], number=1)))
+    assert judge(gone.case()).status is Status.PROVISIONAL
+
+
 def test_registers_of_a_suspect_branch_balance_nothing() -> None:
     home, _, _ = forked()
     (part,) = validated(home.case())
@@ -155,3 +170,11 @@ def test_validation_covers_the_whole_context_and_findings_of_nothing_else() -> N
     assert [interval.block.start_utc for interval in validation.intervals] == list(range(at("09:00"), at("12:00"), 900))
     assert {finding.rule for finding in validation.findings} == {"V23"}
     assert validation.balanced
+
+
+def test_a_context_is_balanced_when_every_channel_is() -> None:
+    gateway = Gateway()
+    gateway.state("10:00", readings((100,) * 8), registers=[register("10:00", 0), register("12:00", 900)])
+    (part,) = validated(premises(gateway).case())
+    assert [finding.verdict.name for finding in part.validation.findings] == ["SUSPECT", "VALID"]
+    assert not part.validation.balanced
