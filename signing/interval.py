@@ -137,7 +137,4 @@ def parse_instant(text: str, path: str) -> int:
         raise DecodeError(f"expected an offset (Z or +05:30) after the time, got {text!r} in '{path}'")
     if moment.microsecond:
         raise DecodeError(f"expected a whole second, got {text!r} in '{path}'")
-    try:
-        return instant(int(moment.timestamp()), path)
-    except OverflowError as error:
-        raise DecodeError(f"expected a time after 1970, got {text!r} in '{path}'") from error
+    return instant(int(moment.timestamp()), path)

@@ -26,6 +26,7 @@ from signing.bundle import Kind
 from signing.claims import Claims, read_claims
 from signing.errors import DecodeError, VerificationError
 from signing.evidence import Judge
+from signing.statements.rule_set import RuleSet
 from signing.statements.window_actual import WindowActual
 from signing.trust import TrustRoot
 from signing.verify_batches import History, history, require_vouched
@@ -113,14 +114,14 @@ def _recomputed(claims: Claims, anchor: Anchor, judge: Judge) -> Outcome:
     actual = claims.actuals[0].statement
     assert claims.rule_set is not None
     # (0), (3), (4): rule set and records, then the batches that the records let speak.
-    rule_set = anchor.stated(claims.rule_set, type(claims.rule_set.statement), "the rule set").statement
+    rule_set = anchor.stated(claims.rule_set, RuleSet, "the rule set").statement
     parts = rests(claims, verified_histories(claims, anchor))
     # (5): what the window rests on is all there, and nothing else.
     require_openings(claims.batches)
     require_chains(parts)
     require_opened(parts)
     require_evidence(actual, parts)  # (6)
-    require_order(claims)  # (7)
+    require_order(claims, claims.rule_set)  # (7)
     erased = any(row.is_erased for row in claims.batches)
     if not erased:
         require_judgement(actual, rule_set, parts, judge)  # (8)

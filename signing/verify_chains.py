@@ -148,11 +148,10 @@ def _require_gaps(chain: Chain, state: ChainState, rest: Rest, name: str) -> Non
     shown = [chain.gaps(base) for base in bases]
     if state.gaps in shown:
         return
-    for one, other in zip_longest(shown[0], state.gaps):
-        if one != other:
-            sequence, is_stated = _first_difference(one, other)
-            what = "is stated as a gap, and is none" if is_stated else "is left out, and no gap is stated there"
-            raise VerificationError(5, f"{name}: sequence {sequence} {what}")
+    differing = next((one, other) for one, other in zip_longest(shown[0], state.gaps) if one != other)
+    sequence, is_stated = _first_difference(*differing)
+    what = "is stated as a gap, and is none" if is_stated else "is left out, and no gap is stated there"
+    raise VerificationError(5, f"{name}: sequence {sequence} {what}")
 
 
 def _first_difference(shown: Range | None, stated: Range | None) -> tuple[int, bool]:

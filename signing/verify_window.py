@@ -25,18 +25,16 @@ _JUDGED: dict[Status, frozenset[Status]] = {
 """What the rules must have made of a window for each status. A figure may be held back whatever they made of it."""
 
 
-def require_order(claims: Claims) -> None:
+def require_order(claims: Claims, rule_set: Claimed[RuleSet]) -> None:
     """Check (7): the actual stands in the log after everything that it rests on, and each revision after the one before.
 
     Raises:
         VerificationError: (7).
     """
     newest = claims.actuals[0]
-    before: list[tuple[str, int]] = []
-    if claims.rule_set is not None:
-        if claims.rule_set.envelope.digest != newest.statement.rule_set:
-            raise VerificationError(7, "the rule set is not the one that the actual names")
-        before.append(("the rule set", claims.rule_set.at.index))
+    if rule_set.envelope.digest != newest.statement.rule_set:
+        raise VerificationError(7, "the rule set is not the one that the actual names")
+    before = [("the rule set", rule_set.at.index)]
     before += [
         (f"record {entry.statement.number} of meter {meter}", entry.at.index)
         for meter, entries in claims.records.items()

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from signing.backends.file import FileSigner
 from signing.errors import DecodeError
-from signing.keys import Algorithm, from_cryptography, key_from_item, key_item, parse_cose_key
+from signing.keys import Algorithm, ed25519_bytes, from_cryptography, key_from_item, key_item, parse_cose_key
 from tests.vectors.world import EdKey, Key, dumps
 
 
@@ -86,3 +86,9 @@ def test_nothing_shows_a_private_key() -> None:
     shown = repr(signer) + repr(signer.public_key)
     assert signer.public_key.kid.hex() in repr(signer)
     assert "EllipticCurve" not in shown
+
+
+def test_the_raw_bytes_of_an_ed25519_key_are_those_of_notes() -> None:
+    assert ed25519_bytes(parse_cose_key(dumps(EdKey(1).cose))) == EdKey(1).public
+    with pytest.raises(DecodeError, match="expected an Ed25519 key, got one for ES256"):
+        ed25519_bytes(parse_cose_key(dumps(Key(1).cose)))

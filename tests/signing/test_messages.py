@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from signing import messages
 from signing.errors import DecodeError
 from signing.messages import DownKind, Receipts, SignedAnswer, encode_down, parse_down, parse_up
 from tests.vectors import scenes
@@ -99,3 +100,18 @@ def test_a_down_message_holds_a_signed_answer(kind: DownKind) -> None:
 def test_a_down_message_of_another_form_is_refused(item: Any, message: str) -> None:
     with pytest.raises(DecodeError, match=message):
         parse_down(dumps(item))
+
+
+@pytest.mark.parametrize("index", [0, 23, 24, 255, 256, 65_535, 65_536, 2**32 - 1, 2**32, 2**63 - 1])
+@pytest.mark.parametrize("count", [1, 23, 24, 300])
+def test_p3_receipts_joined_as_bytes_are_the_canonical_message(index: int, count: int) -> None:
+    entry = [bytes(32), index, [bytes(32)] * (count % 64)]
+    item = [1, 0, b"checkpoint", index, [bytes(32)], [entry] * count]
+    head = messages.receipts_head(b"checkpoint", index, [bytes(32)])
+    rows = [messages.receipt(bytes(32), index, [bytes(32)] * (count % 64))] * count
+    assert messages.receipts(head, rows) == dumps(item)
+
+
+def test_a_receipt_has_an_index_that_the_wire_can_carry() -> None:
+    with pytest.raises(ValueError, match="below 2\\^64"):
+        messages.receipt(bytes(32), 2**64, [])

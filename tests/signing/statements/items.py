@@ -47,6 +47,7 @@ RULES: list[Any] = ["vee", 1, [["V04", 1, {}], ["V23", 2, {"digit_wh": 10, "tole
 PART = part(SCENE.records[0], 0, [(D, SCENE.batches[0], [[1, 2], [5, 5]]), (b"\x01" * 32, None, [])])
 PART[7] = [[1, 2, 3], None, "LINEAR"]
 ACTUAL = statement_of([PART], SCENE.rules[0], [], stated=[["V32", 1, TEN, 3]], window=[TEN, NOON])
+PLAIN = statement_of([[*PART[:7], None, None]], SCENE.rules[0], [])
 REVISED = statement_of([PART], SCENE.rules[0], [], revision=1, supersedes=D, delta=[-5, None], cause=1)
 HELD = statement_of([], SCENE.rules[0], [], status=3, reason="missing", totals=None)
 REFUSAL: list[Any] = [D, D, D, 3, "unknown key", 0, 12]

@@ -1,5 +1,6 @@
 """What records, rule sets and actuals answer."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -88,3 +89,8 @@ def test_an_enrolment_by_another_key_or_of_another_form_is_refused() -> None:
         with pytest.raises(DecodeError, match="enrolment"):
             open_enrolment(dumps(item))
     assert EnrolRequest.CONTENT_TYPE.endswith("enrol-request+cbor;v=1")
+
+
+def test_a_record_without_a_fact_cannot_be() -> None:
+    with pytest.raises(DecodeError, match="at least one fact"):
+        replace(record(), facts=())

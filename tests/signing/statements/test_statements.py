@@ -25,6 +25,7 @@ GOOD: list[tuple[type[Statement], Any]] = [
     (MeterRecord, spoiled(items.RECORD, (5, 0), [Key(2).cose, "gw", D, 0, 1, [3, D], [2, D]])),
     (RuleSet, items.RULES),
     (WindowActual, items.ACTUAL),
+    (WindowActual, items.PLAIN),
     (WindowActual, items.REVISED),
     (WindowActual, items.HELD),
     (Refusal, items.REFUSAL),
