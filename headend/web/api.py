@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any, TypeAlias
 
 from fastapi import FastAPI, Query, Request
 from starlette.responses import JSONResponse, Response
@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from headend.views import ActualView, BundleKind
 from headend.web import answers, conditional
 from headend.web.claims import signed_claims
-from headend.web.desk import AtDesk, Desk
+from headend.web.desk import AtDesk, Desk, disclosed
 from headend.web.parameters import (
     DEFAULT_LIMIT,
     AfterMeter,
@@ -32,6 +32,8 @@ from signing.statements.window_actual import Status
 COSE = "application/cose"
 JSON = "application/json"
 BUNDLE = "application/vnd.sakshi.bundle+cbor;v=1"
+_Described: TypeAlias = dict[int | str, dict[str, Any]]
+_BYTES = {"type": "string", "format": "binary"}
 _NO_ACTUAL = "take the evidence digest from a posting's clientReference or from /v1/windows"
 
 
@@ -48,17 +50,19 @@ class StatusName(StrEnum):
 
 def add_routes(app: FastAPI) -> None:
     """The routes of this module."""
-    refusals: dict[int | str, dict[str, object]] = {code: {"model": Problem} for code in (401, 403, 404, 422, 503)}
+    refusals: _Described = {code: {"model": Problem} for code in (401, 403, 404, 422, 503)}
     for path, handler in (
         ("/v1/meters", meters),
         ("/v1/meters/{meter}", meter),
         ("/v1/windows", windows),
         ("/v1/actuals", actuals),
-        ("/v1/actuals/{digest}", actual),
-        ("/v1/evidence/{digest}", evidence),
         ("/v1/batches/{index}", batch),
     ):
         app.add_api_route(path, handler, methods=["GET"], responses=refusals)
+    cose: _Described = {**refusals, 200: {"model": answers.Actual, "content": {COSE: {"schema": _BYTES}}}}
+    app.add_api_route("/v1/actuals/{digest}", actual, methods=["GET"], responses=cose)
+    bundles: _Described = {**refusals, 200: {"content": {BUNDLE: {"schema": _BYTES}}}}
+    app.add_api_route("/v1/evidence/{digest}", evidence, methods=["GET"], responses=bundles, response_class=Response)
 
 
 def meters(desk: AtDesk, after: AfterMeter = None, limit: Limit = DEFAULT_LIMIT) -> answers.Page[answers.Meter]:
@@ -124,16 +128,23 @@ def evidence(request: Request, desk: AtDesk, digest: DigestPath, kind: BundleKin
         raise not_found(f"there is no actual {digest}", _NO_ACTUAL)
     # A later checkpoint anchors the same evidence in other bytes.
     tag = f'"{digest}-{kind.value}-{view.tree_size}"'
-    return conditional.answer(request, tag=tag, vary=None, build=lambda: Response(view.content, media_type=BUNDLE))
+
+    def build() -> Response:
+        if kind is BundleKind.WINDOW:
+            disclosed(request, f"window bundle {digest}")
+        return Response(view.content, media_type=BUNDLE)
+
+    return conditional.answer(request, tag=tag, vary=None, build=build)
 
 
-def batch(desk: AtDesk, index: IndexPath) -> answers.Batch:
+def batch(request: Request, desk: AtDesk, index: IndexPath) -> answers.Batch:
     """An admitted batch: its signed bytes, its opening, and its inclusion path."""
     view = desk.reads.batch(index)
     if view is None:
         raise not_found(
             f"log index {index} holds no batch", "take the index from a meter's chains or a window's blocks"
         )
+    disclosed(request, f"batch {index}")
     return answers.batch(view)
 
 

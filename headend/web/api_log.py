@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from headend.web.desk import AtDesk
-from headend.web.problems import ApiError, not_found, problem
+from headend.web.problems import ApiError, Problem, not_found, problem
 from signing.errors import DecodeError
 from signing.log.tiles import parse_path
 
@@ -19,9 +19,13 @@ _MAX_PATH_LENGTH = 64
 
 def add_routes(app: FastAPI) -> None:
     """The routes of this module."""
-    app.add_api_route("/v1/log/checkpoint", checkpoint, methods=["GET"])
-    app.add_api_route("/v1/log/tile/{path:path}", tile, methods=["GET"])
-    app.add_api_route("/v1/trust", trust, methods=["GET"])
+    for path, handler, kind in (
+        ("/v1/log/checkpoint", checkpoint, "text/plain"),
+        ("/v1/log/tile/{path:path}", tile, "application/octet-stream"),
+        ("/v1/trust", trust, "application/toml"),
+    ):
+        described: dict[int | str, dict[str, object]] = {200: {"content": {kind: {}}}, 404: {"model": Problem}}
+        app.add_api_route(path, handler, methods=["GET"], responses=described, response_class=Response)
 
 
 def checkpoint(desk: AtDesk) -> Response:

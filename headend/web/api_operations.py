@@ -7,7 +7,7 @@ from fastapi import FastAPI, Query
 from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import CollectorRegistry
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from headend.posting import PostingState
 from headend.web import answers
@@ -28,7 +28,7 @@ def add_routes(app: FastAPI) -> None:
     app.add_api_route("/v1/intake", intake, methods=["GET"])
     app.add_api_route("/v1/refusals", refusals, methods=["GET"])
     app.add_api_route("/v1/health", health, methods=["GET"], response_model=answers.Health)
-    app.add_api_route("/metrics", metrics, methods=["GET"])
+    app.add_api_route("/metrics", metrics, methods=["GET"], response_class=PlainTextResponse)
 
 
 def postings(

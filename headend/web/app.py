@@ -2,15 +2,34 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 from fastapi import FastAPI
 
 from headend.tokens import Tokens
 from headend.views import Reads
 from headend.web import api, api_log, api_operations, console, problems
+from headend.web.access import ACCESS, Access, Needs
 from headend.web.desk import Component, Desk
 from headend.web.guard import Guard
 from signing.keys import Signer
+
+_BEARER = "bearer"
+
+
+class HeadendApp(FastAPI):
+    """FastAPI whose description says who may use which route, from the table that decides it."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The description, made once."""
+        if self.openapi_schema is None:
+            described = super().openapi()
+            schemes = described.setdefault("components", {}).setdefault("securitySchemes", {})
+            schemes[_BEARER] = {"type": "http", "scheme": "bearer", "description": "a token of `sakshi-headend token`"}
+            for path, operations in described["paths"].items():
+                for method, operation in operations.items():
+                    _describe(operation, _template_access(method, path))
+        return cast("dict[str, Any]", self.openapi_schema)
 
 
 def create_app(
@@ -27,7 +46,7 @@ def create_app(
 
     `signer` is the statement key. `now` gives UTC seconds. `components` is asked at every health check and scrape, from any thread.
     """
-    app = FastAPI(
+    app = HeadendApp(
         title=f"Sakshi head-end of {discom}",
         version="1",
         description="Attested actuals, their evidence and the transparency log. Every route but the log's needs a token.",
@@ -50,3 +69,23 @@ def create_app(
     problems.add_handlers(app, console.denied)
     app.add_middleware(Guard, routes=app.routes, tokens=tokens, now=now, denial=console.denied)
     return app
+
+
+def _template_access(method: str, path: str) -> Access | None:
+    """What the table says of a path as OpenAPI writes it: without converters."""
+    return next(
+        (
+            access
+            for (verb, known), access in ACCESS.items()
+            if (verb, known.replace(":path}", "}")) == (method.upper(), path)
+        ),
+        None,
+    )
+
+
+def _describe(operation: dict[str, Any], access: Access | None) -> None:
+    if isinstance(access, Needs):
+        operation["security"] = [{_BEARER: []}]
+        operation["description"] = f"{operation.get('description', '')}\n\nScope: {access.words}."
+    else:
+        operation["security"] = []

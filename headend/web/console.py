@@ -12,7 +12,7 @@ from headend.vee.rule import RuleSetError
 from headend.views import ActualView, BatchView, BundleKind, PartBlocks
 from headend.web import attention, console_login
 from headend.web.api import BUNDLE, COSE, StatusName
-from headend.web.desk import AtDesk, Desk
+from headend.web.desk import AtDesk, Desk, disclosed
 from headend.web.guard import CONSOLE, denied_json
 from headend.web.parameters import AfterMeter, AfterRow, DigestPath, IndexPath, MeterPath
 from headend.web.problems import ApiError, Problem, not_found
@@ -131,6 +131,7 @@ def blocks(request: Request, desk: AtDesk, digest: DigestPath) -> Response:
         parts = desk.reads.blocks(view.digest)
     except RuleSetError as error:
         unjudged = str(error)
+    disclosed(request, f"blocks of window {digest}")
     context = {"view": view, "actual": view.statement, "parts": parts, "unjudged": unjudged}
     return shown(request, "blocks.html", context)
 
@@ -141,17 +142,20 @@ def statement(desk: AtDesk, digest: DigestPath) -> Response:
     return _download(view.sign1, f"actual-{digest[:16]}.cose", COSE)
 
 
-def bundle(desk: AtDesk, digest: DigestPath) -> Response:
+def bundle(request: Request, desk: AtDesk, digest: DigestPath) -> Response:
     """The evidence bundle, to verify elsewhere."""
     view = desk.reads.bundle(bytes.fromhex(digest), BundleKind.WINDOW)
     if view is None:
         raise _no_actual(digest)
+    disclosed(request, f"window bundle {digest}")
     return _download(view.content, f"window-{digest[:16]}.sakshi", BUNDLE)
 
 
 def batch(request: Request, desk: AtDesk, index: IndexPath) -> Response:
     """One batch: header, readings, registers, envelope, and the proof that it is in the log."""
-    return shown(request, "batch.html", {"view": _batch(desk, index)})
+    view = _batch(desk, index)
+    disclosed(request, f"batch {index}")
+    return shown(request, "batch.html", {"view": view})
 
 
 def envelope(desk: AtDesk, index: IndexPath) -> Response:
@@ -159,11 +163,12 @@ def envelope(desk: AtDesk, index: IndexPath) -> Response:
     return _download(_batch(desk, index).batch.sign1, f"batch-{index}.cose", COSE)
 
 
-def opening(desk: AtDesk, index: IndexPath) -> Response:
+def opening(request: Request, desk: AtDesk, index: IndexPath) -> Response:
     """The opening as it came."""
     view = _batch(desk, index)
     if view.opening is None:
         raise not_found(f"the opening of batch {index} was erased", "its header and its place in the log remain")
+    disclosed(request, f"opening of batch {index}")
     return _download(view.opening, f"opening-{index}.cbor", "application/cbor")
 
 

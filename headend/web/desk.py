@@ -1,5 +1,6 @@
 """What the routes work with: one value, made by the factory and handed to every request."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +8,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from headend.tokens import Tokens
+from headend.tokens import Token, Tokens
 from headend.views import Reads
 from signing.keys import Signer
+
+_LOG = logging.getLogger("sakshi.headend.web")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,15 @@ def of(request: Request) -> Desk:
     desk = request.app.state.desk
     assert isinstance(desk, Desk)
     return desk
+
+
+def disclosed(request: Request, what: str) -> None:
+    """Logs that a household's blocks were given to the holder of a token: `what` names digest or index, never contents.
+
+    Source: EVIDENCE §5, "each logged".
+    """
+    token = getattr(request.state, "token", None)
+    _LOG.info("disclosed %s to %s", what, token.name if isinstance(token, Token) else "nobody")
 
 
 AtDesk = Annotated[Desk, Depends(of)]

@@ -34,6 +34,7 @@ _SECURITY_HEADERS = (
         b"default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ),
 )
+_NO_STORE = ((b"cache-control", b"no-store"),)
 
 
 class Guard:
@@ -111,7 +112,10 @@ class Guard:
 def _with_security_headers(send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], *_SECURITY_HEADERS]}
+            given = message["headers"]
+            # Most answers are about somebody's home: what does not say otherwise is kept by nobody.
+            kept = () if any(name.lower() == b"cache-control" for name, _ in given) else _NO_STORE
+            message = {**message, "headers": [*given, *kept, *_SECURITY_HEADERS]}
         await send(message)
 
     return sending

@@ -19,6 +19,10 @@ from signing.keys import PublicKey
 from signing.statements.window_actual import Status, WindowActual
 
 _SELECT = "SELECT leaf, sign1, logged_utc, is_newest FROM actuals JOIN statements USING (leaf) "
+_BEGINNING = (
+    "WHERE leaf IN (SELECT leaf FROM actuals WHERE is_newest = 1 AND start_utc >= ? AND start_utc < ? AND leaf < ? "
+    "AND status IN ({}) ORDER BY leaf DESC LIMIT ?)"
+)
 
 
 def newest(
@@ -32,9 +36,9 @@ def newest(
     """The newest actuals that stand before leaf `below`, latest logged first: of some statuses, of windows that begin in `span`."""
     if span is not None:
         wanted = sorted(int(status) for status in (Status if statuses is None else statuses))
+        # The page is found among small rows first; the statements of all others are never touched.
         rows = connection.execute(
-            _SELECT + "WHERE is_newest = 1 AND start_utc >= ? AND start_utc < ? AND leaf < ? "
-            f"AND status IN ({', '.join('?' for _ in wanted)}) ORDER BY leaf DESC LIMIT ?",
+            _SELECT + _BEGINNING.format(", ".join("?" for _ in wanted)),
             (span.start_utc, span.end_utc, below, *wanted, limit),
         ).fetchall()
     elif statuses is None:

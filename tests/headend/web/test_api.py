@@ -252,6 +252,10 @@ async def test_nothing_beyond_the_published_checkpoint_is_shown(story: Story) ->
     async with served.client(served.token(*Scope), app) as client:
         assert (await client.get(f"/v1/batches/{batch}")).status_code == 404
         assert (await client.get("/v1/log/checkpoint")).content == before
+        size = open_checkpoint(before, served.headend.key.verifier).checkpoint.size
+        for kind in ("0", "entries"):
+            assert (await client.get(f"/v1/log/tile/{kind}/000.p/{size}")).status_code == 200
+            assert (await client.get(f"/v1/log/tile/{kind}/000.p/{size + 1}")).status_code == 404
         assert (await client.get(f"/v1/actuals/{revised.digest.hex()}")).status_code == 404
         assert (await client.get(f"/v1/evidence/{revised.digest.hex()}")).status_code == 404
         for params in ({}, {"status": "PROVISIONAL"}, PENDING_SPAN):
@@ -384,6 +388,52 @@ async def test_openapi_describes_every_json_route(served: Served) -> None:
     assert {"/v1/meters", "/v1/actuals/{digest}", "/v1/postings", "/v1/health"} <= set(described["paths"])
     assert not any(path.startswith("/console") for path in described["paths"])
     assert "Problem" in described["components"]["schemas"]
+    assert described["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    evidence = described["paths"]["/v1/evidence/{digest}"]["get"]
+    assert evidence["security"] == [{"bearer": []}]
+    assert evidence["description"].endswith("Scope: read:evidence.")
+    assert described["paths"]["/v1/log/tile/{path}"]["get"]["security"] == []
+    assert list(evidence["responses"]["200"]["content"]) == ["application/vnd.sakshi.bundle+cbor;v=1"]
+    assert set(described["paths"]["/v1/actuals/{digest}"]["get"]["responses"]["200"]["content"]) == {
+        "application/json",
+        "application/cose",
+    }
+
+
+async def test_every_disclosure_of_blocks_is_logged_by_holder_and_what_is_no_disclosure_is_not(
+    story: Story, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="sakshi.headend.web")
+    served = story.served
+    digest, index = story.second.digest.hex(), served.index(story.batches[0].digest)
+    async with served.client(served.token(*Scope, name="court")) as client:
+        for path in ("/v1/windows", f"/v1/actuals/{digest}", f"/v1/evidence/{digest}?kind=actual", "/console/"):
+            assert (await client.get(path)).status_code == 200
+        assert not caplog.messages
+        tag = (await client.get(f"/v1/evidence/{digest}")).headers["etag"]
+        assert (await client.get(f"/v1/evidence/{digest}", headers={"If-None-Match": tag})).status_code == 304
+        await client.get(f"/v1/batches/{index}")
+        await client.get(f"/console/windows/{digest}/blocks")
+        await client.get(f"/console/windows/{digest}/bundle")
+        await client.get(f"/console/batches/{index}")
+        await client.get(f"/console/batches/{index}/opening")
+    assert caplog.messages == [
+        f"disclosed window bundle {digest} to court",
+        f"disclosed batch {index} to court",
+        f"disclosed blocks of window {digest} to court",
+        f"disclosed window bundle {digest} to court",
+        f"disclosed batch {index} to court",
+        f"disclosed opening of batch {index} to court",
+    ]
+
+
+async def test_an_answer_that_does_not_say_otherwise_is_kept_by_nobody(story: Story) -> None:
+    served = story.served
+    async with served.client(served.token(*Scope)) as client:
+        for path in ("/v1/meters", "/v1/windows", "/v1/intake", "/metrics", "/openapi.json"):
+            assert (await client.get(path)).headers.get_list("cache-control") == ["no-store"], path
+        actual = await client.get(f"/v1/actuals/{story.second.digest.hex()}")
+        assert actual.headers.get_list("cache-control") == ["private, no-cache"]
 
 
 async def test_postings_are_listed_latest_first_by_state_and_in_pages(story: Story) -> None:

@@ -1,6 +1,7 @@
 """The served log is the one that C2SP's own readers rebuild, tile by tile, and nothing of it is mutable but the checkpoint."""
 
 import pytest
+from starlette.types import Message
 
 from headend.tokens import Scope
 from signing.log.checkpoint import open_checkpoint
@@ -102,6 +103,21 @@ async def test_a_path_that_is_no_tile_is_404_in_json_and_not_repeated(long_log: 
             assert answer.status_code == 404, path
             assert set(answer.json()) == {"code", "message", "remedy"}
             assert "passwd" not in answer.text
+
+
+async def test_dots_that_no_client_resolved_lead_nowhere(long_log: Served) -> None:
+    for path in ("/v1/log/tile/../../trust.toml", "/v1/log/tile//etc/passwd", "/v1/log/tile/0/../0/000"):
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b""}
+
+        async def send(message: Message, sent: list[Message] = sent) -> None:
+            sent.append(message)
+
+        scope: dict[str, object] = {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b""}
+        await long_log.app()(scope, receive, send)
+        assert sent[0]["status"] == 404, path
 
 
 async def test_the_checkpoint_is_the_published_file_and_not_cached_for_ever(story: Story) -> None:
