@@ -5,38 +5,34 @@ recorded, shown as a component that does not work, and tried again.
 """
 
 import logging
-import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
-
-import uvicorn
+from contextlib import AbstractContextManager, contextmanager, suppress
+from queue import Empty, SimpleQueue
 
 from headend.attest import Attestor
-from headend.config import BrokerSettings, Config, WebSettings
+from headend.config import Config
 from headend.errors import FatalError, UnavailableError
 from headend.founding import LOG, HeadendKeys, open_keys
 from headend.intake.report import IntakeReport
 from headend.intake.resend import GapChaser
 from headend.intake.worker import IntakeWorker
 from headend.logbook import Logbook
+from headend.peers import ledger_signer, mqtt_settings
 from headend.pipeline import Settlement, SettlementReport
 from headend.registry import Registry
+from headend.serving import Web, serving
 from headend.store.sqlite.batch_rows import SqliteBatches
 from headend.store.sqlite.database import Database, open_database
 from headend.store.sqlite.published_log import PublishedLog
 from headend.store.sqlite.read_pool import ReadPool
 from headend.store.sqlite.reads import StoredReads
 from headend.store.sqlite.tokens import StoredTokens
-from headend.transport.mqtt import MqttSettings, MqttTransport
+from headend.transport.mqtt import MqttTransport
 from headend.web.app import create_app
 from headend.web.desk import Component
-from ledger_client import key_file
 from ledger_client.http import open_ledger
-from ledger_client.signature import KeyId
 
 log = logging.getLogger("sakshi.headend")
 
@@ -44,9 +40,10 @@ _FETCH_S = 0.25
 _SETTLE_S = 1.0
 _RETRY_S = 1.0
 _ASK_S = 30
-_WEB_STOP_S = 5
+_WATCH_S = 1.0
 
-Step = Callable[[], None]
+Step = Callable[[], str | None]
+"""One step of a thread; gives what does not work, with the remedy, or none."""
 
 
 def now() -> int:
@@ -55,29 +52,32 @@ def now() -> int:
 
 
 class Service:
-    """One head-end of one discom."""
+    """One head-end of one discom. Runs once."""
 
     def __init__(self, config: Config) -> None:
         """Opens what cannot be missing.
 
         Raises:
-            KeyUnavailableError: a key cannot be opened, with the remedy.
-            FatalError: the log key is of another kind.
+            KeyUnavailableError, KeyFileError: a key cannot be opened, with the remedy.
+            FatalError: the log key is of another kind, or the broker's password cannot be read.
         """
         self._config = config
         self._keys: HeadendKeys = open_keys(config)
+        self._ledger_signer = ledger_signer(config)
+        self._mqtt = mqtt_settings(config)
+        # A simple queue may be put to while the same thread waits for it: a signal handler does just that.
+        self._ends: SimpleQueue[FatalError | None] = SimpleQueue()
         self._stop = threading.Event()
-        self._fatal: FatalError | None = None
         self._components: dict[str, Component] = {}
         self._touched: set[str] = set()
         self._changed = threading.Condition()
 
     def stop(self) -> None:
-        """Asks everything to end; safe to call from a signal handler."""
-        self._stop.set()
+        """Asks everything to end; safe to call from a signal handler and from any thread."""
+        self._ends.put(None)
 
     def run(self, listening: Callable[[str], None]) -> None:
-        """Runs until `stop`. `listening` is told the address of the web as HOST:PORT, once it answers.
+        """Runs until `stop`; every thread has ended when it returns. `listening` is told HOST:PORT of the web once it answers.
 
         Raises:
             FatalError: something that only a restart, or an operator, can answer.
@@ -87,20 +87,34 @@ class Service:
             threading.Thread(target=self._loop, args=("settlement", self._settlement), name="settlement"),
         ]
         # Opened once before anything starts: the schema is brought up to date, and a wrong log is fatal here.
-        with self._opened() as (database, _):
-            database.data_version()
-        with self._web(listening):
-            for thread in threads:
-                thread.start()
-            self._stop.wait()
-            for thread in threads:
-                thread.join()
-        if self._fatal is not None:
-            raise self._fatal
+        with self._opened():
+            pass
+        with self._web() as web:
+            listening(web.address)
+            try:
+                for thread in threads:
+                    thread.start()
+                fatal = self._ended(web)
+            finally:
+                self._stop.set()
+                with self._changed:
+                    self._changed.notify_all()
+                for thread in threads:
+                    if thread.ident is not None:
+                        thread.join()
+        if fatal is not None:
+            raise fatal
 
     def components(self) -> tuple[Component, ...]:
         """What works and what does not."""
         return tuple(self._components[name] for name in sorted(self._components))
+
+    def _ended(self, web: Web) -> FatalError | None:
+        """Waits for the end, and gives what was fatal, if anything was."""
+        while web.works():
+            with suppress(Empty):
+                return self._ends.get(timeout=_WATCH_S)
+        return FatalError("the web ended by itself: see the lines above in the log")
 
     def _loop(self, name: str, opened: Callable[[], AbstractContextManager[Step]]) -> None:
         """The supervising loop of one thread: opens what it needs, and steps until the end."""
@@ -108,24 +122,34 @@ class Service:
             try:
                 with opened() as step:
                     while not self._stop.is_set():
-                        step()
-                        self._note(name, None)
+                        trouble = step()
+                        self._note(name, trouble)
+                        if trouble is not None:
+                            self._stop.wait(_RETRY_S)
             except FatalError as error:
-                self._fatal = error
-                self._stop.set()
+                self._note(name, str(error))
+                self._ends.put(error)
+                return
             except UnavailableError as error:
                 self._note(name, str(error))
                 self._stop.wait(_RETRY_S)
             except Exception as error:
-                log.exception("%s failed and starts again", name)
-                self._note(name, f"failed ({type(error).__name__}) and starts again: see the log")
+                if self._note(name, f"failed ({type(error).__name__}) and starts again: see the log"):
+                    log.exception("%s failed", name)
                 self._stop.wait(_RETRY_S)
 
-    def _note(self, name: str, trouble: str | None) -> None:
+    def _note(self, name: str, trouble: str | None) -> bool:
+        """Notes how a component does; whether that is news. What is no news is not logged again."""
+        component = Component(name=name, works=trouble is None, note=trouble or "works")
         before = self._components.get(name)
-        if trouble is not None and (before is None or before.note != trouble):
+        if component == before:
+            return False
+        self._components[name] = component
+        if trouble is not None:
             log.warning("%s: %s", name, trouble)
-        self._components[name] = Component(name=name, works=trouble is None, note=trouble or "works")
+        elif before is not None:
+            log.info("%s works again", name)
+        return True
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[Database, Logbook]]:
@@ -137,7 +161,7 @@ class Service:
 
     @contextmanager
     def _intake(self) -> Iterator[Step]:
-        transport = MqttTransport(_mqtt(self._config))
+        transport = MqttTransport(self._mqtt)
         try:
             with self._opened() as (database, book):
                 registry = Registry(database)
@@ -147,21 +171,22 @@ class Service:
                 chaser = GapChaser(database=database, registry=registry, signer=signer, transport=transport)
                 asked = 0
 
-                def step() -> None:
+                def step() -> str | None:
                     nonlocal asked
-                    self._took_in(worker.step(now(), _FETCH_S))
-                    if now() - asked >= _ASK_S:
+                    report = worker.step(now(), _FETCH_S)
+                    is_ready = transport.ready()
+                    self._note("broker", None if is_ready else report.alarm or "not connected yet")
+                    self._took_in(report)
+                    if is_ready and now() - asked >= _ASK_S:
                         asked = now()
-                        again_after_s = self._config.windows.resend_after_s
-                        for command in chaser.ask(asked, again_after_s=again_after_s):
-                            log.info("asked %s for missing batches", command.statement.gateway)
+                        self._asked(chaser, asked)
+                    return report.alarm if is_ready else None
 
                 yield step
         finally:
             transport.close()
 
     def _took_in(self, report: IntakeReport) -> None:
-        self._note("broker", report.alarm)
         if not report.settled:
             return
         log.info(
@@ -178,12 +203,14 @@ class Service:
             self._touched |= meters | report.gaps_changed
             self._changed.notify()
 
+    def _asked(self, chaser: GapChaser, now_utc: int) -> None:
+        for command in chaser.ask(now_utc, again_after_s=self._config.windows.resend_after_s):
+            log.info("asked %s for missing batches of %s", command.statement.gateway, command.statement.meter)
+
     @contextmanager
     def _settlement(self) -> Iterator[Step]:
-        settings = self._config.ledger
-        place = Path(self._config.keys.beckn.removeprefix("file:"))
-        signer = key_file.load(place, KeyId(subscriber_id=settings.subscriber, unique_key_id=settings.key_id))
-        with self._opened() as (database, book), open_ledger(settings.url, signer=signer, now=now) as ledger:
+        url = self._config.ledger.url
+        with self._opened() as (database, book), open_ledger(url, signer=self._ledger_signer, now=now) as ledger:
             registry = Registry(database)
             attestor = Attestor(
                 database=database,
@@ -197,9 +224,7 @@ class Service:
             )
 
             def step() -> None:
-                with self._changed:
-                    self._changed.wait_for(lambda: bool(self._touched) or self._stop.is_set(), timeout=_SETTLE_S)
-                    touched, self._touched = self._touched, set()
+                touched = self._take_touched()
                 try:
                     self._settled(settlement.step(now(), touched))
                 except BaseException:
@@ -210,8 +235,17 @@ class Service:
 
             yield step
 
+    def _take_touched(self) -> set[str]:
+        """The meters with new evidence; waits a little for some."""
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self._touched) or self._stop.is_set(), timeout=_SETTLE_S)
+            touched, self._touched = self._touched, set()
+        return touched
+
     def _settled(self, report: SettlementReport) -> None:
-        self._note("ledger", "; ".join(report.alarms) or None)
+        self._note("ledger", report.ledger_trouble)
+        for alarm in report.alarms:
+            log.warning("%s", alarm)
         for signed in report.attested:
             actual = signed.statement
             log.info("attested %s revision %d: %s", actual.posted_as, actual.revision, actual.status.name)
@@ -221,7 +255,7 @@ class Service:
             )
 
     @contextmanager
-    def _web(self, listening: Callable[[str], None]) -> Iterator[None]:
+    def _web(self) -> Iterator[Web]:
         pool = ReadPool(self._config.database)
         try:
             published = PublishedLog(log=LOG, key=self._keys.log.verifier, folder=self._config.state)
@@ -234,65 +268,7 @@ class Service:
                 now=now,
                 components=self.components,
             )
-            settings = self._config.web
-            bound = _bound(settings)
-            server = uvicorn.Server(
-                uvicorn.Config(
-                    app,
-                    log_config=None,
-                    access_log=False,
-                    ssl_certfile=settings.certificate,
-                    ssl_keyfile=settings.certificate_key,
-                    timeout_graceful_shutdown=_WEB_STOP_S,
-                )
-            )
-            thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, name="web")
-            thread.start()
-            try:
-                while not server.started and thread.is_alive():
-                    time.sleep(0.01)
-                listening(f"{settings.host}:{bound.getsockname()[1]}")
-                yield
-            finally:
-                server.should_exit = True
-                thread.join()
-                bound.close()
+            with serving(app, self._config.web) as web:
+                yield web
         finally:
             pool.close()
-
-
-def _bound(settings: WebSettings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    bound = socket.socket(family)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((settings.host, settings.port))
-    except OSError as error:
-        bound.close()
-        raise FatalError(
-            f"cannot listen on {settings.host}:{settings.port} ({error.strerror}): choose another web.port"
-        ) from error
-    return bound
-
-
-def _mqtt(config: Config) -> MqttSettings:
-    broker = config.broker
-    return MqttSettings(
-        host=broker.host,
-        port=broker.port,
-        client_id=f"sakshi-headend-{config.domain}",
-        shards=broker.shards,
-        username=broker.username,
-        password=_password(broker),
-        tls=None if broker.ca_file is None else ssl.create_default_context(cafile=broker.ca_file),
-    )
-
-
-def _password(broker: BrokerSettings) -> str | None:
-    if broker.password is None:
-        return None
-    path = Path(broker.password.removeprefix("file:"))
-    try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n")
-    except OSError as error:
-        raise FatalError(f"cannot read the broker password file '{path}' ({error.strerror}): correct it") from error
