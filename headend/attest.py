@@ -147,11 +147,11 @@ class Attestor:
         if may_wait and previous is None and decision.judgement.status is Status.PENDING:
             return None
         actual = build(decision, None if previous is None else previous.signed, self._salts(), cause)
-        return None if actual is None else self._log(transaction, actual, _log(decision.case.parts), at_utc)
+        return None if actual is None else self._log(transaction, actual, _log_of(decision.case.parts), at_utc)
 
     def _decision(self, connection: sqlite3.Connection, subject: Subject) -> Decision:
         parts = self._parts(connection, subject)
-        log = _log(parts)
+        log = _log_of(parts)
         rules = actuals.newest_rule_set(connection, self._signer.public_key, log)
         if rules is None:
             raise FatalError(f"log {log} holds no rule set: run `sakshi-headend init`, which logs one")
@@ -199,7 +199,7 @@ class Attestor:
         return Ready(actual=stored.signed, index=stored.index, path=path, checkpoint=tip.checkpoint)
 
 
-def _log(parts: Sequence[PartCase]) -> int:
+def _log_of(parts: Sequence[PartCase]) -> int:
     """The log of a case: its meters', since only order within one log is a clock. 0 when no meter is known."""
     logs = {part.record.log for part in parts}
     if len(logs) > 1:

@@ -328,6 +328,6 @@ def test_salts_are_fresh_unless_they_are_given(headend: Headend, premises: Gatew
 def test_meters_of_one_point_in_two_logs_are_fatal() -> None:
     parts = [world.part([replace(world.record([]), log=log)], ()) for log in (1, 2)]
     with pytest.raises(FatalError, match=r"are in logs \[1, 2\]: enrol them in one log"):
-        attest._log(parts)
-    assert attest._log(parts[:1]) == 1
-    assert attest._log(()) == 0
+        attest._log_of(parts)
+    assert attest._log_of(parts[:1]) == 1
+    assert attest._log_of(()) == 0
