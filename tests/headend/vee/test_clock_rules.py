@@ -101,6 +101,14 @@ class TestClock:
         rows = tuple(reading(None, flags=4) if n == 4 else reading() for n in range(8))
         assert blocks(findings(one(rows), "V10")) == QUARTERS[3:6]
 
+    def test_a_flag_just_outside_the_context_reaches_no_block_inside(self) -> None:
+        # A bundle does not open such a batch: a verifier would not see the flag.
+        gateway = Gateway()
+        gateway.state("09:00", tuple(reading(flags=4) for _ in range(4)))
+        gateway.state("10:00", readings(EIGHT))
+        gateway.state("12:00", tuple(reading(flags=4) for _ in range(4)))
+        assert findings(premises(gateway), "V10") == ()
+
     def test_steps_are_seen_within_one_chain_only(self) -> None:
         first, second = Gateway(0), Gateway(1)
         first.state("10:00", readings((100,) * 4), clock_offset_ms=-95_000)
