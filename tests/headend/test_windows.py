@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from headend import windows
 from headend.readings import Quality
 from headend.windows import bounded, evidence, evidence_batches, judge, settling_spans, validated
 from signing.chain import AdmittedBatch
@@ -327,6 +328,22 @@ def test_a_reason_never_grows_beyond_a_label() -> None:
     assert longer is not None
     assert longer.endswith("; and more")
     assert len(longer) <= 128
+
+
+@pytest.mark.parametrize(
+    ("points", "reason"),
+    [
+        (["a"], "a"),
+        (["a", "b" * 125], "a; " + "b" * 125),
+        (["a", "b" * 126], "a; and more"),
+        (["a", "b" * 115, "c"], "a; " + "b" * 115 + "; c"),
+        (["a", "b" * 115, "c" * 9], "a; " + "b" * 115 + "; and more"),
+        (["a", "b" * 116, "c"], "a; and more"),
+    ],
+)
+def test_a_reason_says_as_many_points_as_a_label_holds(points: list[str], reason: str) -> None:
+    assert windows._without_totals(Status.PENDING, points, ()).reason == reason
+    assert len(reason) <= 128
 
 
 def test_every_interval_of_a_part_carries_its_findings() -> None:

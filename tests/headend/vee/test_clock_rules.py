@@ -4,7 +4,7 @@ import pytest
 
 from signing.statements.reading import Flag
 from signing.statements.window_actual import Verdict
-from tests.headend.vee.judged import QUARTERS, blocks, findings, one
+from tests.headend.vee.judged import EIGHT, QUARTERS, blocks, findings, one
 from tests.headend.vee.world import Gateway, Premises, at, premises, reading, readings
 
 
