@@ -9,19 +9,21 @@ from pathlib import Path
 import pytest
 
 from edge_agent import agent, enrol
-from edge_agent.agent import Agent, clock_reference, only_one, software_digest
+from edge_agent.agent import LEAST_PAUSE_S, Agent, clock_reference, only_one, software_digest
 from edge_agent.config import Config
 from edge_agent.outbox.errors import StateError
 from edge_agent.outbox.outbox import Outbox
+from edge_agent.poll import SampledMeter
 from edge_agent.readers.reader import Reader, SampledReader
-from signing.interval import ist_day_start
+from signing.interval import Interval, ist_day_start
 from signing.signer import open_signer
 from signing.statements.reading_batch import ClockSource
 from tests.edge_agent.discom import Discom
-from tests.edge_agent.gateway import to_send
-from tests.edge_agent.meters import MemoryBench
+from tests.edge_agent.gateway import MIDNIGHT, to_send
+from tests.edge_agent.meters import MemoryBench, SampledBench
 from tests.edge_agent.settings import config, text
 
+TEN = MIDNIGHT + 10 * 3600
 SECOND = '[[meter]]\nid = "M2"\nserial = "SERIAL1"\nurl = "dlms+tcp://127.0.0.1:4060?client=16"\nbackfill_days = 1'
 
 
@@ -120,6 +122,32 @@ async def test_no_error_of_one_meter_delays_anothers(
         await enough.during(running)
     assert {entry.meter for entry in outbox.report.unanswered()} == {"M2"}
     assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+async def test_a_meter_without_memory_is_sampled_at_its_boundaries_whatever_goes_wrong(
+    settings: Config, outbox: Outbox, enough: Enough
+) -> None:
+    now = [float(TEN - 5)]
+    bench = SampledBench(serial="SERIAL1")
+
+    async def look(at: float, import_wh: int) -> float:
+        now[0], bench.now_ms, bench.import_wh = at, int(at * 1000), import_wh
+        return await running._sample(sampled, settings.meters[0], bench)
+
+    running = Agent(settings, outbox, open_signer(settings.key), lambda _: bench, lambda: now[0])
+    sampled = SampledMeter(running._site, settings.meters[0])
+    assert await look(TEN - 500, 1) == 500
+    assert await look(TEN, 10) == 900
+    bench.is_away = True
+    assert await look(TEN + 900, 30) == LEAST_PAUSE_S
+    bench.is_away = False
+    assert await look(TEN + 901, 30) == 899
+    (entry,) = outbox.report.unanswered()
+    assert (entry.meter, entry.span) == ("M1", Interval(TEN, TEN + 900))
+    bench.is_away = True
+    assert await look(TEN + 1800, 40) == LEAST_PAUSE_S
+    assert await look(TEN + 1811, 40) == 889
+    assert len(outbox.report.unanswered()) == 2
 
 
 async def test_a_state_that_is_gone_ends_the_process(settings: Config, outbox: Outbox) -> None:

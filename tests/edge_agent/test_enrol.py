@@ -113,6 +113,7 @@ def test_a_rotation_that_was_cut_short_is_done_again_without_losing_the_old_chai
     replace_key(settings, salt)
     # As if the process had died before the key files were exchanged.
     key.write_bytes(old_pem)
+    key.with_name(f"{key.name}.new").write_bytes(b"half a key")
     with Outbox(settings.database, capacity=10) as outbox, pytest.raises(StateError, match="the configured key is"):
         outbox.require(gateway="gw1", kid=old_kid, meters=[])
     data = replace_key(settings, salt).file.read_bytes()

@@ -9,12 +9,13 @@ import pytest
 from edge_agent import agent, enrol
 from edge_agent.config import Config
 from edge_agent.drafts import seal
-from edge_agent.forward import Forwarder, broker_credentials
+from edge_agent.forward import HOLD_S, MAX_HEARD, Forwarder, broker_credentials
 from edge_agent.outbox.outbox import Outbox
-from edge_agent.steps import Arrived
+from edge_agent.steps import Arrived, LinkUp
 from signing.errors import KeyUnavailableError
 from signing.messages import Up
 from signing.signer import open_signer
+from signing.statements.answers import Disposition
 from tests.edge_agent.discom import Discom
 from tests.edge_agent.gateway import MIDNIGHT, draft, to_send
 from tests.edge_agent.settings import config, text
@@ -68,7 +69,7 @@ async def test_p22_a_full_disk_keeps_the_batch_says_so_and_the_receipt_is_noted_
     with caplog.at_level(logging.ERROR, "sakshi"):
         forwarder.hear(Arrived(whole))
         await forwarder.step()
-    assert [record.message for record in caplog.records][:1] == ["answer not noted"]
+    assert {record.message for record in caplog.records if record.levelno >= logging.ERROR} == {"answer not noted"}
     assert outbox.report.backlog().waiting == len(answers)
     assert outbox.sightings.seen() is None
     outbox.limit_pages(10_000)
@@ -88,8 +89,66 @@ async def test_a_log_that_forks_is_told_to_an_operator(
     forwarder.hear(Arrived(discom.answer(second)))
     with caplog.at_level(logging.ERROR, "sakshi"):
         await forwarder.step()
-    assert [record.message for record in caplog.records] == ["log forked"]
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == ["log forked"]
     assert outbox.report.backlog().waiting == 1
+
+
+async def test_refusals_are_carried_out_and_said(
+    settings: Config, outbox: Outbox, discom: Discom, caplog: pytest.LogCaptureFixture
+) -> None:
+    forwarder = Forwarder(settings, outbox, lambda: NOW, lambda _: None)
+    for block in range(2):
+        sign(settings, outbox, block)
+    await connected(forwarder)
+    first, second = (Up(pending.envelope, pending.opening, 0) for pending in to_send(outbox))
+    with caplog.at_level(logging.INFO, "sakshi"):
+        for answer in (
+            discom.refuse(first),
+            discom.refuse(second, number=3, disposition=Disposition.RETRY),
+            discom.refuse(second, signer=open_signer(settings.key)),  # type: ignore[arg-type]  # any signer
+            b"garbage",
+        ):
+            forwarder.hear(Arrived(answer))
+            await forwarder.step()
+    said = [record.message for record in caplog.records]
+    assert said.count("parked") == 1
+    assert said.count("sent again later") == 1
+    assert said.count("answer ignored") == 2
+    entries = outbox.report.unanswered()
+    assert [(entry.state, entry.attempts) for entry in entries] == [("PARKED", 0), ("WAITING", 1)]
+
+
+async def connected(forwarder: Forwarder) -> None:
+    """As if the broker had taken the connection: what is published goes nowhere."""
+    forwarder.hear(LinkUp())
+    await forwarder.step()
+
+
+async def test_answers_beyond_the_queue_are_dropped_and_said(
+    settings: Config, outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    forwarder = Forwarder(settings, outbox, lambda: NOW, lambda _: None)
+    with caplog.at_level(logging.WARNING, "sakshi"):
+        for _ in range(MAX_HEARD + 1):
+            forwarder.hear(Arrived(b""))
+    assert [record.message for record in caplog.records] == ["answers dropped"]
+
+
+async def test_nothing_is_sent_while_the_disk_refuses_to_note_answers(
+    settings: Config, outbox: Outbox, discom: Discom
+) -> None:
+    now = [NOW]
+    forwarder = Forwarder(settings, outbox, lambda: now[0], lambda _: None)
+    await connected(forwarder)
+    ups = [sign(settings, outbox, block) for block in range(100)]
+    outbox.limit_pages(1)
+    forwarder.hear(Arrived(discom.answer(*ups)))
+    await forwarder.step()
+    offers = []
+    for seconds in (0, HOLD_S - 1, HOLD_S):
+        now[0] = NOW + seconds
+        offers.append(forwarder._offer(1, frozenset()) is not None)
+    assert offers == [False, False, True]
 
 
 async def test_a_broker_that_is_away_is_tried_again_later(settings: Config, outbox: Outbox) -> None:

@@ -180,6 +180,30 @@ async def test_the_time_before_the_meter_was_installed_is_no_absence(gateway: Ga
     assert len(case.bench.asked) == asked
 
 
+async def test_a_last_hour_without_rows_says_nothing_about_the_meters_memory(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN - 3600)
+    await case.look(TEN + 30)
+    assert min(batch.start_utc for batch, _ in case.batches()) == MIDNIGHT - DAY_S
+
+
+async def test_a_reread_of_what_is_not_over_yet_waits(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN)
+    command = Command(
+        kind=CommandKind.REREAD,
+        number=1,
+        gateway="gw1",
+        meter="M1",
+        kid=case.outbox.kid,
+        first=TEN - PERIOD_S,
+        last=TEN + PERIOD_S,
+    )
+    case.outbox.obey(command)
+    await case.look(TEN + PERIOD_S + 29)
+    assert list(case.outbox.rereads("M1")) == [1]
+    await case.look(TEN + PERIOD_S + 30)
+    assert case.outbox.rereads("M1") == {}
+
+
 async def test_a_day_without_power_between_signed_days_is_signed_as_absent(gateway: Gateway, outbox: Outbox) -> None:
     case = Case(gateway, outbox, backfill_days=2)
     case.bench.fill(MIDNIGHT - 2 * DAY_S, MIDNIGHT - DAY_S)

@@ -245,6 +245,25 @@ def test_a_resend_names_its_chain_and_leaves_parked_batches_alone(
     assert outbox.obey(resend(3, outbox.kid, 0, 9)) == 1
 
 
+def test_what_an_operator_or_a_command_asks_for_goes_at_once(gateway: Gateway, outbox: Outbox, discom: Discom) -> None:
+    parked, receipted = put(gateway, outbox, 0), put(gateway, outbox, 1)
+    for sealed in (parked, receipted):
+        outbox.delay(Delay(digest=sealed.signed.digest, attempts=9, not_before_utc=NOW, refusal=None))
+    outbox.park(Park(digest=parked.signed.digest, refusal=refusal_of(parked)))
+    outbox.settle(settle_of(discom, receipted.signed.digest), NOW)
+    outbox.release()
+    outbox.obey(resend(1, outbox.kid, 1, 1))
+    assert [pending.attempts for pending in to_send(outbox, NOW - 1)] == [0, 0]
+
+
+def test_a_state_that_was_not_finished_is_made_again(tmp_path: Path) -> None:
+    (tmp_path / "agent.new").write_bytes(b"half a database")
+    gateway = Gateway(tmp_path)
+    with gateway.open() as outbox:
+        put(gateway, outbox, 0)
+    assert not (tmp_path / "agent.new").exists()
+
+
 def test_a_reread_is_kept_until_it_is_done(gateway: Gateway, outbox: Outbox) -> None:
     command = Command(
         kind=CommandKind.REREAD,
