@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from paho.mqtt.client import Client, ConnectFlags
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -104,6 +104,7 @@ class _Visit:
             self._client.tls_set_context(settings.tls)
         self._client.on_connect = self._connected
         self._client.on_subscribe = self._granted
+        self._client.on_disconnect = self._disconnected
 
     def wait(self, patience_s: float) -> None:
         try:
@@ -114,7 +115,7 @@ class _Visit:
             ) from error
         self._client.loop_start()
         if not self._ended.wait(patience_s):
-            self._fault = f"no answer from the broker at {self._place}: is it an MQTT broker?"
+            self._fault = f"no answer from the broker at {self._place}: correct the address if it is no MQTT broker"
         if self._fault is not None:
             raise TransportUnavailableError(self._fault)
 
@@ -139,6 +140,11 @@ class _Visit:
             if is_whole
             else f"the broker at {self._place} does not grant the shards with QoS 1: check its access list"
         )
+
+    def _disconnected(
+        self, _client: Client, _data: object, _flags: DisconnectFlags, reason: ReasonCode, _props: Properties | None
+    ) -> None:
+        self._end(f"{self._place} closed the connection ({reason}): correct the address if it is no MQTT broker")
 
     def _end(self, fault: str | None) -> None:
         if not self._ended.is_set():
