@@ -196,6 +196,20 @@ class TestParts:
         assert [stated.counts.missing for stated in judgement.parts] == [1, 0]
         assert [stated.measured_import_wh for stated in judgement.parts] == [7, 5]
 
+    @pytest.mark.parametrize(
+        ("balanced", "status"),
+        [((True, True), Status.FINAL), ((True, False), Status.PROVISIONAL), ((False, True), Status.PROVISIONAL)],
+    )
+    def test_a_window_is_final_when_every_part_is_balanced(self, balanced: tuple[bool, bool], status: Status) -> None:
+        parts = []
+        for number, (start, end) in enumerate((("10:00", "11:00"), ("11:00", "12:00"))):
+            gateway = Gateway(number, f"SKS-{number}")
+            registers = [register(start, 0), register(end, 400)] if balanced[number] else []
+            gateway.state(start, readings((100,) * 4), registers=registers)
+            known = record([speaker(gateway.key)], [fact()], meter=gateway.meter)
+            parts.append(part([known], gateway.batches, span(start, end)))
+        assert judge(case(parts)).status is status
+
     def test_two_exchanges_in_one_block_leave_a_part_without_blocks(self) -> None:
         old, new = self.old(*readings((100,) * 8)), self.new("10:05", *readings((100,) * 7), start="10:15")
         third = replace(new[0], meter="SKS-third", facts=(fact(from_utc=at("10:10"), identity="NEW"),))
