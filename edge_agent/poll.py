@@ -69,13 +69,22 @@ class Outcome:
     """Spans that the meter would not give, in words."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Refused:
+    """A span that the meter would not give."""
+
+    until_utc: int
+    times: int
+    """How often, before this time."""
+
+
 class MemoryMeter:
     """A meter with a memory, between looks."""
 
     def __init__(self, site: Site, settings: MeterSettings) -> None:
         self._site = site
         self._settings = settings
-        self._refused: dict[Interval, int] = {}
+        self._refused: dict[Interval, _Refused] = {}
 
     async def look(self, reader: Reader) -> Outcome:
         """Reads, signs and stores everything that is due, live blocks first.
@@ -100,7 +109,7 @@ class MemoryMeter:
             except (MeterDecodeError, MeterRefusedError) as error:
                 # The other spans are still to be had: this one is asked for again later, and is missing until then.
                 outcome.faults.append(f"{task.span.start_utc}-{task.span.end_utc}: {error}")
-                self._refused[task.span] = self._site.now_utc() + self._site.poll.absent_retry_s
+                self._put_off(task.span)
                 if isinstance(error, MeterDecodeError):
                     break  # the connection may be out of step
                 continue
@@ -111,7 +120,7 @@ class MemoryMeter:
         return outcome
 
     def _tasks(self, period_s: int) -> list[Task]:
-        now_utc, poll, meter = self._site.now_utc(), self._site.poll, self._settings
+        now_utc, meter = self._site.now_utc(), self._settings
         rules = self._rules(period_s)
         memory = self._site.outbox.memory
         known = memory.known(meter.id, ist_day_start(max(0, now_utc - rules.backfill_s)))
@@ -122,10 +131,23 @@ class MemoryMeter:
             known=known,
             rereads=self._site.outbox.rereads(meter.id).values(),
         )
-        self._refused = {
-            span: at for span, at in self._refused.items() if now_utc < at <= now_utc + poll.absent_retry_s
-        }
-        return [task for task in tasks if task.span not in self._refused]
+        wanted = [task for task in tasks if not self._is_put_off(task.span, now_utc)]
+        # What the meter would not give before comes last: it may end the look again.
+        return sorted(wanted, key=lambda task: task.span in self._refused)
+
+    def _put_off(self, span: Interval) -> None:
+        """A span that the meter would not give is left alone for a time that doubles: one bad octet costs one interval."""
+        earlier, poll, now_utc = self._refused.get(span), self._site.poll, self._site.now_utc()
+        times = 0 if earlier is None else earlier.times + 1
+        pause_s = min(poll.absent_retry_s, poll.interval_s << min(times, 30))
+        recent = now_utc - 2 * poll.absent_retry_s
+        self._refused = {key: refused for key, refused in self._refused.items() if refused.until_utc >= recent}
+        self._refused[span] = _Refused(until_utc=now_utc + pause_s, times=times)
+
+    def _is_put_off(self, span: Interval, now_utc: int) -> bool:
+        refused = self._refused.get(span)
+        # A clock that was set back puts nothing off for longer than the longest pause.
+        return refused is not None and 0 < refused.until_utc - now_utc <= self._site.poll.absent_retry_s
 
     def _next(self, period_s: int, tried: set[Interval]) -> Task | None:
         return next((task for task in self._tasks(period_s) if task.span not in tried), None)

@@ -47,6 +47,8 @@ from signing.statements.answers import Command, Disposition, Refusal
 
 SHRANK, TWO_TREES, NO_EXTENSION = 3, 4, 5
 """Checks of `signing.log.seen`."""
+STEADY_S = 60
+"""A connection that lasted this long, or brought a receipt, worked: the next one is tried without a long pause."""
 
 
 class _Link(Enum):
@@ -95,6 +97,7 @@ class Uplink:
         self._link = _Link.DOWN
         self._connect_at_utc = 0
         self._failures = 0
+        self._up_utc = 0
         self._flights: dict[bytes, _Flight] = {}
 
     @property
@@ -113,7 +116,7 @@ class Uplink:
             case Tick():
                 return self._tick(now_utc)
             case LinkUp():
-                self._link, self._failures = _Link.UP, 0
+                self._link, self._up_utc = _Link.UP, now_utc
                 return self._want()
             case LinkDown():
                 return self._down(now_utc)
@@ -140,6 +143,9 @@ class Uplink:
         return not flight.deadline_utc - self._delays.answer_s <= now_utc < flight.deadline_utc
 
     def _down(self, now_utc: int) -> tuple[Action, ...]:
+        # A broker that takes a connection and drops it at once, or a clone that fights for the client id, is no success.
+        if self._link is _Link.UP and now_utc - self._up_utc >= STEADY_S:
+            self._failures = 0
         self._link = _Link.DOWN
         self._connect_at_utc = now_utc + self._pause_s(self._failures)
         self._failures += 1
@@ -268,6 +274,8 @@ class Uplink:
             del self._roots[min(size for size in self._roots if size)]
         if step.linked:
             self._seen = step.checkpoint
+        if step.receipts:
+            self._failures = 0
         for receipt in step.receipts:
             self._flights.pop(receipt.digest, None)
         return self._want()

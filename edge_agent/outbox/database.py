@@ -65,7 +65,7 @@ class Database:
             StateError: the file was written by a newer program.
         """
         steps = sorted(
-            (entry for entry in resources.files("edge_agent.outbox").joinpath("migrations").iterdir()),
+            (entry for entry in resources.files("edge_agent.outbox.migrations").iterdir()),
             key=lambda entry: entry.name,
         )
         scripts = [step.read_text("utf-8") for step in steps if step.name.endswith(".sql")]

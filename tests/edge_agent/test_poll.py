@@ -220,10 +220,24 @@ async def test_a_span_that_the_meter_refuses_does_not_cost_the_others(case: Case
     outcome = await case.look(TEN + 30)
     assert outcome.batches == 2
     assert "object unavailable" in outcome.faults[0]
+    asked = case.bench.asked.count(yesterday)
+    await case.look(TEN + 30 + POLL.interval_s - 1)
+    assert case.bench.asked.count(yesterday) == asked
+    await case.look(TEN + 30 + POLL.interval_s)  # refused again: the pause doubles
+    await case.look(TEN + 30 + 3 * POLL.interval_s - 1)
+    assert case.bench.asked.count(yesterday) == asked + 1
     del case.bench.refuses[yesterday]
-    assert (await case.look(TEN + 60)).batches == 0
-    case.bench.fill(TEN, TEN + POLL.absent_retry_s)
-    await case.look(TEN + 30 + POLL.absent_retry_s)
+    await case.look(TEN + 30 + 3 * POLL.interval_s)
+    assert yesterday in {batch.span for batch, _ in case.batches()}
+
+
+async def test_a_clock_that_was_set_back_puts_nothing_off_for_good(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - 3 * DAY_S, TEN)
+    yesterday = Interval(MIDNIGHT - DAY_S, MIDNIGHT)
+    case.bench.refuses[yesterday] = MeterRefusedError("object unavailable")
+    await case.look(TEN + 30)
+    del case.bench.refuses[yesterday]
+    await case.look(TEN - 2 * 3600 - POLL.absent_retry_s)
     assert yesterday in {batch.span for batch, _ in case.batches()}
 
 

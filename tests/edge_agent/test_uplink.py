@@ -29,7 +29,7 @@ from edge_agent.steps import (
     Tick,
     Want,
 )
-from edge_agent.uplink import Pinned, Uplink
+from edge_agent.uplink import STEADY_S, Pinned, Uplink
 from signing.backends.file import create_key
 from signing.keys import Algorithm
 from signing.log.merkle import EMPTY_ROOT
@@ -196,6 +196,14 @@ def test_pauses_double_up_to_the_longest_and_are_shortened_at_random(
     bench.feed(Tick())
     assert [seconds_until_it_connects(bench) for _ in pauses] == pauses
     bench.feed(LinkUp())
+    bench.now += STEADY_S - 1
+    assert seconds_until_it_connects(bench) == pauses[-1]
+    bench.feed(LinkUp())
+    bench.now += STEADY_S
+    assert seconds_until_it_connects(bench) == pauses[0]
+    assert seconds_until_it_connects(bench) == pauses[1]
+    bench.put(0)
+    bench.feed(Arrived(discom.answer(*bench.sent(LinkUp()))))
     assert seconds_until_it_connects(bench) == pauses[0]
 
 
