@@ -35,10 +35,14 @@ def evidence_bytes(batches: Iterable[AdmittedBatch]) -> bytes:
 
 
 class Chain:
-    """The admitted batches of one (meter, kid), each digest once."""
+    """The admitted batches of one (meter, kid), each digest once.
 
-    def __init__(self, kid: bytes, batches: Iterable[AdmittedBatch]) -> None:
+    `enrolment` is what sequence 0 has to name; None leaves that unasked.
+    """
+
+    def __init__(self, kid: bytes, batches: Iterable[AdmittedBatch], *, enrolment: bytes | None = None) -> None:
         self.kid = kid
+        self._enrolment = enrolment
         rows: defaultdict[int, dict[bytes, AdmittedBatch]] = defaultdict(dict)
         for batch in batches:
             rows[batch.header.sequence][batch.digest] = batch
@@ -100,8 +104,10 @@ class Chain:
         """The lowest sequence at which two histories differ, or none.
 
         Two digests for one sequence; or a successor that names another digest than its neighbour's, which says that there is
-        another batch with the neighbour's sequence; or a `reach` that does not follow.
+        another batch with the neighbour's sequence; or a `reach` that does not follow. Before sequence 0 stands the enrolment.
         """
+        if any(self._strays(batch.header) for batch in self.by_sequence.get(0, ())):
+            return 0
         for sequence, branch in self.by_sequence.items():
             if len(branch) > 1:
                 return sequence
@@ -112,6 +118,9 @@ class Chain:
             if any(after.header.reach_utc != reach for after in successors):
                 return sequence + 1
         return None
+
+    def _strays(self, first: ReadingBatch) -> bool:
+        return first.reach_utc != 0 or (self._enrolment is not None and first.previous != self._enrolment)
 
     def standing(self, good: Place | None) -> tuple[tuple[AdmittedBatch, ...], tuple[AdmittedBatch, ...]]:
         """The batches that count, and those that count only as SUSPECT.

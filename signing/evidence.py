@@ -43,8 +43,9 @@ class PartCase:
         rows: defaultdict[bytes, list[AdmittedBatch]] = defaultdict(list)
         for batch in self.batches:
             rows[batch.kid].append(batch)
-        kids = {speaker.key.kid for record in self.records for speaker in record.speakers}
-        return tuple(Chain(kid, rows[kid]) for kid in sorted(kids))
+        # Later records overwrite: the newest that names a key says what its chain starts from.
+        enrolments = {speaker.key.kid: speaker.enrolment for record in self.records for speaker in record.speakers}
+        return tuple(Chain(kid, rows[kid], enrolment=enrolments[kid]) for kid in sorted(enrolments))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

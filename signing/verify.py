@@ -8,7 +8,7 @@ The checks, by their numbers (docs/wire-format.md §9); a `VerificationError` ca
 (3) every inclusion path leads to the checkpoint
 (4) every signature; the records of each meter from 0 to the one that the actual names, linked, in one log; every header by its
     own signature or by an authentic successor; every logged batch vouched by the newest record before it in the log
-(5) openings, enrolment, heads and gaps are as stated; exactly the context batches are opened
+(5) openings, heads and gaps are as stated, links that disagree are forks; exactly the context batches are opened
 (6) `evidence` covers exactly these
 (7) rule set, records and batches stand before the actual in the log; each revision before the next, down to 0
 (8) every rule recomputes to the same verdict; a stated finding never turns SUSPECT into VALID

@@ -108,7 +108,7 @@ def require_openings(rows: Iterable[ClaimedBatch]) -> None:
 
 
 def require_chains(parts: Sequence[Rest]) -> None:
-    """Check (5): links to the enrolment, heads and gaps of every chain are as stated.
+    """Check (5): heads and gaps of every chain are as stated.
 
     Raises:
         VerificationError: (5).
@@ -121,16 +121,8 @@ def require_chains(parts: Sequence[Rest]) -> None:
             )
         for chain, state in zip(rest.chains, rest.part.chains, strict=True):
             name = f"the chain of meter {rest.part.meter}, key {chain.kid.hex()[:16]}"
-            _require_enrolment(chain, rest.history, name)
             _require_head(chain, state, name)
             _require_gaps(chain, state, rest, name)
-
-
-def _require_enrolment(chain: Chain, records: History, name: str) -> None:
-    speaker = records.speaker(chain.kid)
-    for batch in chain.by_sequence.get(0, ()):
-        if speaker is None or batch.header.previous != speaker.enrolment:
-            raise VerificationError(5, f"{name}: sequence 0 does not name the key's enrolment")
 
 
 def _require_head(chain: Chain, state: ChainState, name: str) -> None:

@@ -149,6 +149,14 @@ def test_a_reach_that_does_not_follow_is_a_fork() -> None:
     assert Chain(KID, [first, wrong]).fork_point() == 1
 
 
+def test_a_beginning_that_strays_is_a_fork() -> None:
+    batches = hours(0, 3)
+    assert Chain(KID, batches, enrolment=b"e" * 32).fork_point() is None
+    assert Chain(KID, batches, enrolment=bytes(32)).fork_point() == 0
+    assert Chain(KID, batches[1:], enrolment=bytes(32)).fork_point() is None
+    assert Chain(KID, [History().batch(TEN, reach=TEN)]).fork_point() == 0
+
+
 def test_a_hole_hides_nothing_and_is_no_fork() -> None:
     batches = hours(0, 5)
     assert Chain(KID, [batches[0], batches[2], batches[4]]).fork_point() is None

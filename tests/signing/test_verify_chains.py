@@ -18,10 +18,10 @@ def test_5_refuses_an_opening_that_is_not_the_headers() -> None:
     refused(5, "the opening is not the one that the header commits to", scene)
 
 
-def test_5_refuses_a_chain_that_does_not_start_at_the_enrolment() -> None:
+def test_5_a_chain_that_does_not_start_at_the_enrolment_is_a_fork() -> None:
     scene, _ = scenes.start()
     scene.world.chains[METER, scene.world.gateway.kid].previous = bytes(32)
-    refused(5, "sequence 0 does not name the key's enrolment", stating(scenes.hours(scene)))
+    refused(8, "stated FINAL, the rules recompute to PENDING", stating(scenes.hours(scene)))
 
 
 @pytest.mark.parametrize("row", range(6))
