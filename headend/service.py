@@ -21,13 +21,13 @@ from headend.intake.worker import IntakeWorker
 from headend.logbook import Logbook
 from headend.peers import ledger_signer, mqtt_settings
 from headend.pipeline import Settlement, SettlementReport
+from headend.reads import StoredReads
 from headend.registry import Registry
 from headend.serving import Web, serving
 from headend.store.sqlite.batch_rows import SqliteBatches
 from headend.store.sqlite.database import Database, open_database
 from headend.store.sqlite.published_log import PublishedLog
 from headend.store.sqlite.read_pool import ReadPool
-from headend.store.sqlite.reads import StoredReads
 from headend.store.sqlite.tokens import StoredTokens
 from headend.transport.mqtt import MqttTransport
 from headend.web.app import create_app

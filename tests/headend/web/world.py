@@ -9,10 +9,10 @@ from fastapi import FastAPI
 
 from headend.attest import Subject
 from headend.posting import PostingRecord, PostingState
+from headend.reads import StoredReads
 from headend.store.sqlite import actuals, postings, tokens
 from headend.store.sqlite.published_log import PublishedLog
 from headend.store.sqlite.read_pool import ReadPool
-from headend.store.sqlite.reads import StoredReads
 from headend.store.sqlite.tokens import StoredTokens
 from headend.tokens import Scope, mint
 from headend.trades import Delivery
