@@ -4,10 +4,11 @@ import pytest
 from starlette.types import Message
 
 from headend.tokens import Scope
-from signing.log.checkpoint import open_checkpoint
+from signing.log.checkpoint import open_checkpoint, sign_checkpoint
 from signing.log.merkle import leaf_hash, root
 from signing.log.proofs import Paths, verify_inclusion
 from signing.log.tiles import EntryBundle, Tile, TileReader, changed_bundles, changed_tiles, parse_bundle
+from tests.headend.premises import log_key
 from tests.headend.web.world import Served, Story
 
 MANY = 600
@@ -135,7 +136,10 @@ async def test_a_log_without_a_leaf_has_no_checkpoint_and_no_tile(served: Served
 
 
 async def test_a_checkpoint_file_that_is_not_the_logs_is_not_served(story: Story) -> None:
-    (story.served.headend.folder / "checkpoint-0").write_text("pavvnl.example/sakshi/0\n1\nAAAA\n\n- forged\n")
+    published = story.served.headend.folder / "checkpoint-0"
+    forger = log_key(seed=8)
+    tree = open_checkpoint(published.read_bytes(), story.served.headend.key.verifier).checkpoint
+    published.write_bytes(bytes(sign_checkpoint(tree, forger.verifier, forger.signer)))
     async with story.served.client() as client:
         answer = await client.get("/v1/log/checkpoint")
     assert answer.status_code == 503
