@@ -47,7 +47,7 @@ def add_routes(app: FastAPI) -> None:
 
 def denied(connection: HTTPConnection, status: HTTPStatus, what: Problem) -> Response:
     """A refusal: the log-in page or a page with the reason under the console, JSON elsewhere."""
-    if not connection.url.path.startswith(CONSOLE):
+    if not connection.scope["path"].startswith(CONSOLE):
         return denied_json(connection, status, what)
     desk = connection.app.state.desk
     assert isinstance(desk, Desk)

@@ -45,7 +45,7 @@ async def log_in(request: Request, desk: AtDesk) -> Response:
     """Opens a session for a token with the console scope; the secret is neither stored nor shown again."""
     _require_own_site(request)
     secret = await _posted_token(request)
-    return await run_in_threadpool(_logged_in, desk, secret, request.url.scheme)
+    return await run_in_threadpool(_logged_in, desk, secret, request.scope["scheme"])
 
 
 async def log_out(request: Request, desk: AtDesk) -> Response:

@@ -102,8 +102,9 @@ class Guard:
         if scheme.lower() == "bearer" and secret:
             return admitted(self._tokens, secret.strip(), self._now())
         cookie = connection.cookies.get(SESSION_COOKIE)
-        # A browser sends the cookie along on its own, so it opens pages only and never the API.
-        if cookie and connection.url.path.startswith(CONSOLE):
+        # A browser sends the cookie along on its own, so it opens pages only and never the API. The path is the one that is
+        # routed; `url` is pieced together with the caller's Host header.
+        if cookie and connection.scope["path"].startswith(CONSOLE):
             session = resumed(self._tokens, cookie, self._now())
             return None if session is None else session.token
         return None

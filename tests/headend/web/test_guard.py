@@ -137,7 +137,11 @@ async def test_a_session_cookie_opens_the_console_and_never_the_api(served: Serv
         assert answer.status_code == 303
         assert (await browser.get("/console/")).status_code == 200
         cookie = browser.cookies[SESSION_COOKIE]
-        assert (await browser.get("/v1/meters", headers={"Cookie": f"{SESSION_COOKIE}={cookie}"})).status_code == 401
+        for host in ("127.0.0.1:8080", "x/console/", "x/console/?"):
+            headers = {"Cookie": f"{SESSION_COOKIE}={cookie}", "Host": host}
+            answer = await browser.get("/v1/meters", headers=headers)
+            assert answer.status_code == 401
+            assert answer.headers["content-type"] == "application/json"
 
 
 async def test_a_web_socket_is_closed_before_it_opens(served: Served) -> None:
