@@ -28,41 +28,35 @@ class Enrolment:
 
 
 def initialise(config: Config, salt: Callable[[], bytes]) -> Enrolment:
-    """A new key (or the one that is there), a new state, and the EnrolRequest; for a state that exists, the EnrolRequest of
-    meters that no earlier one names.
+    """A new key, a new state, and the EnrolRequest.
 
     Raises:
-        StateError: the key has been used with a state that is gone, or there is nothing to do; with the remedy.
-        KeyUnavailableError: the key cannot be made or opened.
+        StateError: there is a state already, or the key has been used with a state that is gone; with the remedy.
+        KeyUnavailableError: the key cannot be made.
     """
     key_path = _key_path(config)
-    if not config.database.exists():
-        if key_path.exists():
-            raise StateError(
-                f"the key '{key_path}' exists but its state '{config.database}' does not: a key that has signed cannot go on "
-                "without its history. Run `sakshi-agent init --new-key`"
-            )
-        _prepare(config)
-        signer = create_key(str(key_path), Algorithm.ES256)
-        return _create(config, signer, salt)
-    with Outbox(config.database, capacity=config.capacity) as outbox:
-        signer = open_key(str(key_path))
-        outbox.require(gateway=config.gateway, kid=signer.public_key.kid, meters=())
-        if not outbox.unnamed(meter.id for meter in config.meters):
-            raise StateError(f"'{config.state}' is initialised and every meter is named: nothing was changed")
-        signed = _request(config, signer, (), salt)
-        enrolment = _write(config, signed, None)
-        outbox.enrol(_enrolled(config, signed))
-    return enrolment
+    if config.database.exists():
+        raise StateError(
+            f"'{config.state}' is initialised: nothing was changed. To add a meter or to rotate the key, run "
+            "`sakshi-agent init --new-key`"
+        )
+    if key_path.exists():
+        raise StateError(
+            f"the key '{key_path}' exists but its state '{config.database}' does not: a key that has signed cannot go on "
+            "without its history. Run `sakshi-agent init --new-key`"
+        )
+    _prepare(config)
+    signer = create_key(str(key_path), Algorithm.ES256)
+    return _create(config, signer, salt)
 
 
 def replace_key(config: Config, salt: Callable[[], bytes]) -> Enrolment:
-    """A new key in the place of the old one, which is kept beside it; its EnrolRequest retires the old key's chains where the
-    state knows them, and is signed by the old key too where it can be opened.
+    """A new key in the place of the old one, which is kept beside it. Its EnrolRequest retires the chains of the key that signed
+    last, where the state knows them, and is signed by that key too.
 
     Raises:
         StateError: the state is another gateway's or unusable.
-        KeyUnavailableError: the key cannot be made.
+        KeyUnavailableError: the new key cannot be made, or the old one cannot be opened.
     """
     _prepare(config)
     key_path = _key_path(config)
@@ -78,15 +72,26 @@ def replace_key(config: Config, salt: Callable[[], bytes]) -> Enrolment:
             raise StateError(
                 f"the state is that of gateway '{outbox.gateway}', the configuration says '{config.gateway}'"
             )
-        heads = () if old is None else outbox.heads(old.public_key.kid)
+        retiring = _retiring(key_path, old, outbox.last_kid())
+        heads = () if retiring is None else outbox.heads(retiring.public_key.kid)
         signed = _request(config, fresh, heads, salt)
-        by_old_key = sign(signed.statement, old).envelope if old is not None else None
+        by_old_key = None if retiring is None else sign(signed.statement, retiring).envelope
         enrolment = _write(config, signed, by_old_key)
         # From here on the state and the key differ until both are changed; in between nothing is signed, and this command
         # run again makes another key.
         outbox.enrol(_enrolled(config, signed))
         _install(key_path, fresh_path, old)
     return enrolment
+
+
+def _retiring(key_path: Path, old: Signer | None, last_kid: bytes | None) -> Signer | None:
+    """The key that signed last. After two replacements in a row that is not the newest, which never signed, but one kept beside
+    it.
+    """
+    if last_kid is None or (old is not None and old.public_key.kid == last_kid):
+        return old
+    kept = _kept_path(key_path, last_kid)
+    return open_key(str(kept)) if kept.exists() else old
 
 
 def _create(config: Config, signer: Signer, salt: Callable[[], bytes]) -> Enrolment:
@@ -124,8 +129,12 @@ def _write(config: Config, signed: Signed[EnrolRequest], by_old_key: Envelope | 
 
 def _install(key_path: Path, fresh_path: Path, old: Signer | None) -> None:
     if old is not None:
-        key_path.rename(key_path.with_name(f"{key_path.name}.{old.public_key.kid.hex()[:16]}"))
+        key_path.rename(_kept_path(key_path, old.public_key.kid))
     fresh_path.rename(key_path)
+
+
+def _kept_path(key_path: Path, kid: bytes) -> Path:
+    return key_path.with_name(f"{key_path.name}.{kid.hex()[:16]}")
 
 
 def _prepare(config: Config) -> None:

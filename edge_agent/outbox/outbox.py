@@ -114,16 +114,13 @@ class Outbox:
                 f"the state is that of key {self.kid.hex()[:16]}, the configured key is {kid.hex()[:16]}: restore the "
                 "one that belongs to the other, or run `sakshi-agent init --new-key`"
             )
-        missing = self.unnamed(meters)
+        rows = self._database.all("SELECT meter FROM enrolled WHERE kid = ?", self.kid)
+        missing = sorted(set(meters) - {row[0] for row in rows})
         if missing:
             raise StateError(
-                f"no EnrolRequest names {', '.join(missing)}: run `sakshi-agent init` and hand the new file to the discom"
+                f"no EnrolRequest of this key names {', '.join(missing)}: run `sakshi-agent init --new-key` and hand the new "
+                "file to the discom"
             )
-
-    def unnamed(self, meters: Iterable[str]) -> list[str]:
-        """Those of `meters` that no EnrolRequest of the key that signs now names, sorted."""
-        rows = self._database.all("SELECT meter FROM enrolled WHERE kid = ?", self.kid)
-        return sorted(set(meters) - {row[0] for row in rows})
 
     # Signing
 
@@ -274,6 +271,11 @@ class Outbox:
         with self._database.transaction("reread"):
             self._database.run("DELETE FROM reread WHERE number = ?", number)
 
+    def last_kid(self) -> bytes | None:
+        """The key that signed the newest batch; None before the first one."""
+        row = self._database.first("SELECT kid FROM batch ORDER BY place DESC LIMIT 1")
+        return None if row is None else cast("bytes", row[0])
+
     def heads(self, kid: bytes) -> tuple[Retirement, ...]:
         """The last batch of every chain of the key `kid`, by meter: what a new key retires."""
         rows = self._database.all(
@@ -313,7 +315,7 @@ class Outbox:
             return Place(sequence=sequence, previous=previous, reach_utc=reach)
         request = self._database.first("SELECT request FROM enrolled WHERE meter = ? AND kid = ?", meter, self.kid)
         if request is None:
-            raise StateError(f"no EnrolRequest names {meter}: run `sakshi-agent init`")
+            raise StateError(f"no EnrolRequest names {meter}: run `sakshi-agent init --new-key`")
         return Place(sequence=0, previous=cast("bytes", request[0]), reach_utc=0)
 
     def _store(self, sealed: Sealed) -> None:

@@ -53,24 +53,36 @@ def test_init_twice_changes_nothing(settings: Config) -> None:
     assert {path: path.read_bytes() for path in settings.state.iterdir() if path.is_file()} == before
 
 
-def test_init_names_a_meter_that_was_added(settings: Config, tmp_path: Path, discom: Discom) -> None:
+def test_a_meter_that_was_added_is_named_by_a_new_key(settings: Config, tmp_path: Path, discom: Discom) -> None:
     first = initialise(settings, salt)
-    old = open_enrolment(first.file.read_bytes())
+    sign_one(settings, 0)
     more = config(
         tmp_path,
         text(discom, extra='[[meter]]\nid = "M2"\nserial = "S2"\nurl = "dlms+tcp://127.0.0.1:4060?client=16"'),
     )
-    with Outbox(more.database, capacity=10) as outbox, pytest.raises(StateError, match="no EnrolRequest names M2"):
+    with Outbox(more.database, capacity=10) as outbox, pytest.raises(StateError, match=r"names M2: run .* --new-key"):
         outbox.require(gateway="gw1", kid=first.kid, meters=["M1", "M2"])
-    again = initialise(more, salt)
-    assert again.kid == first.kid
-    new = open_enrolment(again.file.read_bytes())
-    assert new.statement.meters == ("M1", "M2")
+    with pytest.raises(StateError, match="--new-key"):
+        initialise(more, salt)
+    second = replace_key(more, salt)
+    request = open_enrolment(second.file.read_bytes()).statement
+    assert request.meters == ("M1", "M2")
+    assert [(entry.meter, entry.kid) for entry in request.retires] == [("M1", first.kid)]
     with Outbox(more.database, capacity=10) as outbox:
-        outbox.require(gateway="gw1", kid=first.kid, meters=["M1", "M2"])
-        # M1 was named first by the old request: its chain goes on from that one.
-        rows = outbox._database.all("SELECT meter, request FROM enrolled ORDER BY meter")
-    assert rows == [("M1", old.digest), ("M2", new.digest)]
+        outbox.require(gateway="gw1", kid=second.kid, meters=["M1", "M2"])
+
+
+def test_two_new_keys_in_a_row_still_retire_the_one_that_signed(settings: Config) -> None:
+    first = initialise(settings, salt)
+    signed_by = open_signer(settings.key).public_key
+    last = sign_one(settings, 0)
+    replace_key(settings, salt)
+    data = replace_key(settings, salt).file.read_bytes()
+    (retired,) = open_enrolment(data).statement.retires
+    assert (retired.kid, retired.digest) == (first.kid, last)
+    item = decode(data, "file")
+    assert isinstance(item, list)
+    assert unseal(from_item(item[2]), EnrolRequest, signed_by).digest != bytes(32)
 
 
 def test_a_lost_state_asks_for_a_new_key(settings: Config) -> None:
@@ -134,6 +146,7 @@ def test_a_key_that_others_can_read_is_refused_with_the_remedy(settings: Config)
 def test_another_gateways_state_is_not_taken_over(settings: Config, tmp_path: Path, discom: Discom) -> None:
     initialise(settings, salt)
     other = config(tmp_path, text(discom).replace('"gw1"', '"gw2"'))
-    for make in (initialise, replace_key):
-        with pytest.raises(StateError, match="that of gateway 'gw1'"):
-            make(other, salt)
+    with pytest.raises(StateError, match="nothing was changed"):
+        initialise(other, salt)
+    with pytest.raises(StateError, match="that of gateway 'gw1'"):
+        replace_key(other, salt)

@@ -400,7 +400,7 @@ def test_the_state_must_be_that_of_the_gateway_the_key_and_the_meters(gateway: G
         outbox.require(gateway="gw2", kid=kid, meters=[])
     with pytest.raises(StateError, match="init --new-key"):
         outbox.require(gateway="gw1", kid=bytes(32), meters=[])
-    with pytest.raises(StateError, match="no EnrolRequest names M3"):
+    with pytest.raises(StateError, match="no EnrolRequest of this key names M3"):
         outbox.require(gateway="gw1", kid=kid, meters=["M3", "M1"])
 
 
