@@ -14,6 +14,7 @@ from headend.store.sqlite.read_pool import ReadPool
 from headend.store.sqlite.window_cases import batch_bytes
 from headend.views import (
     ActualView,
+    AwaitedView,
     BatchView,
     BundleKind,
     BundleView,
@@ -134,6 +135,11 @@ class StoredReads:
         """Where one actual was posted."""
         with self._pool.borrowed() as connection:
             return operation_views.postings_of(connection, actual)
+
+    def awaited(self, discom: str, *, since_utc: int, limit: int) -> tuple[AwaitedView, ...]:
+        """Deliveries of trades of `discom`, either side, that have no actual yet; earliest first."""
+        with self._pool.borrowed() as connection:
+            return operation_views.awaited(connection, discom, since_utc=since_utc, limit=limit)
 
     def turned_away(self, *, numbers: frozenset[int] | None, after: int | None, limit: int) -> tuple[TurnedAway, ...]:
         """Samples of what was not admitted, latest first."""

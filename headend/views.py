@@ -10,6 +10,7 @@ from typing import Protocol
 
 from headend.posting import PostingRecord, PostingState
 from headend.readings import Finding, ValidatedInterval, VerifiedBatch
+from headend.trades import Delivery
 from signing.interval import Interval
 from signing.log.checkpoint import Checkpoint
 from signing.log.tiles import EntryBundle, Tile
@@ -137,6 +138,15 @@ class PostingView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitedView:
+    """A meter and window of ours that a ledger has trades for and that no actual was attested of yet."""
+
+    delivery: Delivery
+    connection_point: str | None
+    """What the ledger's id names here; none when nobody named it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnedAway:
     """One message that intake did not admit, without what it carried."""
 
@@ -230,6 +240,9 @@ class Reads(Protocol):
 
     def postings_of(self, actual: bytes) -> tuple[PostingView, ...]:
         """Where one actual was posted."""
+
+    def awaited(self, discom: str, *, since_utc: int, limit: int) -> tuple[AwaitedView, ...]:
+        """Deliveries of trades of `discom`, either side, that begin at or after `since_utc` and have no actual; earliest first."""
 
     def turned_away(self, *, numbers: frozenset[int] | None, after: int | None, limit: int) -> tuple[TurnedAway, ...]:
         """Samples of what was not admitted, latest first. `after` is a sample's number."""

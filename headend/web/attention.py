@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from headend.posting import PostingState
-from headend.views import ActualView, MeterView, PostingView
+from headend.views import ActualView, AwaitedView, MeterView, PostingView
 from headend.web.desk import Component
 from signing.interval import ist_text
 from signing.statements.window_actual import Status
@@ -53,14 +53,20 @@ def concerns(
     postings: Iterable[PostingView],
     windows: Iterable[ActualView],
     meters: Iterable[MeterView],
+    awaited: Iterable[AwaitedView],
+    now_utc: int,
 ) -> tuple[Concern, ...]:
-    """What needs a look, worst first: what does not work, stuck postings, forks, undecided windows, gaps, late postings."""
+    """What needs a look, worst first.
+
+    What does not work, stuck postings, forks, ended windows without an actual, undecided windows, gaps, late postings.
+    """
     rows = tuple(postings)
     known = tuple(meters)
     return (
         *(_component(component) for component in components if not component.works),
         *(_posting(row) for state in STUCK for row in rows if row.record.state is state),
         *(concern for meter in known for concern in _forks(meter)),
+        *(_awaited(row) for row in awaited if row.delivery.window.end_utc <= now_utc),
         *(_window(window) for status in UNDECIDED for window in windows if window.statement.status is status),
         *(concern for meter in known for concern in _gaps(meter)),
         *(_posting(row) for state in LATE for row in rows if row.record.state is state and row.record.attempts),
@@ -79,6 +85,19 @@ def _posting(view: PostingView) -> Concern:
         cause=record.note or "nothing was said",
         remedy=_REMEDY[record.state],
         link=f"/console/windows/{record.actual.hex()}",
+    )
+
+
+def _awaited(view: AwaitedView) -> Concern:
+    known = view.connection_point is not None
+    return Concern(
+        word="NO ACTUAL",
+        about=f"{view.delivery.posted_as}, {ist_text(view.delivery.window.start_utc)}",
+        cause="nothing decided yet" if known else "no connection point has this id at the ledger",
+        remedy="see whether its gateway is heard"
+        if known
+        else "give the id to its connection point, exactly as spelt here",
+        link="/console/meters",
     )
 
 

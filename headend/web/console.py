@@ -17,11 +17,13 @@ from headend.web.guard import CONSOLE, denied_json
 from headend.web.parameters import AfterMeter, AfterRow, DigestPath, IndexPath, MeterPath
 from headend.web.problems import ApiError, Problem, not_found
 from headend.web.rendering import shown, shown_without_store
+from signing.interval import DAY_S
 from signing.statements.window_actual import Status
 
 _PAGE = 50
 _LATEST = 10
 _MOST_CONCERNS = 50
+_LOOK_BACK_S = 7 * DAY_S
 
 
 def add_routes(app: FastAPI) -> None:
@@ -59,16 +61,21 @@ def denied(connection: HTTPConnection, status: HTTPStatus, what: Problem) -> Res
 def overview(request: Request, desk: AtDesk) -> Response:
     """What needs a look first, then the latest windows and postings."""
     reads = desk.reads
+    since = desk.now() - _LOOK_BACK_S
+    awaited = reads.awaited(desk.discom, since_utc=since, limit=_MOST_CONCERNS)
     watched = frozenset((*attention.STUCK, *attention.LATE))
     found = attention.concerns(
         components=desk.components(),
         postings=reads.postings(states=watched, after=None, limit=_MOST_CONCERNS),
         windows=reads.windows(statuses=frozenset(attention.UNDECIDED), span=None, after=None, limit=_MOST_CONCERNS),
         meters=reads.troubled_chains(limit=_MOST_CONCERNS),
+        awaited=awaited,
+        now_utc=desk.now(),
     )
     context = {
         "concerns": found[:_MOST_CONCERNS],
         "counts": reads.counts(),
+        "awaited": awaited[:_LATEST],
         "windows": reads.windows(statuses=None, span=None, after=None, limit=_LATEST),
         "postings": reads.postings(states=None, after=None, limit=_LATEST),
     }

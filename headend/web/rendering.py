@@ -24,7 +24,18 @@ _TONES = {
     **dict.fromkeys(("FINAL", "TRUE_UP", "CONFIRMED", "VALID", "ACTIVE"), "good"),
     **dict.fromkeys(("REFUSED", "DIFFERS", "EXPIRED", "FORK", "REJECTED", "REVOKED", "DOWN"), "bad"),
     **dict.fromkeys(
-        ("PENDING", "NOT_MEASURABLE", "PROVISIONAL", "SUSPECT", "MISSING", "GAP", "WAITING", "WITHDRAWN", "ESTIMATED"),
+        (
+            "PENDING",
+            "NO ACTUAL",
+            "NOT_MEASURABLE",
+            "PROVISIONAL",
+            "SUSPECT",
+            "MISSING",
+            "GAP",
+            "WAITING",
+            "WITHDRAWN",
+            "ESTIMATED",
+        ),
         "warn",
     ),
 }

@@ -7,7 +7,8 @@ from typing import Any
 from headend.posting import OPEN, PostingRecord, PostingState
 from headend.store.sqlite import turned_away_rows
 from headend.trades import Delivery
-from headend.views import CountsView, PostingView, TurnedAway
+from headend.views import AwaitedView, CountsView, PostingView, TurnedAway
+from ledger_client.ledger import TradeType
 from signing.interval import Interval
 from signing.statements.window_actual import Status
 
@@ -15,6 +16,22 @@ _POSTING = (
     "SELECT posting, posted_as, delivery_start, delivery_end, start_utc, end_utc, actual, revision, net_wh, state, "
     "attempts, next_try_utc, note, allocated_wh FROM postings"
 )
+_AWAITED = """
+    WITH ours AS (
+        SELECT seller_id AS posted_as, delivery_start, delivery_end, start_utc, end_utc FROM trades
+        WHERE discom_id_seller = :discom AND trade_type = :energy AND start_utc >= :since
+        UNION
+        SELECT buyer_id, delivery_start, delivery_end, start_utc, end_utc FROM trades
+        WHERE discom_id_buyer = :discom AND trade_type = :energy AND start_utc >= :since
+    )
+    SELECT posted_as, delivery_start, delivery_end, start_utc, end_utc, connection_point
+    FROM ours LEFT JOIN aliases USING (posted_as)
+    WHERE NOT EXISTS (
+        SELECT 1 FROM actuals WHERE actuals.posted_as = ours.posted_as
+        AND actuals.start_utc = ours.start_utc AND actuals.end_utc = ours.end_utc
+    )
+    ORDER BY start_utc, posted_as LIMIT :limit
+"""
 _SAMPLE = "SELECT sample, number, seen_utc, topic, reason FROM samples"
 _OLDEST = "SELECT min(end_utc) FROM postings"
 
@@ -42,6 +59,22 @@ def postings_of(connection: sqlite3.Connection, actual: bytes) -> tuple[PostingV
     """Where one actual was posted, oldest first."""
     return tuple(
         _posting(row) for row in connection.execute(f"{_POSTING} WHERE actual = ? ORDER BY posting", (actual,))
+    )
+
+
+def awaited(connection: sqlite3.Connection, discom: str, *, since_utc: int, limit: int) -> tuple[AwaitedView, ...]:
+    """Deliveries of energy trades of `discom` from `since_utc` on that no actual was attested of, earliest first."""
+    rows = connection.execute(
+        _AWAITED, {"discom": discom, "energy": TradeType.ENERGY.value, "since": since_utc, "limit": limit}
+    )
+    return tuple(
+        AwaitedView(
+            delivery=Delivery(
+                posted_as=posted_as, delivery_start=start, delivery_end=end, window=Interval(start_utc, end_utc)
+            ),
+            connection_point=point,
+        )
+        for posted_as, start, end, start_utc, end_utc, point in rows
     )
 
 
