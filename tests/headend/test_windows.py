@@ -257,6 +257,14 @@ class TestParts:
         harmless = [fact(), fact(from_utc=at("11:00"), sanctioned_w=1)]
         assert judge(premises(gateway, facts=harmless).case()).status is Status.PROVISIONAL
 
+    @pytest.mark.parametrize("edge", ["10:00", "12:00"])
+    def test_facts_that_change_at_an_edge_of_a_part_leave_it_whole(self, edge: str) -> None:
+        gateway = Gateway()
+        gateway.state("10:00", readings((0,) * 8, EIGHT))
+        facts = [fact(), fact(from_utc=at(edge), factor=Fraction(2, 1))]
+        factor = 2 if edge == "10:00" else 1
+        assert judge(premises(gateway, facts=facts).case()).totals == Totals(import_wh=0, export_wh=800 * factor)
+
 
 class TestSettlingSpans:
     """Which meter settles when."""
