@@ -143,7 +143,7 @@ class Agent:
 
     def _report(self, settings: MeterSettings, outcome: Outcome) -> None:
         for fault in outcome.faults:
-            LOG.warning("span not read", extra=fields(meter=settings.id, reason=fault))
+            LOG.warning("meter at fault", extra=fields(meter=settings.id, reason=fault))
         if outcome.batches:
             LOG.info("signed", extra=fields(meter=settings.id, batches=outcome.batches, blocks=outcome.blocks))
             self._forwarder.hear(Tick())

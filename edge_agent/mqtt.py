@@ -30,7 +30,7 @@ T = TypeVar("T")
 QOS = 1
 SESSION_EXPIRY_S = 86_400
 """How long an MQTT 5 broker keeps answers for a gateway that is away; 3.1.1 brokers keep them by their own rule."""
-CONNECT_LIMIT_S = 30.0
+CONNECT_LIMIT_S = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

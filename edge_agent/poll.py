@@ -31,6 +31,8 @@ from signing.statements.reading_batch import Origin as WireOrigin
 
 DEFAULT_PERIOD_S = 900
 """For a meter without memory whose configuration names no period."""
+CLOCK_APART_MS = 180_000
+"""Above this an operator is told that gateway and meter disagree about the time. Source: rule V09."""
 
 
 class IdentityError(Exception):
@@ -66,7 +68,7 @@ class Outcome:
     next_utc: int = 0
     """When to look again."""
     faults: list[str] = field(default_factory=list)
-    """Spans that the meter would not give, in words."""
+    """What is wrong with the meter, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,7 @@ class MemoryMeter:
         self._site = site
         self._settings = settings
         self._refused: dict[Interval, _Refused] = {}
+        self._behind_s = 0
 
     async def look(self, reader: Reader) -> Outcome:
         """Reads, signs and stores everything that is due, live blocks first.
@@ -97,10 +100,13 @@ class MemoryMeter:
         serial = (await reader.identity()).serial
         require_identity(self._settings, serial)
         clock = await self._clock(reader)
+        self._behind_s = 0 if clock.offset_ms is None else max(0, -clock.offset_ms // 1000)
         layout = await reader.layout()
         period_s = self._period(layout)
         rereads = self._site.outbox.rereads(self._settings.id)
         outcome = Outcome()
+        if clock.offset_ms is not None and abs(clock.offset_ms) > CLOCK_APART_MS:
+            outcome.faults.append(f"the clocks are apart: meter minus gateway is {clock.offset_ms // 1000} s")
         tried: set[Interval] = set()
         while task := self._next(period_s, tried):
             tried.add(task.span)
@@ -119,8 +125,14 @@ class MemoryMeter:
         outcome.next_utc = self._next_look_utc(period_s)
         return outcome
 
+    def _now_utc(self) -> int:
+        """The gateway's clock, or the meter's where that is behind: a block that is not over by the meter's clock has no row,
+        and a gateway whose clock ran ahead must not sign years of absence.
+        """
+        return self._site.now_utc() - self._behind_s
+
     def _tasks(self, period_s: int) -> list[Task]:
-        now_utc, meter = self._site.now_utc(), self._settings
+        now_utc, meter = self._now_utc(), self._settings
         rules = self._rules(period_s)
         memory = self._site.outbox.memory
         known = memory.known(meter.id, ist_day_start(max(0, now_utc - rules.backfill_s)))
@@ -131,7 +143,7 @@ class MemoryMeter:
             known=known,
             rereads=self._site.outbox.rereads(meter.id).values(),
         )
-        wanted = [task for task in tasks if not self._is_put_off(task.span, now_utc)]
+        wanted = [task for task in tasks if not self._is_put_off(task.span)]
         # What the meter would not give before comes last: it may end the look again.
         return sorted(wanted, key=lambda task: task.span in self._refused)
 
@@ -144,8 +156,8 @@ class MemoryMeter:
         self._refused = {key: refused for key, refused in self._refused.items() if refused.until_utc >= recent}
         self._refused[span] = _Refused(until_utc=now_utc + pause_s, times=times)
 
-    def _is_put_off(self, span: Interval, now_utc: int) -> bool:
-        refused = self._refused.get(span)
+    def _is_put_off(self, span: Interval) -> bool:
+        refused, now_utc = self._refused.get(span), self._site.now_utc()
         # A clock that was set back puts nothing off for longer than the longest pause.
         return refused is not None and 0 < refused.until_utc - now_utc <= self._site.poll.absent_retry_s
 
@@ -164,7 +176,7 @@ class MemoryMeter:
         now_utc = self._site.now_utc()
         if any(task.why is not Why.RETRY for task in self._tasks(period_s)):
             return now_utc + self._site.poll.interval_s
-        return next_due_utc(now_utc, self._rules(period_s))
+        return next_due_utc(self._now_utc(), self._rules(period_s)) + self._behind_s
 
     async def _clock(self, reader: Reader) -> ClockEvidence:
         asked_ms = self._site.now_ms()
@@ -196,7 +208,7 @@ class MemoryMeter:
         if task.why is Why.BACKFILL and is_empty and memory.empty_before(self._settings.id, task.span.end_utc):
             return None
         span = settled_span(
-            task.span, rows, period_s=period_s, now_utc=read_at_utc, patience_s=poll.patience_s + poll.settle_s
+            task.span, rows, period_s=period_s, now_utc=self._now_utc(), patience_s=poll.patience_s + poll.settle_s
         )
         if span is None:
             return None
@@ -222,7 +234,7 @@ class MemoryMeter:
 
     def _reread_done(self, rereads: dict[int, Interval]) -> None:
         for number, span in rereads.items():
-            if span.end_utc <= self._site.now_utc() - self._site.poll.settle_s:
+            if span.end_utc <= self._now_utc() - self._site.poll.settle_s:
                 self._site.outbox.reread_done(number)
 
 

@@ -85,7 +85,7 @@ def due(
         block = known.get(start)
         if block is None:
             unsigned.append(start)
-        elif block.held is Held.ABSENT and block.checked_utc + rules.absent_retry_s <= now_utc:
+        elif block.held is Held.ABSENT and abs(now_utc - block.checked_utc) >= rules.absent_retry_s:
             absent.append(start)
     live_from = window.end_utc - LIVE_S
     live = [start for start in unsigned if start >= live_from]

@@ -231,6 +231,37 @@ async def test_a_span_that_the_meter_refuses_does_not_cost_the_others(case: Case
     assert yesterday in {batch.span for batch, _ in case.batches()}
 
 
+async def test_a_gateway_whose_clock_runs_ahead_signs_nothing_that_is_not_over_by_the_meters(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN)
+    await case.look(TEN + 30)
+    before = len(case.batches())
+    ahead_s = 10 * 365 * DAY_S
+    case.bench.fill(TEN, TEN + PERIOD_S)
+    case.bench.offset_ms = -ahead_s * 1000
+    outcome = await case.look(TEN + PERIOD_S + 30 + ahead_s)
+    (batch, _) = case.batches()[before:][0]
+    assert (len(case.batches()), batch.span) == (before + 1, Interval(TEN, TEN + PERIOD_S))
+    assert batch.clock_offset_ms == -ahead_s * 1000
+    assert outcome.next_utc == TEN + 2 * PERIOD_S + 30 + ahead_s
+
+
+async def test_a_meter_whose_clock_runs_behind_is_asked_when_its_block_is_over(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN)
+    case.bench.offset_ms = -300_000
+    outcome = await case.look(TEN + 30 + 299)
+    assert max(batch.end_utc for batch, _ in case.batches()) == TEN - PERIOD_S
+    assert outcome.next_utc == TEN + 30 + 300
+    await case.look(TEN + 30 + 300)
+    assert max(batch.end_utc for batch, _ in case.batches()) == TEN
+
+
+@pytest.mark.parametrize(("offset_ms", "faults"), [(180_000, 0), (180_010, 1), (-180_010, 1)])
+async def test_clocks_that_are_far_apart_are_told(case: Case, offset_ms: int, faults: int) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN)
+    case.bench.offset_ms = offset_ms
+    assert len((await case.look(TEN + 30)).faults) == faults
+
+
 async def test_a_clock_that_was_set_back_puts_nothing_off_for_good(case: Case) -> None:
     case.bench.fill(MIDNIGHT - 3 * DAY_S, TEN)
     yesterday = Interval(MIDNIGHT - DAY_S, MIDNIGHT)

@@ -53,6 +53,15 @@ def test_an_absent_block_is_asked_for_again_after_the_retry_time_and_last() -> N
     assert [task.why for task in due(now_utc=now, rules=RULES, horizon_utc=0, known=known)] == [Why.LIVE, Why.RETRY]
 
 
+def test_an_absence_that_a_clock_ahead_has_checked_is_asked_for_again() -> None:
+    now = MIDNIGHT + 10 * 3600
+    known = all_known(MIDNIGHT - 2 * DAY_S, now)
+    known[MIDNIGHT] = Known(held=Held.ABSENT, checked_utc=now + RULES.absent_retry_s - 1)
+    assert due(now_utc=now, rules=RULES, horizon_utc=0, known=known) == ()
+    known[MIDNIGHT] = Known(held=Held.ABSENT, checked_utc=now + RULES.absent_retry_s)
+    assert len(due(now_utc=now, rules=RULES, horizon_utc=0, known=known)) == 1
+
+
 def test_a_reread_is_due_whatever_is_known_and_covers_every_block_it_touches() -> None:
     now = MIDNIGHT + 3600 + 30
     known = all_known(MIDNIGHT - 2 * DAY_S, now)
