@@ -166,4 +166,4 @@ interval_s = 2
 
 def _shard(side: Side) -> int:
     """Both discoms share the demonstration's broker, so their gateways are in different shards."""
-    return SIDES.index(side)
+    return [one.name for one in SIDES].index(side.name)
