@@ -31,7 +31,7 @@ from signing.log.tiles import TILE_WIDTH
 from signing.statements.meter_record import MeterRecord
 from signing.statements.reading_batch import Opening, ReadingBatch
 
-_RESTORE = "stop the head-end and put back the newest sound copy of the database"
+_RESTORE = "stop the head-end and restore the newest sound copy of the database"
 _TELL = "keep a copy of the database and find out who wrote to it"
 
 

@@ -32,7 +32,7 @@ from signing.log.proofs import Path as MerklePath
 from signing.log.proofs import Paths
 from signing.log.seen import require_extension
 
-_RESTORE = "put back the newest copy of the database; to go on with this one would sign a second history of the log"
+_RESTORE = "restore the newest copy of the database; to go on with this one would sign a second history of the log"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
