@@ -71,6 +71,9 @@ class TestClock:
         assert blocks(found) == QUARTERS[3:8]
         assert dict(found[0].numbers) == {"step_ms": 181_000}
         assert blocks(findings(self.hourly(0, 0, -181, -181), "V10")) == QUARTERS[3:7]
+        # A clock that is, or was, an hour fast has stamped blocks an hour ahead of the check.
+        assert blocks(findings(self.hourly(0, 0, 3600, 3600), "V10")) == QUARTERS[3:8]
+        assert blocks(findings(self.hourly(3600, 3600, 0, 0), "V10")) == QUARTERS[3:8]
         assert findings(self.hourly(-90, -90, 90, 90), "V10") == ()
         assert dict(findings(self.hourly(90, 90, -91, -91), "V10")[0].numbers) == {"step_ms": -181_000}
 
