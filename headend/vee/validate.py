@@ -76,17 +76,16 @@ def validate(part: PartCase, period_s: int, rule_set: RuleSet) -> Validation:
 
 
 def standing(chain: Chain, records: tuple[MeterRecord, ...], span: Interval) -> Standing:
-    """What counts of a chain for a context, by the newest record that names its key.
-
-    Sequence 0 names the enrolment of its key; one that names something else belongs to another history, and so does all after it.
-    """
+    """What counts of a chain for a context, by the newest record that names its key."""
     speaker = next((found for record in reversed(records) if (found := record.speaker(chain.kid)) is not None), None)
     counting, suspect = chain.standing(None if speaker is None else speaker.good)
-    fork = chain.fork_point()
-    first = (batch for batch in counting if batch.header.sequence == 0)
-    if speaker is not None and any(batch.header.previous != speaker.enrolment for batch in first):
-        counting, suspect, fork = (), (*counting, *suspect), 0
-    return Standing(kid=chain.kid, counting=counting, suspect=suspect, fork=fork, gaps=chain.gaps(chain.base(span)))
+    return Standing(
+        kid=chain.kid,
+        counting=counting,
+        suspect=suspect,
+        fork=chain.fork_point(),
+        gaps=chain.gaps(chain.base(span)),
+    )
 
 
 def _prepared(material: Material, stage: Stage, findings: Iterable[Finding]) -> Material:

@@ -331,3 +331,15 @@ def test_meters_of_one_point_in_two_logs_are_fatal() -> None:
         attest._log_of(parts)
     assert attest._log_of(parts[:1]) == 1
     assert attest._log_of(()) == 0
+
+
+def test_a_chain_that_does_not_begin_at_its_enrolment_has_no_figure_and_still_verifies(
+    headend: Headend, premises: Gateway
+) -> None:
+    first = stated(premises, 10, HOUR * 2)
+    headend.take_in(premises.signed(replace(first.batch, previous=b"x" * 32), first.opening))
+    actual = attested(headend)
+    assert actual is not None
+    assert actual.status is Status.PENDING
+    assert actual.reason is not None
+    assert actual.reason.startswith("8 of 8 blocks suspect; fork in chain")
