@@ -4,7 +4,7 @@ Each step is its own transaction, and every step can be repeated: a crash betwee
 After a start everything in the look-back is looked at once; from then on only what evidence, a record or time may have changed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from headend import exchange
@@ -16,15 +16,24 @@ from headend.posting import Policy
 from headend.registry import Registry
 from headend.store.sqlite import registry_rows
 from headend.store.sqlite.database import Database
+from headend.touches import Touches
 from headend.trades import Delivery
 from ledger_client.ledger import Ledger, LedgerError
 from signing.envelope import Signed
-from signing.interval import DAY_S
+from signing.interval import DAY_S, Interval
 from signing.statements.meter_record import Role
-from signing.statements.window_actual import WindowActual
+from signing.statements.window_actual import Status, WindowActual
 
 _AT_ONCE = 32
 """Intake waits while windows are decided, so that is done in small portions."""
+
+_NEAR_S = 2 * DAY_S
+"""How far around new batches windows are decided again at once, whatever was said of them."""
+
+_REVIEW_S = 6 * 3600
+"""How long a final figure may wait to be decided again after evidence from elsewhere: only a clock's later checks reach so far."""
+
+_SETTLED = frozenset({Status.FINAL, Status.TRUE_UP})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,7 +54,7 @@ class Settlement:
 
     __slots__ = (
         "_agenda", "_attestor", "_by_name", "_config", "_database", "_first_seen", "_last_record", "_ledger", "_names_of",
-        "_next_pull_utc", "_policy", "_registry", "_strangers", "_told", "_trouble", "_unplanned", "_unreadable",
+        "_next_pull_utc", "_policy", "_registry", "_settled", "_strangers", "_told", "_trouble", "_unplanned", "_unreadable",
     )  # fmt: skip
 
     def __init__(
@@ -73,6 +82,8 @@ class Settlement:
         self._agenda = Agenda()
         self._unplanned: set[Delivery] = set()
         """Deliveries whose newest actual may not be addressed to the ledger yet."""
+        self._settled: set[Delivery] = set()
+        """Deliveries whose newest figure is final."""
         self._strangers: set[str] = set()
         """The ledger's names that no enrolment gave."""
         self._told: set[str] = set()
@@ -80,8 +91,8 @@ class Settlement:
         self._unreadable = 0
         self._trouble: str | None = None
 
-    def step(self, now_utc: int, touched: Iterable[str] = ()) -> SettlementReport:
-        """Does what is due. `touched` are the meters that new evidence came for since the last step; records are seen by themselves.
+    def step(self, now_utc: int, touched: Touches | None = None) -> SettlementReport:
+        """Does what is due. `touched` is what new evidence came for since the last step; records are seen by themselves.
 
         Raises:
             FatalError: the process must end.
@@ -94,7 +105,9 @@ class Settlement:
         # Asked before the registry is read: a record that comes in between is seen again by the next step.
         recorded = registry_rows.meters_recorded_after(self._database.connection, self._last_record)
         self._registry.refresh()
-        self._mark(touched, recorded, now_utc)
+        self._mark_recorded(set(recorded), now_utc)
+        if touched is not None:
+            self._mark_touched(touched, now_utc)
         self._last_record = max(recorded.values(), default=self._last_record)
         self._decide(report, now_utc)
         self._plan(now_utc)
@@ -128,6 +141,7 @@ class Settlement:
         for delivery in self._first_seen.keys() - wanted.keys():
             self._agenda.done(delivery)
             self._unplanned.discard(delivery)
+            self._settled.discard(delivery)
             self._by_name[delivery.posted_as].discard(delivery)
         for delivery in wanted.keys() - self._first_seen.keys():
             self._agenda.put(delivery, now_utc)
@@ -135,18 +149,27 @@ class Settlement:
             self._by_name.setdefault(delivery.posted_as, set()).add(delivery)
         self._first_seen = wanted
 
-    def _mark(self, touched: Iterable[str], recorded: Iterable[str], now_utc: int) -> None:
-        """Marks what new evidence, or the registry, may change."""
-        changed = set(recorded)
-        names = {name for meter in changed.union(touched) for name in self._names_of.get(meter, ())}
+    def _mark_recorded(self, changed: set[str], now_utc: int) -> None:
+        """Marks what the registry may change: the windows of meters with a new record, and those of names that are known now."""
+        names = {name for meter in changed for name in self._names_of.get(meter, ())}
         if changed:
             found = (self._registry.meter(meter) for meter in changed)
             points = {fact.connection_point for meter in found if meter is not None for fact in meter.record.facts}
             names |= {name for name in self._by_name if self._registry.connection_point(name) in points}
         names |= {name for name in self._strangers if self._registry.connection_point(name) is not None}
-        for name in names:
-            for delivery in self._by_name.get(name, ()):
-                self._agenda.put(delivery, now_utc)
+        for delivery in self._deliveries(names):
+            self._agenda.put(delivery, now_utc)
+
+    def _mark_touched(self, touched: Touches, now_utc: int) -> None:
+        """Marks what new evidence may change."""
+        for meter in touched:
+            span = touched.span(meter)
+            for delivery in self._deliveries(self._names_of.get(meter, ())):
+                can_wait = span is not None and delivery in self._settled and _apart(delivery, span)
+                self._agenda.put(delivery, now_utc + _REVIEW_S if can_wait else now_utc)
+
+    def _deliveries(self, names: Iterable[str]) -> Iterator[Delivery]:
+        return (delivery for name in names for delivery in self._by_name.get(name, ()))
 
     def _decide(self, report: SettlementReport, now_utc: int) -> None:
         ready: list[tuple[Delivery, Subject]] = []
@@ -224,4 +247,16 @@ class Settlement:
 
     def _newest_ready(self, delivery: Delivery) -> Signed[WindowActual] | None:
         ready = self._attestor.ready(delivery.posted_as, delivery.window)
-        return None if ready is None else ready.actual
+        if ready is None:
+            return None
+        if ready.actual.statement.status in _SETTLED:
+            self._settled.add(delivery)
+        else:
+            self._settled.discard(delivery)
+        return ready.actual
+
+
+def _apart(delivery: Delivery, span: Interval) -> bool:
+    """Whether a window is farther from new batches than their neighbourhood."""
+    window = delivery.window
+    return window.end_utc + _NEAR_S < span.start_utc or span.end_utc + _NEAR_S < window.start_utc

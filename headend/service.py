@@ -29,6 +29,7 @@ from headend.store.sqlite.database import Database, open_database
 from headend.store.sqlite.published_log import PublishedLog
 from headend.store.sqlite.read_pool import ReadPool
 from headend.store.sqlite.tokens import StoredTokens
+from headend.touches import Touches, touches
 from headend.transport.mqtt import MqttTransport
 from headend.web.app import create_app
 from headend.web.desk import Component
@@ -69,7 +70,7 @@ class Service:
         self._ends: SimpleQueue[FatalError | None] = SimpleQueue()
         self._stop = threading.Event()
         self._components: dict[str, Component] = {}
-        self._touched: set[str] = set()
+        self._touched = Touches()
         self._changed = threading.Condition()
 
     def stop(self) -> None:
@@ -198,9 +199,8 @@ class Service:
         )
         for fork in report.forks:
             log.warning("FORK of %s at sequence %d: name the good branch, or revoke the key", fork.meter, fork.sequence)
-        meters = {touched.meter for touched in report.touched} | {fork.meter for fork in report.forks}
         with self._changed:
-            self._touched |= meters | report.gaps_changed
+            self._touched.take(touches(report))
             self._changed.notify()
 
     def _asked(self, chaser: GapChaser, now_utc: int) -> None:
@@ -230,16 +230,16 @@ class Service:
                 except BaseException:
                     # What could not be done now is done by the next step.
                     with self._changed:
-                        self._touched |= touched
+                        self._touched.take(touched)
                     raise
 
             yield step
 
-    def _take_touched(self) -> set[str]:
-        """The meters with new evidence; waits a little for some."""
+    def _take_touched(self) -> Touches:
+        """What new evidence came for; waits a little for some."""
         with self._changed:
             self._changed.wait_for(lambda: bool(self._touched) or self._stop.is_set(), timeout=_SETTLE_S)
-            touched, self._touched = self._touched, set()
+            touched, self._touched = self._touched, Touches()
         return touched
 
     def _settled(self, report: SettlementReport) -> None:

@@ -8,6 +8,7 @@ from headend.exchange import PostReport
 from headend.pipeline import Settlement, SettlementReport
 from headend.posting import PostingRecord
 from headend.store.sqlite import postings as rows
+from headend.touches import Touches
 from headend.trades import Delivery
 from ledger_client.http import HttpLedger
 from signing.envelope import Signed
@@ -64,10 +65,10 @@ class Settling:
         """Both platforms put the contract for our meter."""
         self.exchange.put_both(**({"seller_id": NAME, "price_inr_per_kwh": Decimal(5)} | changes))
 
-    def step(self, at: int | None = None, touched: tuple[str, ...] = ()) -> SettlementReport:
+    def step(self, at: int | None = None, touched: tuple[str, ...] | Touches = ()) -> SettlementReport:
         self.now = self.now if at is None else at
         self.exchange.clock[0] = self.now
-        return self.settlement.step(self.now, touched)
+        return self.settlement.step(self.now, touched if isinstance(touched, Touches) else Touches(touched))
 
     def whole_day(self) -> None:
         """Every block of the day with registers that agree: 100 Wh in and 5 Wh out each."""

@@ -11,6 +11,7 @@ import pytest
 from headend.errors import StoreUnavailableError
 from headend.posting import PostingState
 from headend.store.sqlite import postings as rows
+from headend.touches import Touches
 from ledger_client.ledger import Trade
 from ledger_client.sandbox.faults import Fault
 from signing.interval import DAY_S, Interval, utc_text
@@ -25,6 +26,7 @@ from tests.ledger_client.rehearsal import NOW, SELLER_DISCOM, Rehearsal, running
 POLL_S = 300
 END_UTC = SUBJECT.window.end_utc
 PENDING_AFTER_S = 900
+REVIEW_S = 6 * 3600
 
 
 @pytest.fixture
@@ -208,6 +210,50 @@ def test_a_meter_enrolled_by_another_program_is_settled_without_a_restart(settli
         other.enrol(second)
         other.take_in(stated(second, 0, FULL, registers=REGISTERS, meter=other_meter))
     assert settling.said(settling.step(NOW + 1)) == [(f"LEDGER-{other_meter}", Status.FINAL, 0)]
+
+
+def batch_of(day: int) -> Touches:
+    """One day's batch of the meter, `day` days after the trade's."""
+    touched = Touches()
+    touched.add(METER, Interval(DAY + day * DAY_S, DAY + (day + 1) * DAY_S))
+    return touched
+
+
+def decided(settling: Settling, at_utc: int, touched: Touches) -> bool:
+    """Whether a step decides the window again: its evidence was changed behind its back, so deciding shows."""
+    return settling.step(at_utc, touched).attested != ()
+
+
+def contradicted(settling: Settling) -> None:
+    """A posted figure whose evidence has changed since, without anybody having said so."""
+    settling.whole_day()
+    settling.trade()
+    settling.step(NOW)
+    settling.headend.take_in(stated(settling.gateway, 10, (60,) * 4))
+
+
+@pytest.mark.parametrize(("day", "at_once"), [(3, False), (2, True), (0, True), (-2, True), (-3, False)])
+def test_a_final_figure_is_decided_again_at_once_only_for_evidence_from_around_it(
+    settling: Settling, day: int, *, at_once: bool
+) -> None:
+    contradicted(settling)
+    assert decided(settling, NOW + 1, batch_of(day)) is at_once
+    assert decided(settling, NOW + 2, batch_of(day)) is False
+    assert decided(settling, NOW + 1 + REVIEW_S, Touches()) is not at_once
+
+
+def test_a_fork_a_gap_or_a_record_lets_no_figure_wait(settling: Settling) -> None:
+    contradicted(settling)
+    everything = batch_of(9)
+    everything.add_whole(METER)
+    assert decided(settling, NOW + 1, everything)
+
+
+def test_a_window_without_a_final_figure_never_waits(settling: Settling) -> None:
+    settling.trade()
+    settling.step(NOW)
+    settling.whole_day()
+    assert decided(settling, NOW + 1, batch_of(9))
 
 
 def test_a_ledger_that_is_down_is_said_for_as_long_as_it_is_and_known_trades_are_followed(settling: Settling) -> None:
