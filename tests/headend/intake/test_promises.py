@@ -7,12 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cbor2 import CBORTag
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headend.errors import FatalError
 from headend.intake.worker import Step
 from headend.store.store import ForkKind, Gap
+from signing.canonical import encode
+from signing.envelope import from_item
 from signing.errors import VerificationError
 from signing.log.note import VerifierKey
 from signing.log.seen import advance
@@ -266,6 +269,35 @@ def test_a_successor_beyond_the_last_batch_vouches_but_is_refused(headend: Heade
     headend.registrar.retire(METER, one.kid, Place(sequence=1, digest=messages[1].digest), at_utc=NOW)
     report = headend.take_in(messages[1].with_signature(bytes(64)), messages[2])
     assert (report.admitted, dict(report.refused)) == (1, {6: 1})
+
+
+def test_where_the_successor_is_refused_the_genuine_signature_is_kept(headend: Headend, one: Gateway) -> None:
+    messages = [one.next() for _ in range(2)]
+    headend.registrar.retire(METER, one.kid, Place(sequence=0, digest=messages[0].digest), at_utc=NOW)
+    report = headend.take_in(messages[0].with_signature(bytes(64)), messages[0], messages[1])
+    assert (report.admitted, report.again, dict(report.refused)) == (1, 1, {6: 1})
+    (row,) = headend.database.connection.execute("SELECT sign1 FROM batches").fetchall()
+    assert row[0] == messages[0].envelope.encoded()
+
+
+def misnamed(one: Gateway, message: Message) -> Message:
+    """The batch under the other algorithm's number, signed as such by the gateway's own key."""
+    protected = encode({1: -8, 3: message.batch.CONTENT_TYPE, 4: one.kid})
+    to_be_signed = encode(["Signature1", protected, b"", message.envelope.payload])
+    item = CBORTag(18, [protected, {}, message.envelope.payload, one.signer.sign(to_be_signed)])
+    return replace(message, envelope=from_item(item))
+
+
+def test_p2_an_algorithm_that_is_not_the_keys_is_refused_though_the_key_signed_it(
+    headend: Headend, one: Gateway
+) -> None:
+    assert dict(headend.take_in(misnamed(one, one.next())).noise) == {4: 1}
+
+
+def test_p2_no_successor_vouches_for_an_algorithm_that_is_not_the_keys(headend: Headend, one: Gateway) -> None:
+    first = misnamed(one, one.next())
+    report = headend.take_in(first, one.after(first, METER))
+    assert (report.admitted, dict(report.noise)) == (1, {4: 1})
 
 
 def test_p21_a_database_behind_the_checkpoint_file_refuses_to_sign(
