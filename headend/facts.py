@@ -10,6 +10,9 @@
     posted_as = ["TEST_METER_SELLER_001"]   # the ledgers' ids, exactly as they spell them
     from = "2026-01-01T00:00:00+05:30"      # since when this holds
     period_s = 900
+
+Several tables with one `id` are its facts from several times on. One that says nothing but `id`, `blocks_from` and `posted_as` keeps what the
+meter's record says: enough for another key of a meter that is enrolled already.
 """
 
 import re
@@ -29,6 +32,9 @@ from signing.topics import MAX_SHARD
 
 E = TypeVar("E", bound=IntEnum)
 
+_OF_A_FACT = (
+    "connection_point", "ct", "factor", "from", "identity", "installed_w", "period_s", "pt", "role", "sanctioned_w", "stamps",
+)  # fmt: skip
 _RATIO = re.compile(r"([0-9]{1,10})(?:/([0-9]{1,10}))?")
 
 
@@ -48,7 +54,10 @@ def parse(text: str, source: str) -> EnrolmentFacts:
     """
     root = parse_toml(text, source)
     shard = root.integer("shard", least=0, most=MAX_SHARD, default=0)
-    meters = dict(_meter(table) for table in root.tables("meter", least=1))
+    meters: dict[str, MeterFacts] = {}
+    for table in root.tables("meter", least=1):
+        name, stated = _meter(table)
+        meters[name] = _with(meters[name], stated, table) if name in meters else stated
     root.close()
     root.faults.check()
     return EnrolmentFacts(shard=shard, meters=meters)
@@ -56,8 +65,27 @@ def parse(text: str, source: str) -> EnrolmentFacts:
 
 def _meter(table: Table) -> tuple[str, MeterFacts]:
     name = table.parsed("id", fields.identifier, "x")
+    facts = (_fact(table),) if any(map(table.has, _OF_A_FACT)) else ()
+    # What is kept says from when on its meter was recorded, and not from when on this key speaks for it.
+    since = facts[0].from_utc if facts else 0
+    has_start = table.has("blocks_from") or not facts
+    blocks_from = table.parsed("blocks_from", parse_instant, since) if has_start else since
+    aliases = _aliases(table)
+    table.close()
+    return name, MeterFacts(facts=facts, blocks_from_utc=blocks_from, posted_as=aliases)
+
+
+def _with(one: MeterFacts, other: MeterFacts, table: Table) -> MeterFacts:
+    """The facts of two tables of one meter; the first says from when on its key speaks."""
+    facts = one.facts + other.facts
+    if not one.facts or not other.facts or other.facts[0].from_utc <= one.facts[-1].from_utc:
+        table.faults.add(table.key("from"), "expected a later time than in the table before of this meter")
+    return MeterFacts(facts=facts, blocks_from_utc=one.blocks_from_utc, posted_as=one.posted_as + other.posted_as)
+
+
+def _fact(table: Table) -> Fact:
     since = table.parsed("from", parse_instant, 0)
-    fact = Fact(
+    return Fact(
         from_utc=since,
         identity=table.parsed("identity", fields.label, "x"),
         connection_point=table.parsed("connection_point", fields.label, "x"),
@@ -70,15 +98,16 @@ def _meter(table: Table) -> tuple[str, MeterFacts]:
         sanctioned_w=_watts(table, "sanctioned_w"),
         installed_w=_watts(table, "installed_w"),
     )
-    blocks_from = table.parsed("blocks_from", parse_instant, since) if table.has("blocks_from") else since
+
+
+def _aliases(table: Table) -> tuple[str, ...]:
     names = table.texts("posted_as", default=())
     for place, alias in enumerate(names):
         try:
             fields.label(alias, "posted_as")
         except DecodeError as error:
             table.faults.add(f"{table.key('posted_as')}[{place}]", str(error))
-    table.close()
-    return name, MeterFacts(facts=(fact,), blocks_from_utc=blocks_from, posted_as=names)
+    return names
 
 
 def _period(table: Table) -> int:

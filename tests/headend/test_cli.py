@@ -166,10 +166,20 @@ def test_an_enrolment_that_is_there_already_is_refused(founded: Installation, co
     assert "registered already" in err
 
 
+def test_another_key_of_an_enrolled_meter_needs_no_facts_again(
+    founded: Installation, enrolled: Gateway, command: Command
+) -> None:
+    request, facts = founded.request(gateway(2))
+    facts.write_text(f'[[meter]]\nid = "{METER}"\nblocks_from = "2026-06-01T00:00:00+05:30"\n')
+    code, out, _ = command("enrol", request, facts)
+    assert code == 0
+    assert f"record {METER} number 1" in out
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"[[meter]]\n", "identity"),
+        (b"[[meter]]\nperiod_s = 900\n", "identity"),
         (b"shard = -1\n", "shard"),
         (b"\xff\xfe", "not UTF-8 text"),
         (b"= nonsense", "facts.toml"),

@@ -60,6 +60,42 @@ def test_a_wrong_value_is_named_by_its_key(line: str, message: str) -> None:
         parse(SHORT + line, "facts.toml")
 
 
+def test_several_tables_of_one_meter_are_its_facts_from_several_times_on() -> None:
+    later = SHORT.replace("2026-01-01", "2026-03-01").replace("MRT-1", "MRT-2") + 'ct = "100/5"\nposted_as = ["B"]\n'
+    facts = parse(SHORT + 'posted_as = ["A"]\n' + later, "facts.toml")
+    meter = facts.meters["SKS1"]
+    assert [(fact.connection_point, fact.ct) for fact in meter.facts] == [
+        ("MRT-1", Fraction(1, 1)),
+        ("MRT-2", Fraction(100, 5)),
+    ]
+    assert meter.blocks_from_utc == meter.facts[0].from_utc
+    assert meter.posted_as == ("A", "B")
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        SHORT,
+        SHORT.replace("2026-01-01", "2025-12-31"),
+        '[[meter]]\nid = "SKS1"\nblocks_from = "2026-01-01T00:00:00Z"\n',
+    ],
+)
+def test_the_tables_of_one_meter_go_forward_in_time(second: str) -> None:
+    with pytest.raises(DecodeError, match=r"meter\[1\].from: expected a later time"):
+        parse(SHORT + second, "facts.toml")
+
+
+def test_a_table_without_facts_keeps_what_is_recorded() -> None:
+    facts = parse('[[meter]]\nid = "SKS1"\nblocks_from = "2026-02-01T00:00:00Z"\nposted_as = ["A"]', "facts.toml")
+    meter = facts.meters["SKS1"]
+    assert (meter.facts, meter.blocks_from_utc, meter.posted_as) == ((), 1769904000, ("A",))
+
+
+def test_what_keeps_the_record_says_from_when_on_the_key_speaks() -> None:
+    with pytest.raises(DecodeError, match=r"meter\[0\].blocks_from: expected a text, got nothing"):
+        parse('[[meter]]\nid = "SKS1"', "facts.toml")
+
+
 def test_at_least_one_meter_is_expected() -> None:
     with pytest.raises(DecodeError, match="at least 1 table"):
         parse("shard = 0", "facts.toml")
