@@ -42,16 +42,15 @@ _HEADER = re.compile(
     + _DIGEST,  # contents
     re.DOTALL,
 )
-# The tokens of an opening after its salt and identity, whatever they stand for: integers below 2^32 in magnitude, null, heads
-# of arrays. Every alternative begins with other bytes, so nothing is ever tried twice.
-_TOKENS = (
-    rb"(?:[\x00-\x17\x20-\x37\x80-\x97\xf6]|[\x18\x38\x98][\x18-\xff]"
-    rb"|[\x19\x39](?!\x00)..|[\x1a\x3a](?!\x00\x00)....)*+"
-)
-_OPENING = re.compile(
-    rb"\x84\x50.{16}(?:\xf6|(?:[\x61-\x77]|\x78[\x18-\x80])([ -~]{1,128}))[\x80-\x97]" + _TOKENS,
-    re.DOTALL,
-)
+_ENERGY = rb"(?:\xf6|" + _INT32 + rb")"
+_STAMP = rb"\x1a(?!\x00\x00)...."
+_ENERGIES = _ENERGY + _ENERGY
+_REGISTERS = (
+    rb"(?:\x80|\x81\x83" + _STAMP + _ENERGIES + rb"|\x82\x83(?P<earlier>" + _STAMP + rb")" + _ENERGIES
+    + rb"\x83(?P<later>" + _STAMP + rb")" + _ENERGIES + rb")"
+)  # fmt: skip
+_IDENTITY = rb"(?:\xf6|(?:[\x61-\x77]|\x78[\x18-\x80])(?P<identity>[ -~]{1,128}))"
+_UINT16 = rb"(?:[\x00-\x17]|\x18[\x18-\xff]|\x19(?!\x00)..)"
 
 _PREFIX = b"\x84\x01\xd2\x84\x58"
 """An array of four, version 1, tag 18, an array of four, a byte string with a one-byte length."""
@@ -146,13 +145,38 @@ def check_opening(opening: bytes, count: int) -> None:
     Raises:
         DecodeError: naming the part, as `Opening.parse` does.
     """
-    found = _OPENING.fullmatch(opening)
-    if (
-        found is None
-        or (found[1] is not None and not _is_length_of(found, 1, opening))
-        or not _is_plain(opening, count)
-    ):
+    found = _plain_opening(count).fullmatch(opening)
+    if found is None or not _is_sound(found, opening, count):
         Opening.parse(opening, count)
+
+
+@lru_cache(maxsize=128)
+def _plain_opening(count: int) -> re.Pattern[bytes]:
+    """The plain openings of `count` blocks: at most two registers; every block with both energies, or every one without export.
+
+    Each token says where it ends and every alternative begins with other bytes, so what matches is read in one way only and nothing
+    is tried twice. What a pattern cannot say remains to be looked at, see `_is_sound`.
+    """
+    exports = _column(b"exports", _INT32, count)
+    parts = (
+        rb"\x84\x50.{16}",
+        _IDENTITY,
+        _REGISTERS,
+        rb"\x85",
+        _column(b"imports", _INT32, count),
+        rb"(?:\xf6\x01|" + exports + rb"\x00)",  # an absent export, with its reason for all blocks
+        _column(b"flags", _UINT16, count),
+        _column(b"provenance", rb"[\x00\x01]", count),
+    )
+    return re.compile(b"".join(parts), re.DOTALL)
+
+
+def _column(name: bytes, value: bytes, count: int) -> bytes:
+    """One value, or an array of `count`: of two at least, since one value alone is no array."""
+    if count == 1:
+        return value
+    head = re.escape(bytes([0x80 + count] if count < _SHORTEST_LONG else [0x98, count]))
+    return rb"(?:%b|%b(?P<%b>%b{%d}+))" % (value, head, name, value, count)
 
 
 def _split(data: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, int] | None:
@@ -215,55 +239,27 @@ def _headers(protected: bytes) -> tuple[int, str, bytes]:
     return headers_of(protected, "up.sign1")
 
 
-def _is_length_of(found: re.Match[bytes], group: int, data: bytes) -> bool:
+def _is_length_of(found: re.Match[bytes], group: int | str, data: bytes) -> bool:
     """Whether the text head right before a group states the group's length: the pattern alone cannot say so."""
-    start, length = found.start(group), found.end(group) - found.start(group)
+    start, end = found.span(group)
+    length = end - start
     return data[start - 1] == (0x60 + length if length < _SHORTEST_LONG else length)
 
 
-def _is_plain(opening: bytes, count: int) -> bool:
-    """Whether tokens that match the pattern make an opening of `count` blocks, all of one common kind of absence.
-
-    The pattern vouches for the encoding of every token; what the tokens make only this decoding says. `true`, which the pattern
-    does not know, stands behind the opening: it comes out second exactly when the opening ends where its bytes end.
-    """
-    try:
-        (_, _, registers, columns), end = cbor2.loads(b"\x82" + opening + b"\xf5")
-        imports, exports, absence, flags, provenance = columns
-    except (cbor2.CBORError, ValueError, TypeError):
+def _is_sound(found: re.Match[bytes], opening: bytes, count: int) -> bool:
+    """Whether the identity is as long as its head says, stamps ascend, and no array stands for a column of equal values."""
+    identity, earlier, later, *columns = found.groups()
+    if identity is not None and not _is_length_of(found, "identity", opening):
         return False
-    if end is not True or type(registers) is not list or (registers and not _are_registers(registers)):
+    # Encoded alike, stamps compare as their bytes do.
+    if earlier is not None and earlier >= later:
         return False
-    # Absence 0 has both energies, 1 has import alone; every other mixture is left to the general parser.
-    if type(absence) is not int or absence not in {0, 1} or (exports is None) != (absence == 1):
-        return False
-    return (
-        _is_column(imports, count)
-        and (exports is None or _is_column(exports, count))
-        and _is_column(flags, count, 0xFFFF)
-        and _is_column(provenance, count, 1)
-    )
-
-
-def _is_column(column: object, count: int, most: int | None = None) -> bool:
-    """Whether `column` is one integer, or `count` that are not all equal; from 0 to `most` where that is given."""
-    if type(column) is int:
-        return most is None or 0 <= column <= most
-    if type(column) is not list or len(column) != count or column.count(column[0]) == count:
-        return False
-    if set(map(type, column)) != {int}:
-        return False
-    return most is None or (min(column) >= 0 and max(column) <= most)
-
-
-def _are_registers(rows: list[object]) -> bool:
-    last = -1
-    for row in rows:
-        if type(row) is not list or len(row) != 3 or type(row[0]) is not int or row[0] <= last:
-            return False
-        if not {type(row[1]), type(row[2])} <= {int, type(None)}:
-            return False
-        last = row[0]
+    for column in columns:
+        if column is not None:
+            size, rest = divmod(len(column), count)
+            # Equal values have equal tokens.
+            if not rest and column == column[:size] * count:
+                return False
     return True
 
 

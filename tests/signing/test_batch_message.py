@@ -128,14 +128,61 @@ def test_it_refuses_exactly_the_altered_openings_that_the_parser_refuses(item: o
     assert quick_opening(bytes(altered), 4) == general_opening(bytes(altered), 4)
 
 
-def test_tokens_that_fit_another_split_are_not_taken_for_columns() -> None:
+def is_plain(data: bytes, count: int) -> bool:
+    """Whether an opening is found right without the general parser."""
+    found = batch_message._plain_opening(count).fullmatch(data)
+    return found is not None and batch_message._is_sound(found, data, count)
+
+
+def test_an_array_of_another_length_is_no_column() -> None:
     # An array said to have three values is followed by a fourth: every token is canonical, the structure is not.
-    data = bytes.fromhex("84 50") + SALT + bytes.fromhex("f6 80 85 83 01 02 03 04 05 00 83 07 08 01")
-    assert not general_opening(data, 3)
-    assert not quick_opening(data, 3)
-    with_rest = bytes.fromhex("84 50") + SALT + bytes.fromhex("f6 80 85 83 01 02 03 04 05 00 00 00")
-    assert not general_opening(with_rest, 3)
-    assert not quick_opening(with_rest, 3)
+    for columns in ("83 01 02 03 04 05 00 83 07 08 01", "83 01 02 03 04 05 00 00 00", "82 01 02 83 04 05 06 00 00 00"):
+        data = bytes.fromhex("84 50") + SALT + bytes.fromhex("f6 80 85" + columns)
+        assert not general_opening(data, 3)
+        assert not quick_opening(data, 3)
+
+
+@pytest.mark.parametrize(
+    ("registers", "sound"),
+    [
+        ([], True),
+        ([[1_777_177_800, 1, None]], True),
+        ([[1_777_177_800, 1, 2], [1_777_177_801, 1, 2]], True),
+        ([[1_777_177_800, 1, 2], [1_777_177_800, 1, 2]], False),
+        ([[1_777_177_801, 1, 2], [1_777_177_800, 1, 2]], False),
+    ],
+)
+def test_registers_of_a_day_take_the_quick_way_where_they_ascend(registers: list[Any], *, sound: bool) -> None:
+    data = encode([SALT, "SKS00000001", registers, [[5, 300, 70_000], -1, 0, [0, 24, 256], 0]])
+    assert is_plain(data, 3) is sound
+    assert general_opening(data, 3) is sound
+
+
+@pytest.mark.parametrize("count", [1, 2, 23, 24, 95, 96])
+def test_columns_of_every_length_take_the_quick_way_unless_all_values_are_equal(count: int) -> None:
+    values: Any = list(range(200, 200 + count)) if count > 1 else 7
+    for item, sound in ((values, True), ([7] * count, False), ([*range(200, 201 + count)], False)):
+        data = encode([SALT, None, [], [item, 4, 0, 0, 0]])
+        assert is_plain(data, count) is sound
+        assert general_opening(data, count) is sound
+
+
+@pytest.mark.parametrize(("identity", "head"), [("ABC", 0x62), ("ABC", 0x64), ("A" * 30, 29), ("A" * 30, 31)])
+def test_an_identity_is_as_long_as_its_head_says(identity: str, head: int) -> None:
+    data = bytearray(encode([SALT, identity, [], [3, 4, 0, 0, 0]]))
+    assert is_plain(bytes(data), 2)
+    data[18 if len(identity) < 24 else 19] = head
+    assert not is_plain(bytes(data), 2)
+    assert not general_opening(bytes(data), 2)
+
+
+@pytest.mark.parametrize(
+    ("exports", "absence", "sound"), [(4, 0, True), (None, 1, True), (None, 0, False), (4, 1, False)]
+)
+def test_exports_are_absent_exactly_when_the_reason_says_so(exports: int | None, absence: int, *, sound: bool) -> None:
+    data = encode([SALT, None, [], [[3, 9], exports, absence, 0, 0]])
+    assert is_plain(data, 2) is sound
+    assert general_opening(data, 2) is sound
 
 
 @given(
