@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from ledger_client.http import base_url
+from ledger_client.ledger import LedgerProtocolError
 from signing import fields
 from signing.errors import DecodeError
 from signing.statements.window_actual import Status
@@ -211,9 +213,17 @@ def _web(table: Table, base: Path) -> WebSettings:
     )
 
 
+def _ledger_url(text: str, _path: str) -> str:
+    try:
+        base_url(text)
+    except LedgerProtocolError as error:
+        raise DecodeError(str(error)) from error
+    return text
+
+
 def _ledger(table: Table) -> LedgerSettings:
     return LedgerSettings(
-        url=table.text("url"),
+        url=table.parsed("url", _ledger_url, ""),
         subscriber=table.text("subscriber"),
         key_id=table.text("key_id"),
         poll_s=table.integer("poll_s", least=1, most=86_400, default=300),

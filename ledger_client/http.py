@@ -211,7 +211,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _base_url(url: str) -> str:
+def base_url(url: str) -> str:
     """The HTTP base address behind a ledger URL, without a trailing slash.
 
     Raises:
@@ -234,7 +234,7 @@ def _base_url(url: str) -> str:
 def _channel(
     url: str, signer: HttpSigner, now: Callable[[], int], timeout_s: float, tls: ssl.SSLContext | None
 ) -> Channel:
-    return Channel(_base_url(url), signer=signer, now=now, timeout_s=timeout_s, tls=tls)
+    return Channel(base_url(url), signer=signer, now=now, timeout_s=timeout_s, tls=tls)
 
 
 def open_ledger(

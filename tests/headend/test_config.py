@@ -52,6 +52,20 @@ def test_a_wrong_value_is_named_by_its_key(addition: str, message: str) -> None:
         parsed(GOOD + addition)
 
 
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("gopher://127.0.0.1:9000", "ledger.url: expected a ledger URL with one of"),
+        ("deg+http://ledger.example", "ledger.url: plain HTTP reaches this machine only"),
+        ("deg+https://user:hunter2@ledger.example", "ledger.url: expected deg.https://host.* and nothing else"),
+    ],
+)
+def test_a_ledger_that_cannot_be_reached_by_its_url_is_found_before_anything_starts(url: str, message: str) -> None:
+    with pytest.raises(DecodeError, match=message) as caught:
+        parsed(GOOD.replace("deg+http://127.0.0.1:9000", url))
+    assert "hunter2" not in str(caught.value)
+
+
 def test_the_three_keys_must_differ() -> None:
     with pytest.raises(DecodeError, match="three different keys"):
         parsed(GOOD.replace("log.pem", "beckn.pem"))
