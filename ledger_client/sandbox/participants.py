@@ -11,7 +11,7 @@
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Self
@@ -114,23 +114,28 @@ def _faults(entry: object) -> list[str]:
     if not isinstance(entry, dict):
         return [" expected a table"]
     faults = [f"{name}: unknown key; expected {', '.join(_KEYS)}" for name in entry if name not in _KEYS]
-    faults += [
-        f"{name}: expected a text that is not empty, got {entry.get(name)!r}"
-        for name in _KEYS[:4]
-        if not isinstance(entry.get(name), str) or not entry[name]
-    ]
-    if faults:
+    absent = [name for name in _KEYS[:4] if not isinstance(entry.get(name), str) or not entry[name]]
+    faults += [f"{name}: expected a text that is not empty, got {entry.get(name)!r}" for name in absent]
+    if "public_key" not in absent:
+        faults += _refused("public_key", lambda: public_key(entry["public_key"]))
+    if not {"subscriber_id", "key_id"} & set(absent):
+        faults += _refused("id", lambda: KeyId(subscriber_id=entry["subscriber_id"], unique_key_id=entry["key_id"]))
+    if "role" in absent:
         return faults
-    try:
-        KeyId(subscriber_id=entry["subscriber_id"], unique_key_id=entry["key_id"])
-        public_key(entry["public_key"])
-    except SignatureError as error:
-        faults.append(f"public_key or id: {error.message}")
     if entry["role"] not in (role.value for role in Role):
         faults.append(f"role: expected platform or discom, got {entry['role']!r}")
     elif (entry["role"] == Role.DISCOM.value) != bool(entry.get("discom_id")):
         faults.append("discom_id: expected for role discom, and only for it")
     return faults
+
+
+def _refused(name: str, make: Callable[[], object]) -> list[str]:
+    """The fault that keeps a value from being made, if there is one."""
+    try:
+        make()
+    except SignatureError as error:
+        return [f"{name}: {error.message}"]
+    return []
 
 
 def _participant(entry: Mapping[str, str]) -> Participant:

@@ -59,3 +59,14 @@ def test_every_fault_is_reported_at_once() -> None:
     with pytest.raises(ParticipantsError) as caught:
         Participants.parsed(text)
     assert len(str(caught.value).splitlines()) == 2
+
+
+def test_every_fault_of_one_entry_is_reported_at_once() -> None:
+    text = DISCOM.replace('key_id="k1"', "").replace(KEY, "zz").replace('"discom"', '"x"')
+    with pytest.raises(ParticipantsError) as caught:
+        Participants.parsed(text)
+    assert [line.split(": ")[0] for line in str(caught.value).splitlines()] == [
+        "participant[0].key_id",
+        "participant[0].public_key",
+        "participant[0].role",
+    ]
