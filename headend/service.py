@@ -4,11 +4,13 @@ Each thread owns its connection. Whatever is fatal to one ends the process: star
 recorded, shown as a component that does not work, and tried again.
 """
 
+import fcntl
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from headend.attest import Attestor
@@ -87,10 +89,7 @@ class Service:
             threading.Thread(target=self._loop, args=("intake", self._intake), name="intake"),
             threading.Thread(target=self._loop, args=("settlement", self._settlement), name="settlement"),
         ]
-        # Opened once before anything starts: the schema is brought up to date, and a wrong log is fatal here.
-        with self._opened():
-            pass
-        with self._web() as web:
+        with _only_one(self._config.state), self._web() as web:
             listening(web.address)
             try:
                 for thread in threads:
@@ -256,6 +255,9 @@ class Service:
 
     @contextmanager
     def _web(self) -> Iterator[Web]:
+        # Opened once before anything starts: the schema is brought up to date, and a wrong log is fatal here.
+        with self._opened():
+            pass
         pool = ReadPool(self._config.database)
         try:
             published = PublishedLog(log=LOG, key=self._keys.log.verifier, folder=self._config.state)
@@ -272,3 +274,18 @@ class Service:
                 yield web
         finally:
             pool.close()
+
+
+@contextmanager
+def _only_one(state: Path) -> Iterator[None]:
+    """Two services on one state would take each other's messages from the broker, without end."""
+    try:
+        lock = (state / "serve.lock").open("ab")
+    except OSError as error:
+        raise FatalError(f"cannot use '{state}' ({error.strerror}): run `sakshi-headend init` once") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise FatalError(f"another `sakshi-headend serve` runs on '{state}': stop it first") from error
+        yield

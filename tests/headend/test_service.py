@@ -165,6 +165,21 @@ def test_a_ledger_that_is_down_is_a_component_that_does_not_work(installed: Inst
         eventually(lambda: (found := run.component("ledger")) is not None and found.works)
 
 
+def test_a_second_service_on_one_state_is_refused(installed: Installation) -> None:
+    with (
+        serving(installed),
+        pytest.raises(FatalError, match=r"another `sakshi-headend serve` runs on .*: stop it first"),
+    ):
+        Service(installed.config).run(lambda _: None)
+
+
+def test_a_state_that_is_not_there_is_fatal_before_anything_starts(installed: Installation) -> None:
+    service = Service(installed.config)
+    installed.config.state.rename(installed.folder / "elsewhere")
+    with pytest.raises(FatalError, match="run `sakshi-headend init` once"):
+        service.run(lambda _: None)
+
+
 def test_a_web_that_ended_by_itself_ends_the_program(installed: Installation) -> None:
     thread = threading.Thread()
     thread.start()
