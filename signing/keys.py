@@ -13,7 +13,7 @@ from typing import Protocol, cast
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from signing import fields
 from signing.canonical import Item, decode, encode
@@ -25,7 +25,7 @@ SIGNATURE_SIZE = 64
 _KTY, _CRV, _X, _Y = 1, -1, -2, -3
 _KTY_OKP, _KTY_EC2 = 1, 2
 _CRV_P256, _CRV_ED25519 = 1, 6
-_HASH = ec.ECDSA(hashes.SHA256())
+_PREHASHED = ec.ECDSA(Prehashed(hashes.SHA256()))
 
 
 class Algorithm(IntEnum):
@@ -51,12 +51,12 @@ class PublicKey:
         if len(signature) != SIGNATURE_SIZE:
             return False
         try:
-            if isinstance(self._loaded, ed25519.Ed25519PublicKey):
-                self._loaded.verify(signature, message)
+            if self.algorithm is Algorithm.ES256:
+                # hashlib is quicker at setting up a hash than the library is.
+                hashed = hashlib.sha256(message).digest()
+                cast("ec.EllipticCurvePublicKey", self._loaded).verify(_der(signature), hashed, _PREHASHED)
             else:
-                r = int.from_bytes(signature[:32], "big")
-                s = int.from_bytes(signature[32:], "big")
-                self._loaded.verify(encode_dss_signature(r, s), message, _HASH)
+                cast("ed25519.Ed25519PublicKey", self._loaded).verify(signature, message)
         except InvalidSignature:
             return False
         return True
@@ -154,3 +154,17 @@ def key_from_item(item: object, path: str) -> PublicKey:
     if type(item) is not dict:
         raise DecodeError(f"expected a COSE_Key map, got {type(item).__name__} in '{path}'")
     return parse_cose_key(encode(cast("dict[int, Item]", item)), path)
+
+
+def _der(signature: bytes) -> bytes:
+    """The DER form of a raw signature r ‖ s: two integers, shortest, below zero never. Source: RFC 3279 §2.2.3; X.690 §8.3."""
+    r, s = _der_integer(signature[:_COORDINATE_SIZE]), _der_integer(signature[_COORDINATE_SIZE:])
+    return b"\x30%c%b%b" % (len(r) + len(s), r, s)
+
+
+def _der_integer(value: bytes) -> bytes:
+    digits = value.lstrip(b"\x00")
+    # A first bit that is set would make it negative; zero has one digit.
+    if not digits or digits[0] & 0x80:
+        return b"\x02%c\x00%b" % (len(digits) + 1, digits)
+    return b"\x02%c%b" % (len(digits), digits)

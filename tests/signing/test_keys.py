@@ -4,7 +4,11 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from signing import keys
 from signing.backends.file import FileSigner
 from signing.errors import DecodeError
 from signing.keys import Algorithm, ed25519_bytes, from_cryptography, key_from_item, key_item, parse_cose_key
@@ -92,3 +96,13 @@ def test_the_raw_bytes_of_an_ed25519_key_are_those_of_notes() -> None:
     assert ed25519_bytes(parse_cose_key(dumps(EdKey(1).cose))) == EdKey(1).public
     with pytest.raises(DecodeError, match="expected an Ed25519 key, got one for ES256"):
         ed25519_bytes(parse_cose_key(dumps(Key(1).cose)))
+
+
+@given(st.integers(0, 2**256 - 1), st.integers(0, 2**256 - 1))
+@example(0, 0)
+@example(2**255, 2**255 - 1)
+@example(127, 128)
+@example(255, 256)
+def test_a_raw_signature_has_the_der_form_that_the_library_gives_it(r: int, s: int) -> None:
+    raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    assert keys._der(raw) == encode_dss_signature(r, s)
