@@ -145,6 +145,10 @@ class MqttTransport:
             self._subscribed.clear()
             self._client.disconnect()
             self._client.loop_stop()
+            # paho leaves a connection open that it was making when it was stopped.
+            left = self._client.socket()
+            if left is not None:
+                left.close()
 
     def _made(self, settings: MqttSettings) -> Client:
         five = settings.version is MqttVersion.V5
