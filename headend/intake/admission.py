@@ -190,11 +190,13 @@ def _put(  # noqa: PLR0917 - one place that joins chain, row and leaf
     link = Link(batch.sequence, batch.digest, batch.previous, batch.reach_utc, batch.end_utc, leaf)
     here = _at(group, batch.sequence)
     branch = len(here)
-    if group.stored is None and follows(chain, link):
+    stored = group.stored
+    if (stored is None or (not here and batch.sequence + 1 not in stored)) and follows(chain, link):
         chain.head = (link,)
         gaps_changed = False
+        if stored is not None:
+            stored[batch.sequence] = [link]
     else:
-        stored = group.stored
         if stored is None:
             stored = group.stored = {chain.head_sequence: list(chain.head)} if chain.head else {}
         forks, gaps_changed = place(chain, link, stored)
