@@ -58,7 +58,15 @@ class Table:
         """The non-empty text under `name`."""
         value = self._values.pop(name, default)
         if type(value) is not str or not value:
-            self.faults.add(self.key(name), f"expected a text, got {_shown(value)}")
+            # The kind of what is there, and never the thing: an unquoted password is a number.
+            got = (
+                "nothing"
+                if value is None
+                else f"a value of type {type(value).__name__}"
+                if value != ""
+                else "an empty one"
+            )
+            self.faults.add(self.key(name), f"expected a text in quotes, got {got}")
             return ""
         return value
 

@@ -92,7 +92,7 @@ def test_a_table_without_facts_keeps_what_is_recorded() -> None:
 
 
 def test_what_keeps_the_record_says_from_when_on_the_key_speaks() -> None:
-    with pytest.raises(DecodeError, match=r"meter\[0\].blocks_from: expected a text, got nothing"):
+    with pytest.raises(DecodeError, match=r"meter\[0\].blocks_from: expected a text in quotes, got nothing"):
         parse('[[meter]]\nid = "SKS1"', "facts.toml")
 
 

@@ -88,3 +88,13 @@ def test_defaults_stand_in_for_absent_keys() -> None:
 def test_text_that_is_no_toml_is_refused_with_its_line() -> None:
     with pytest.raises(DecodeError, match="line 2"):
         parse_toml("a = 1\nb = = 2", "file")
+
+
+@pytest.mark.parametrize(
+    ("line", "got"),
+    [("password = 1234", "a value of type int"), ('password = ""', "an empty one"), ("", "nothing")],
+)
+def test_a_text_that_is_none_is_never_quoted_in_the_fault(line: str, got: str) -> None:
+    root = parse_toml(line, "file")
+    root.text("password")
+    assert faults_of(root) == [f"password: expected a text in quotes, got {got}"]

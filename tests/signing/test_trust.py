@@ -78,7 +78,7 @@ def refused(text: str, message: str) -> None:
 def test_a_log_key_bears_its_origin_and_is_a_logs() -> None:
     text = WORLD.trust()
     refused(text.replace(f'origin = "{ORIGIN}"', 'origin = "other"'), "log\\[0\\].origin: expected the key's name")
-    refused(text.replace(f'origin = "{ORIGIN}"\n', ""), "log\\[0\\].origin: expected a text, got nothing")
+    refused(text.replace(f'origin = "{ORIGIN}"\n', ""), "log\\[0\\].origin: expected a text in quotes, got nothing")
     witness = str(VerifierKey.parse(WORLD.log.verifier(ORIGIN, 4)))
     refused(text.replace(str(LOG), witness), "log\\[0\\].key: expected the log's key, got a witness's")
     refused(text.replace("[[discom]]", f'[[log]]\norigin = "{ORIGIN}"\nkey = "{LOG}"\n[[discom]]'), "each origin once")
