@@ -1,7 +1,8 @@
 """From evidence to ledger, step by step: trades in, windows decided and attested, postings out.
 
 Each step is its own transaction, and every step can be repeated: a crash between two of them is answered by running them again.
-After a start everything in the look-back is looked at once; from then on only what evidence, a record or time may have changed.
+After a start everything in the look-back is looked at once, old final figures within hours; from then on only what evidence, a record
+or time may have changed.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,8 +25,8 @@ from signing.interval import DAY_S, Interval
 from signing.statements.meter_record import Role
 from signing.statements.window_actual import Status, WindowActual
 
-_AT_ONCE = 32
-"""Intake waits while windows are decided, so that is done in small portions."""
+_AT_ONCE = 8
+"""Intake waits while windows are decided, some 20 ms each, so that is done in small portions."""
 
 _NEAR_S = 2 * DAY_S
 """How far around new batches windows are decided again at once, whatever was said of them."""
@@ -143,10 +144,13 @@ class Settlement:
             self._unplanned.discard(delivery)
             self._settled.discard(delivery)
             self._by_name[delivery.posted_as].discard(delivery)
-        for delivery in wanted.keys() - self._first_seen.keys():
-            self._agenda.put(delivery, now_utc)
-            self._unplanned.add(delivery)
+        new = sorted(wanted.keys() - self._first_seen.keys())
+        for place, delivery in enumerate(new, start=1):
             self._by_name.setdefault(delivery.posted_as, set()).add(delivery)
+            self._unplanned.add(delivery)
+            # After a start old final figures take turns, so that what is new needs not wait for all of them.
+            old = delivery.window.end_utc + _NEAR_S < now_utc and self._is_settled(delivery)
+            self._agenda.put(delivery, now_utc + _REVIEW_S * place // len(new) if old else now_utc)
         self._first_seen = wanted
 
     def _mark_recorded(self, changed: set[str], now_utc: int) -> None:
@@ -254,6 +258,9 @@ class Settlement:
         else:
             self._settled.discard(delivery)
         return ready.actual
+
+    def _is_settled(self, delivery: Delivery) -> bool:
+        return self._newest_ready(delivery) is not None and delivery in self._settled
 
 
 def _apart(delivery: Delivery, span: Interval) -> bool:

@@ -3,22 +3,25 @@
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from headend.attest import Subject
 from headend.errors import StoreUnavailableError
 from headend.posting import PostingState
 from headend.store.sqlite import postings as rows
 from headend.touches import Touches
 from ledger_client.ledger import Trade
 from ledger_client.sandbox.faults import Fault
+from ledger_client.sandbox.store import DATABASE
 from signing.interval import DAY_S, Interval, utc_text
-from signing.statements.meter_record import Place
+from signing.statements.meter_record import Place, Role
 from signing.statements.window_actual import Cause, Status
 from tests.headend.discom import METER, SUBJECT, stated
-from tests.headend.premises import DAY, Headend, p256
+from tests.headend.premises import DAY, Headend, fact, p256
 from tests.headend.settling import FULL, HOUR, NAME, REGISTERS, Settling, moved, only
 from tests.headend.test_posting import TRADE
 from tests.ledger_client.rehearsal import NOW, SELLER_DISCOM, Rehearsal, running
@@ -109,6 +112,19 @@ def test_a_window_that_cuts_a_block_is_said_to_be_not_measurable_when_its_trade_
     report = settling.step(NOW)
     assert settling.said(report) == [(NAME, Status.NOT_MEASURABLE, 0)]
     assert settling.step(start + 3660, (METER,)).attested == ()
+
+
+def test_a_check_meters_blocks_do_not_make_a_window_unmeasurable(settling: Settling) -> None:
+    check = replace(settling.gateway, name="gw-2", signer=p256(2), meters=("SKS00000002",), chains={})
+    settling.headend.enrol(check)
+    checking = fact("SKS00000002", connection_point=f"CP-{METER}", role=Role.CHECK, period_s=3600)
+    settling.headend.registrar.change_facts("SKS00000002", [checking], at_utc=NOW)
+    start = NOW - NOW % 3600 + DAY_S + 900
+    settling.trade(delivery_start=utc_text(start), delivery_end=utc_text(start + 900))
+    assert not settling.settlement._is_time(
+        Subject(connection_point=f"CP-{METER}", posted_as=NAME, window=Interval(start, start + 900)), NOW
+    )
+    assert settling.step(NOW).attested == ()
 
 
 def test_a_meter_that_no_enrolment_names_is_an_alarm_once_and_followed_once_it_is_named(settling: Settling) -> None:
@@ -249,11 +265,63 @@ def test_a_fork_a_gap_or_a_record_lets_no_figure_wait(settling: Settling) -> Non
     assert decided(settling, NOW + 1, everything)
 
 
+@pytest.mark.parametrize(("days", "at_once"), [(1, True), (5, False)])
+def test_after_a_start_an_old_final_figure_is_decided_again_within_hours(
+    settling: Settling, days: int, *, at_once: bool
+) -> None:
+    contradicted(settling)
+    settling.restart()
+    at = NOW + days * DAY_S
+    assert decided(settling, at, Touches()) is at_once
+    assert decided(settling, at + REVIEW_S, Touches()) is not at_once
+
+
+def test_after_a_start_what_is_not_final_is_decided_at_once(settling: Settling) -> None:
+    settling.trade()
+    settling.step(NOW)
+    settling.restart()
+    assert settling.said(settling.step(NOW + 5 * DAY_S)) == [(NAME, Status.PENDING, 0)]
+
+
+def test_rows_of_the_ledger_that_are_no_trade_are_an_alarm_once(settling: Settling) -> None:
+    settling.trade()
+    with closing(sqlite3.connect(settling.headend.folder / "exchange" / DATABASE, isolation_level=None)) as other:
+        other.execute("UPDATE trade SET delivery_end = 'whenever'")
+    (alarm,) = settling.step(NOW).alarms
+    assert "1 row(s) of the ledger are no trade" in alarm
+    assert settling.step(NOW + POLL_S).alarms == []
+
+
 def test_a_window_without_a_final_figure_never_waits(settling: Settling) -> None:
     settling.trade()
     settling.step(NOW)
     settling.whole_day()
     assert decided(settling, NOW + 1, batch_of(9))
+
+
+def test_a_meter_that_another_program_moves_away_takes_its_figure_with_it(settling: Settling) -> None:
+    settling.whole_day()
+    settling.trade()
+    settling.step(NOW)
+    with another_program(settling.headend) as other:
+        (before,) = other.record(METER).facts
+        other.registrar.change_facts(METER, [replace(before, connection_point="CP-ELSEWHERE")], at_utc=NOW)
+    report = settling.step(NOW + 1)
+    assert settling.said(report) == [(NAME, Status.PENDING, 1)]
+    assert only(report).statement.reason == "no revenue meter is recorded for 2026-04-26 10:00:00 IST"
+
+
+def test_a_meter_that_another_program_puts_at_a_named_place_is_settled(settling: Settling) -> None:
+    other_meter = "SKS00000002"
+    settling.headend.registrar.name_alias("PLACE", f"CP-{other_meter}")
+    settling.trade(seller_id="PLACE")
+    settling.step(NOW)
+    assert settling.said(settling.step(NOW + PENDING_AFTER_S)) == [("PLACE", Status.PENDING, 0)]
+    with another_program(settling.headend) as other:
+        second = replace(settling.gateway, name="gw-2", signer=p256(2), meters=(other_meter,), chains={})
+        other.enrol(second)
+        other.take_in(stated(second, 0, FULL, registers=REGISTERS, meter=other_meter))
+    assert settling.said(settling.step(NOW + PENDING_AFTER_S + 1)) == [("PLACE", Status.FINAL, 1)]
 
 
 def test_a_ledger_that_is_down_is_said_for_as_long_as_it_is_and_known_trades_are_followed(settling: Settling) -> None:
