@@ -133,11 +133,12 @@ def test_a_meter_that_no_enrolment_names_is_an_alarm_once_and_followed_once_it_i
     (alarm,) = settling.step(NOW).alarms
     assert "'STRANGER'" in alarm
     assert "posted_as" in alarm
+    settling.trade(seller_id="STRANGER", order_item_id="it-2", delivery_start="2026-04-26T10:00:00+05:30")
     assert settling.step(NOW + POLL_S).alarms == []
     settling.headend.registrar.name_alias("STRANGER", f"CP-{METER}")
     report = settling.step(NOW + POLL_S + 1)
     assert settling.said(report) == [("STRANGER", Status.FINAL, 0)]
-    assert moved(report) == [("CONFIRMED", "read back")]
+    assert moved(report) == [("CONFIRMED", "read back")] * 2
 
 
 def test_new_evidence_of_a_meter_decides_its_windows_again_and_posts_the_revision(settling: Settling) -> None:
