@@ -2,6 +2,7 @@
 
 ``dlms+tcp://192.0.2.7:4059?client=32&server=1&password=file:/etc/sakshi/meter.lls``
 ``modbus+tcp://192.0.2.8:502?unit=1&map=sdm630``
+``modbus+rtu:/dev/ttyUSB0?baud=9600&parity=E&unit=1&map=adl400``
 """
 
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ class ReaderUrl:
     host: str
     port: int | None
     keys: dict[str, str]
+    path: str = ""
+    """What stands between host and ``?``: the device of a serial line, and nothing on a network."""
     faults: list[str] = field(default_factory=list)
 
     def number(self, key: str, default: int, allowed: range) -> int:
@@ -61,8 +64,18 @@ class ReaderUrl:
         return octets.rstrip(b"\r\n")
 
     def endpoint(self, default_port: int) -> tuple[str, int]:
-        """Host and port."""
+        """Host and port of a meter on a network."""
+        if not self.host:
+            self.faults.append("expected a host after '://', e.g. dlms+tcp://192.0.2.7:4059")
+        if self.path not in {"", "/"}:
+            self.faults.append("expected nothing between the port and '?', and no '#'")
         return self.host, default_port if self.port is None else self.port
+
+    def device(self) -> str:
+        """The path of a serial device, absolute."""
+        if self.host or self.port is not None or not self.path.startswith("/") or self.path.endswith("/"):
+            self.faults.append(f"expected a device after the scheme, e.g. {self.scheme}:/dev/ttyUSB0")
+        return self.path
 
     def finish(self) -> None:
         """Refuse keys that nobody took, and report every fault.
@@ -84,15 +97,13 @@ def split(text: str) -> ReaderUrl:
         port = parts.port
     except ValueError:
         raise ReaderUrlError(("expected scheme://host:port?key=value with a port from 0 to 65535",)) from None
-    if not parts.hostname:
-        faults.append("expected a host after '://', e.g. dlms+tcp://192.0.2.7:4059")
     if parts.username is not None or parts.password is not None:
         faults.append("expected no user and password before the host: use password=file:/path")
-    if parts.path not in {"", "/"} or parts.fragment:
+    if parts.fragment:
         faults.append("expected nothing between the port and '?', and no '#'")
     keys: dict[str, str] = {}
     for key, value in parse_qsl(parts.query, keep_blank_values=True):
         if key in keys:
             faults.append(f"expected the key '{key}' once")
         keys[key] = value
-    return ReaderUrl(parts.scheme, parts.hostname or "", port, keys, faults)
+    return ReaderUrl(parts.scheme, parts.hostname or "", port, keys, unquote(parts.path), faults)
