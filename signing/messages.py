@@ -113,7 +113,7 @@ def receipts_head(checkpoint: bytes, old_size: int, consistency: Sequence[bytes]
 
 def receipt(digest: bytes, index: int, path: Sequence[bytes]) -> bytes:
     """One receipt, to stand inside a message."""
-    hashes = b"".join([_HASH_HEAD + node for node in path])
+    hashes = _HASH_HEAD + _HASH_HEAD.join(path) if path else b""
     return b"\x83" + _HASH_HEAD + digest + _head(0x00, index) + _head(0x80, len(path)) + hashes
 
 
@@ -128,9 +128,12 @@ def _head(major: int, value: int) -> bytes:
         return bytes((major | value,))
     if value < 1 << 8:
         return bytes((major | 24, value))
-    for info, size in ((25, 2), (26, 4), (27, 8)):
-        if value < 1 << 8 * size:
-            return bytes((major | info,)) + value.to_bytes(size, "big")
+    if value < 1 << 16:
+        return ((major | 25) << 16 | value).to_bytes(3, "big")
+    if value < 1 << 32:
+        return ((major | 26) << 32 | value).to_bytes(5, "big")
+    if value < 1 << 64:
+        return ((major | 27) << 64 | value).to_bytes(9, "big")
     raise ValueError(f"expected a value below 2^64, got {value}")
 
 

@@ -57,17 +57,21 @@ class Receipter:
         self._paths = Paths(tip.size, book.nodes(log)) if appended is None else appended.paths()
         self._heads: dict[int, bytes] = {}
 
-    def messages(self, batches: Sequence[Receipted]) -> Iterator[bytes]:
+    def messages(self, batches: Sequence[Receipted]) -> Sequence[bytes]:
         """The messages that receipt `batches`, all of one gateway, each at most 65,536 bytes long."""
-        # An agent that claims to have seen more than there is gets no path: it finds out by itself, and alarms.
-        seen = max([one.claim.batch.seen_size for one in batches if one.claim.batch.seen_size <= self._size], default=0)
+        seen = 0
+        for one in batches:
+            # An agent that claims to have seen more than there is gets no path: it finds out by itself, and alarms.
+            if seen < one.claim.batch.seen_size <= self._size:
+                seen = one.claim.batch.seen_size
         head = self._heads.get(seen)
         if head is None:
             head = self._heads[seen] = receipts_head(self._checkpoint, seen, self._paths.consistency(seen))
         inclusion = self._paths.inclusion
         entries = [receipt(one.claim.batch.digest, one.place, inclusion(one.place)) for one in batches]
-        for some in _fitting(entries, MAX_MESSAGE - _COUNT_BYTES - len(head)):
-            yield receipts(head, some)
+        if len(entries) == 1:
+            return (receipts(head, entries),)
+        return [receipts(head, some) for some in _fitting(entries, MAX_MESSAGE - _COUNT_BYTES - len(head))]
 
 
 def refusal(refused: Refused, signer: Signer, *, tree_size: int) -> bytes:
