@@ -1,20 +1,18 @@
-"""A DLMS meter behind the `Reader` seam: joins session and transport, and knows which objects to ask for."""
+"""A DLMS meter behind the `Reader` seam: knows which objects to ask for, and what they mean."""
 
-import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, Self
 
-from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError
+from edge_agent.errors import MeterRefusedError
 from edge_agent.readers.dlms import cosem, ladder, profile
 from edge_agent.readers.dlms.apdu import AccessResult
-from edge_agent.readers.dlms.association import RETRY_REFUSED_S, Association, Conformance
+from edge_agent.readers.dlms.client import DlmsClient, given
 from edge_agent.readers.dlms.codec import Data
 from edge_agent.readers.dlms.cosem import Attribute
 from edge_agent.readers.dlms.ladder import Rung
 from edge_agent.readers.dlms.profile import StampMeans
-from edge_agent.readers.dlms.session import Answered, Outcome, Session, State, refusal
+from edge_agent.readers.dlms.session import Session
 from edge_agent.readers.dlms.transport import Transport
 from edge_agent.registers import (
     EXPORT_BLOCK,
@@ -31,13 +29,6 @@ from edge_agent.registers import (
     RegisterValue,
 )
 from signing.interval import Interval
-
-RELEASE_LIMIT_S: Final = 2.0
-"""How long a release may take before the connection is simply closed."""
-ANSWER_LIMIT_S: Final = 900.0
-"""The longest a whole answer may take over all its blocks: a full back-fill at 9600 bit/s needs 549 s."""
-LIST_LIMIT: Final = 10
-"""Most attributes in one GET with list; firmware buffers are small."""
 
 _ENERGIES: Final = frozenset({IMPORT_BLOCK, EXPORT_BLOCK, IMPORT_TOTAL, EXPORT_TOTAL})
 
@@ -57,15 +48,11 @@ class DlmsReader:
         timeout_s: float,
         stamp_means: StampMeans = StampMeans.END,
     ) -> None:
-        self._connect = connect
-        self._session = session
+        self.client = DlmsClient(connect=connect, session=session, timeout_s=timeout_s)
         self._origin = origin
-        self._timeout_s = timeout_s
         self._stamp_means = stamp_means
-        self._transport: Transport | None = None
         self._layouts: dict[Attribute, ProfileLayout] = {}
         self._rungs: dict[Attribute, tuple[Rung, ...]] = {}
-        self._lists = True
 
     @property
     def origin(self) -> Origin:
@@ -74,16 +61,7 @@ class DlmsReader:
 
     async def __aenter__(self) -> Self:
         """See `Reader.__aenter__`."""
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                self._transport = await self._connect()
-        except TimeoutError as error:
-            raise MeterUnavailableError(f"no connection to the meter within {self._timeout_s} s") from error
-        try:
-            await self._exchange(self._session.associate(), "the request to associate")
-        except BaseException:
-            await self.close()
-            raise
+        await self.client.open()
         return self
 
     async def __aexit__(
@@ -94,35 +72,18 @@ class DlmsReader:
 
     async def close(self) -> None:
         """See `Reader.close`."""
-        transport, self._transport = self._transport, None
-        if transport is None:
-            return
-        try:
-            with contextlib.suppress(MeterUnavailableError, MeterDecodeError, MeterRefusedError, TimeoutError):
-                async with asyncio.timeout(min(RELEASE_LIMIT_S, self._timeout_s)):
-                    await self._release(transport)
-        finally:
-            self._session.lost()
-            await transport.close()
-
-    async def _release(self, transport: Transport) -> None:
-        data = self._session.release()
-        if not data:
-            return
-        await transport.send(data)
-        while self._session.receive(await transport.receive()).outcome is None:
-            pass
+        await self.client.close()
 
     async def identity(self) -> MeterIdentity:
         """See `Reader.identity`."""
         asked = (cosem.SERIAL, cosem.MANUFACTURER, cosem.FIRMWARE, cosem.CATEGORY)
-        found = zip(asked, await self._get_many(asked), strict=True)
+        found = zip(asked, await self.client.get_many(asked), strict=True)
         texts = [None if isinstance(r, AccessResult) else profile.text(r, str(a)) or None for a, r in found]
         return MeterIdentity(serial=texts[0], manufacturer=texts[1], firmware=texts[2], category=texts[3])
 
     async def clock(self) -> MeterClock:
         """See `Reader.clock`."""
-        return profile.clock(await self._get(cosem.CLOCK), str(cosem.CLOCK))
+        return profile.clock(await self.client.get(cosem.CLOCK), str(cosem.CLOCK))
 
     async def layout(self) -> ProfileLayout:
         """See `Reader.layout`."""
@@ -153,8 +114,8 @@ class DlmsReader:
         """See `Reader.registers`."""
         imported, exported = (Attribute(class_id=3, obis=obis) for obis in (IMPORT_TOTAL, EXPORT_TOTAL))
         asked = (cosem.CLOCK, imported, imported.sibling(3), exported, exported.sibling(3))
-        found = await self._get_many(asked)
-        clock = profile.clock(_given(cosem.CLOCK, found[0]), str(cosem.CLOCK))
+        found = await self.client.get_many(asked)
+        clock = profile.clock(given(cosem.CLOCK, found[0]), str(cosem.CLOCK))
         absent = isinstance(found[3], AccessResult)
         return CumulativeRegisters(
             stamp_utc=clock.utc_s,
@@ -170,10 +131,10 @@ class DlmsReader:
 
     async def _read_layout(self, of: Attribute, scaler_profile: Attribute) -> ProfileLayout:
         objects = of.sibling(3)
-        columns = profile.capture_objects(await self._get(objects), str(objects))
+        columns = profile.capture_objects(await self.client.get(objects), str(objects))
         period, in_use, entries, sort = asked = tuple(of.sibling(attribute) for attribute in (4, 7, 8, 5))
-        found = dict(zip(asked, await self._get_many(asked), strict=True))
-        numbers = [profile.integer(_given(each, found[each]), str(each)) for each in (period, in_use, entries)]
+        found = dict(zip(asked, await self.client.get_many(asked), strict=True))
+        numbers = [profile.integer(given(each, found[each]), str(each)) for each in (period, in_use, entries)]
         order = found[sort]
         layout = profile.layout(
             of,
@@ -197,21 +158,21 @@ class DlmsReader:
     ) -> dict[str, tuple[int, int]]:
         """From attribute 3 of each register; from the scaler profile where a meter does not give that."""
         asked = profile.scaled_columns(columns)
-        found = dict(zip(asked, await self._get_many(asked), strict=True))
+        found = dict(zip(asked, await self.client.get_many(asked), strict=True))
         given = {a.obis: profile.scaler_unit(r, str(a)) for a, r in found.items() if not isinstance(r, AccessResult)}
         if len(given) == len(asked):
             return given
         try:
             objects = scaler_profile.sibling(3)
-            scaled = profile.capture_objects(await self._get(objects), str(objects))
-            row = profile.scaler_row(scaled, await self._get(scaler_profile), str(scaler_profile))
+            scaled = profile.capture_objects(await self.client.get(objects), str(objects))
+            row = profile.scaler_row(scaled, await self.client.get(scaler_profile), str(scaler_profile))
         except MeterRefusedError:
             return given
         return row | given
 
     async def _rows(self, of: Attribute, layout: ProfileLayout, span: Interval) -> tuple[ProfileRow, ...]:
         """The rows around `span`, ascending by stamp, by the first way of asking that the meter accepts."""
-        remaining = self._rungs.get(of) or ladder.rungs(self._session.granted.conformance)
+        remaining = self._rungs.get(of) or ladder.rungs(self.client.granted.conformance)
         for place, rung in enumerate(remaining):
             try:
                 rows = await self._ask(rung, of, layout, span)
@@ -227,7 +188,7 @@ class DlmsReader:
         match rung:
             case Rung.RANGE | Rung.RANGE_WITH_DEVIATION:
                 access = ladder.range_access(rung, span, layout.capture_period_s)
-                rows = profile.rows(await self._get(of, access), layout, self._stamp_means)
+                rows = profile.rows(await self.client.get(of, access), layout, self._stamp_means)
                 if rows and not ladder.any_near(rows, span, layout.capture_period_s):
                     # A meter that takes the range for another time zone would turn its data into a gap.
                     raise MeterRefusedError(f"expected rows of {of} in the range asked for, got only others")
@@ -235,10 +196,10 @@ class DlmsReader:
             case Rung.ENTRY:
                 return await self._by_entry(of, layout, span)
             case Rung.WHOLE:
-                return profile.rows(await self._get(of), layout, self._stamp_means)
+                return profile.rows(await self.client.get(of), layout, self._stamp_means)
 
     async def _by_entry(self, of: Attribute, layout: ProfileLayout, span: Interval) -> tuple[ProfileRow, ...]:
-        in_use = profile.integer(await self._get(of.sibling(7)), str(of.sibling(7)))
+        in_use = profile.integer(await self.client.get(of.sibling(7)), str(of.sibling(7)))
         now_utc = (await self.clock()).utc_s
         widen = 1
         while True:
@@ -252,109 +213,15 @@ class DlmsReader:
             )
             if wanted is None:
                 return ()
-            rows = profile.rows(await self._get(of, wanted.access()), layout, self._stamp_means)
+            rows = profile.rows(await self.client.get(of, wanted.access()), layout, self._stamp_means)
             reaches_back = any(row.stamp_utc <= span.start_utc for row in rows)
             if reaches_back or wanted.last - wanted.first + 1 >= in_use:
                 return rows
             widen *= 2
 
-    async def _get(self, attribute: Attribute, access: bytes | None = None) -> Data:
-        """One attribute.
-
-        Raises:
-            MeterRefusedError: naming it.
-        """
-        results = await self._answers(self._session.get(attribute, access), str(attribute))
-        return _given(attribute, results[0])
-
-    async def _get_many(self, attributes: tuple[Attribute, ...]) -> list[Data | AccessResult]:
-        """Several attributes, at once where the meter can; a refusal takes its attribute's place.
-
-        Raises:
-            MeterUnavailableError: when one is refused only for now.
-        """
-        results: list[Data | AccessResult] = []
-        size = self._list_size()
-        for at in range(0, len(attributes), size):
-            part = attributes[at : at + size]
-            results += await self._get_list(part) if len(part) > 1 else [await self._get_or_refusal(part[0])]
-        for attribute, result in zip(attributes, results, strict=True):
-            if isinstance(result, AccessResult) and isinstance(
-                late := refusal(attribute, result), MeterUnavailableError
-            ):
-                raise late
-        return results
-
-    def _list_size(self) -> int:
-        """Attributes in one request: 11 octets each in the meter's PDU, after 4 of header."""
-        granted: Association = self._session.granted
-        if not self._lists or Conformance.MULTIPLE_REFERENCES not in granted.conformance:
-            return 1
-        return max(1, min(LIST_LIMIT, (granted.max_pdu - 4) // 11))
-
-    async def _get_list(self, attributes: tuple[Attribute, ...]) -> list[Data | AccessResult]:
-        try:
-            return list(await self._answers(self._session.get_list(attributes), f"{attributes[0]} and others"))
-        except MeterRefusedError:
-            # The meter grants lists and refuses them: ask one by one from now on.
-            self._lists = False
-            return [await self._get_or_refusal(attribute) for attribute in attributes]
-
-    async def _get_or_refusal(self, attribute: Attribute) -> Data | AccessResult:
-        try:
-            return await self._get(attribute)
-        except MeterRefusedError as error:
-            return AccessResult(error.reason) if error.reason is not None else AccessResult.OTHER_REASON
-
-    async def _answers(self, request: bytes, what: str) -> tuple[Data | AccessResult, ...]:
-        outcome = await self._exchange(request, what)
-        if not isinstance(outcome, Answered):
-            raise MeterDecodeError(f"expected an answer to {what}, got {type(outcome).__name__}")
-        return outcome.results
-
-    async def _exchange(self, request: bytes, what: str) -> Outcome:
-        """Write `request` and read until its outcome; each block has its own deadline, the whole answer a long one."""
-        transport = self._transport
-        if transport is None:
-            raise MeterUnavailableError(f"expected an open connection for {what}, got none")
-        try:
-            async with asyncio.timeout(ANSWER_LIMIT_S), asyncio.timeout(self._timeout_s) as deadline:
-                await transport.send(request)
-                while True:
-                    step = self._session.receive(await transport.receive())
-                    if step.outcome is not None:
-                        return step.outcome
-                    if step.send:
-                        deadline.reschedule(asyncio.get_running_loop().time() + self._timeout_s)
-                        await transport.send(step.send)
-        except TimeoutError as error:
-            await self._abandon(transport)
-            raise MeterUnavailableError(
-                f"no answer to {what} within {self._timeout_s} s", retry_after_s=RETRY_REFUSED_S
-            ) from error
-        except MeterUnavailableError as error:
-            await self._abandon(transport)
-            raise MeterUnavailableError(f"{error} during {what}", retry_after_s=RETRY_REFUSED_S) from error
-        except MeterDecodeError:
-            if self._session.state is State.CLOSED:
-                await self._abandon(transport)
-            raise
-
-    async def _abandon(self, transport: Transport) -> None:
-        """Give the connection up: a late answer must never meet a later question."""
-        self._transport = None
-        self._session.lost()
-        await transport.close()
-
-
-def _given(attribute: Attribute, result: Data | AccessResult) -> Data:
-    if isinstance(result, AccessResult):
-        raise refusal(attribute, result)
-    return result
-
 
 def _energy(register: Attribute, value: Data | AccessResult, scale: Data | AccessResult) -> RegisterValue:
-    scaler, unit = profile.scaler_unit(_given(register.sibling(3), scale), str(register.sibling(3)))
+    scaler, unit = profile.scaler_unit(given(register.sibling(3), scale), str(register.sibling(3)))
     if unit != UNIT_WATT_HOURS:
         raise MeterRefusedError(f"expected unit 30 (Wh), got {unit} for {register}")
-    return profile.register_value(_given(register, value), register.obis, scaler, unit)
+    return profile.register_value(given(register, value), register.obis, scaler, unit)

@@ -1,0 +1,181 @@
+"""One association with a DLMS meter: opened, asked, released; joins session and transport, with deadlines.
+
+What the objects mean is the caller's: `reader` knows those of a load profile, `survey` takes whatever there is.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError
+from edge_agent.readers.dlms.apdu import AccessResult
+from edge_agent.readers.dlms.association import RETRY_REFUSED_S, Association, Conformance
+from edge_agent.readers.dlms.codec import Data
+from edge_agent.readers.dlms.cosem import Attribute
+from edge_agent.readers.dlms.session import Answered, Outcome, Session, State, refusal
+from edge_agent.readers.dlms.transport import Transport
+
+RELEASE_LIMIT_S: Final = 2.0
+"""How long a release may take before the connection is simply closed."""
+ANSWER_LIMIT_S: Final = 900.0
+"""The longest a whole answer may take over all its blocks: a full back-fill at 9600 bit/s needs 549 s."""
+LIST_LIMIT: Final = 10
+"""Most attributes in one GET with list; firmware buffers are small."""
+
+
+class DlmsClient:
+    """A meter on one association; one task at a time. `connect` gives the byte stream; `session` is new and unused."""
+
+    def __init__(self, *, connect: Callable[[], Awaitable[Transport]], session: Session, timeout_s: float) -> None:
+        self._connect = connect
+        self._session = session
+        self._timeout_s = timeout_s
+        self._transport: Transport | None = None
+        self._lists = True
+
+    @property
+    def granted(self) -> Association:
+        """What the meter granted.
+
+        Raises:
+            MeterUnavailableError: before it granted anything.
+        """
+        return self._session.granted
+
+    async def open(self) -> None:
+        """Connects and associates.
+
+        Raises:
+            MeterUnavailableError, MeterRefusedError, MeterDecodeError: as a `Reader`; the connection is then closed.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                self._transport = await self._connect()
+        except TimeoutError as error:
+            raise MeterUnavailableError(f"no connection to the meter within {self._timeout_s} s") from error
+        try:
+            await self._exchange(self._session.associate(), "the request to associate")
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Releases the meter and closes the connection. Idempotent; never raises for a peer that is gone."""
+        transport, self._transport = self._transport, None
+        if transport is None:
+            return
+        try:
+            with contextlib.suppress(MeterUnavailableError, MeterDecodeError, MeterRefusedError, TimeoutError):
+                async with asyncio.timeout(min(RELEASE_LIMIT_S, self._timeout_s)):
+                    await self._release(transport)
+        finally:
+            self._session.lost()
+            await transport.close()
+
+    async def _release(self, transport: Transport) -> None:
+        data = self._session.release()
+        if not data:
+            return
+        await transport.send(data)
+        while self._session.receive(await transport.receive()).outcome is None:
+            pass
+
+    async def get(self, attribute: Attribute, access: bytes | None = None) -> Data:
+        """One attribute.
+
+        Raises:
+            MeterRefusedError: naming it.
+        """
+        results = await self._answers(self._session.get(attribute, access), str(attribute))
+        return given(attribute, results[0])
+
+    async def get_many(self, attributes: tuple[Attribute, ...]) -> list[Data | AccessResult]:
+        """Several attributes, at once where the meter can; a refusal takes its attribute's place.
+
+        Raises:
+            MeterUnavailableError: when one is refused only for now.
+        """
+        results: list[Data | AccessResult] = []
+        size = self._list_size()
+        for at in range(0, len(attributes), size):
+            part = attributes[at : at + size]
+            results += await self._get_list(part) if len(part) > 1 else [await self._get_or_refusal(part[0])]
+        for attribute, result in zip(attributes, results, strict=True):
+            if isinstance(result, AccessResult) and isinstance(
+                late := refusal(attribute, result), MeterUnavailableError
+            ):
+                raise late
+        return results
+
+    def _list_size(self) -> int:
+        """Attributes in one request: 11 octets each in the meter's PDU, after 4 of header."""
+        granted: Association = self._session.granted
+        if not self._lists or Conformance.MULTIPLE_REFERENCES not in granted.conformance:
+            return 1
+        return max(1, min(LIST_LIMIT, (granted.max_pdu - 4) // 11))
+
+    async def _get_list(self, attributes: tuple[Attribute, ...]) -> list[Data | AccessResult]:
+        try:
+            return list(await self._answers(self._session.get_list(attributes), f"{attributes[0]} and others"))
+        except MeterRefusedError:
+            # The meter grants lists and refuses them: ask one by one from now on.
+            self._lists = False
+            return [await self._get_or_refusal(attribute) for attribute in attributes]
+
+    async def _get_or_refusal(self, attribute: Attribute) -> Data | AccessResult:
+        try:
+            return await self.get(attribute)
+        except MeterRefusedError as error:
+            return AccessResult(error.reason) if error.reason is not None else AccessResult.OTHER_REASON
+
+    async def _answers(self, request: bytes, what: str) -> tuple[Data | AccessResult, ...]:
+        outcome = await self._exchange(request, what)
+        if not isinstance(outcome, Answered):
+            raise MeterDecodeError(f"expected an answer to {what}, got {type(outcome).__name__}")
+        return outcome.results
+
+    async def _exchange(self, request: bytes, what: str) -> Outcome:
+        """Write `request` and read until its outcome; each block has its own deadline, the whole answer a long one."""
+        transport = self._transport
+        if transport is None:
+            raise MeterUnavailableError(f"expected an open connection for {what}, got none")
+        try:
+            async with asyncio.timeout(ANSWER_LIMIT_S), asyncio.timeout(self._timeout_s) as deadline:
+                await transport.send(request)
+                while True:
+                    step = self._session.receive(await transport.receive())
+                    if step.outcome is not None:
+                        return step.outcome
+                    if step.send:
+                        deadline.reschedule(asyncio.get_running_loop().time() + self._timeout_s)
+                        await transport.send(step.send)
+        except TimeoutError as error:
+            await self._abandon(transport)
+            raise MeterUnavailableError(
+                f"no answer to {what} within {self._timeout_s} s", retry_after_s=RETRY_REFUSED_S
+            ) from error
+        except MeterUnavailableError as error:
+            await self._abandon(transport)
+            raise MeterUnavailableError(f"{error} during {what}", retry_after_s=RETRY_REFUSED_S) from error
+        except MeterDecodeError:
+            if self._session.state is State.CLOSED:
+                await self._abandon(transport)
+            raise
+
+    async def _abandon(self, transport: Transport) -> None:
+        """Give the connection up: a late answer must never meet a later question."""
+        self._transport = None
+        self._session.lost()
+        await transport.close()
+
+
+def given(attribute: Attribute, result: Data | AccessResult) -> Data:
+    """What the meter gave.
+
+    Raises:
+        MeterRefusedError, MeterUnavailableError: naming `attribute`, when it gave a refusal instead.
+    """
+    if isinstance(result, AccessResult):
+        raise refusal(attribute, result)
+    return result
