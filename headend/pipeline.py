@@ -195,9 +195,7 @@ class Settlement:
         for delivery, subject in portion:
             self._agenda.done(delivery)
             self._unplanned.add(delivery)
-            if delivery.window.end_utc > now_utc:
-                self._agenda.put(delivery, delivery.window.end_utc)
-            elif subject in early:
+            if subject in early:
                 self._agenda.put(delivery, self._pending_from(delivery))
         return attested
 

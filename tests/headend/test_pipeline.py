@@ -295,6 +295,13 @@ def test_rows_of_the_ledger_that_are_no_trade_are_an_alarm_once(settling: Settli
     assert settling.step(NOW + POLL_S).alarms == []
 
 
+def test_a_figure_that_is_no_longer_final_waits_for_nothing(settling: Settling) -> None:
+    contradicted(settling)
+    assert decided(settling, NOW + 1, batch_of(0))
+    settling.headend.take_in(stated(settling.gateway, 10, (70,) * 4))
+    assert decided(settling, NOW + 2, batch_of(9))
+
+
 def test_a_window_without_a_final_figure_never_waits(settling: Settling) -> None:
     settling.trade()
     settling.step(NOW)
