@@ -188,8 +188,10 @@ def test_a_trade_is_followed_from_when_it_was_first_seen(
     exchange: Rehearsal, ledger: HttpLedger, database: Database
 ) -> None:
     exchange.put_both()
-    for at_utc in (NOW, NOW + 100):
-        legs.pull(database, ledger, SELLER_DISCOM, look_back_days=7, now_utc=at_utc)
+    legs.pull(database, ledger, SELLER_DISCOM, look_back_days=7, now_utc=NOW)
+    # A second trade of the same meter and window comes later, and the first is seen again.
+    exchange.put_both(order_item_id="it-2")
+    legs.pull(database, ledger, SELLER_DISCOM, look_back_days=7, now_utc=NOW + 100)
     assert list(legs.followed(database, SELLER_DISCOM, look_back_days=7, now_utc=NOW + 100).values()) == [NOW]
     assert legs.followed(database, BUYER_DISCOM, look_back_days=7, now_utc=NOW).keys() != set()
     assert legs.followed(database, "another", look_back_days=7, now_utc=NOW) == {}
