@@ -20,8 +20,8 @@ from signing.statements.reading_batch import Opening, ReadingBatch
 from signing.topics import MAX_MESSAGE
 
 # Heads of canonical items. A multi-byte head whose value fits a shorter one is not canonical.
-_UINT32 = rb"(?:[\x00-\x17]|\x18[\x18-\xff]|\x19(?!\x00)..|\x1a(?!\x00\x00)....)"
-_INT32 = rb"(?:[\x00-\x17\x20-\x37]|[\x18\x38][\x18-\xff]|[\x19\x39](?!\x00)..|[\x1a\x3a](?!\x00\x00)....)"
+_UINT32 = rb"(?:\x1a(?!\x00\x00)....|[\x00-\x17]|\x18[\x18-\xff]|\x19[^\x00].)"
+_INT32 = rb"(?:[\x19\x39][^\x00].|[\x18\x38][\x18-\xff]|[\x00-\x17\x20-\x37]|[\x1a\x3a](?!\x00\x00)....)"
 _DIGEST = rb"\x58\x20.{32}"
 
 _HEADER = re.compile(
@@ -50,7 +50,7 @@ _REGISTERS = (
     + rb"\x83(?P<later>" + _STAMP + rb")" + _ENERGIES + rb")"
 )  # fmt: skip
 _IDENTITY = rb"(?:\xf6|(?:[\x61-\x77]|\x78[\x18-\x80])(?P<identity>[ -~]{1,128}))"
-_UINT16 = rb"(?:[\x00-\x17]|\x18[\x18-\xff]|\x19(?!\x00)..)"
+_UINT16 = rb"(?:[\x00-\x17]|\x18[\x18-\xff]|\x19[^\x00].)"
 
 _PREFIX = b"\x84\x01\xd2\x84\x58"
 """An array of four, version 1, tag 18, an array of four, a byte string with a one-byte length."""
