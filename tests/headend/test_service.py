@@ -4,7 +4,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -154,6 +154,40 @@ def test_a_step_that_fails_is_shown_and_starts_again(installed: Installation) ->
         assert run.component("intake") == Component(name="intake", works=True, note="works")
         other.execute("ALTER TABLE elsewhere RENAME TO postings")
         eventually(lambda: run.component("settlement") == Component(name="settlement", works=True, note="works"))
+
+
+def test_a_step_that_cannot_do_its_work_is_not_repeated_in_a_hot_loop(installed: Installation) -> None:
+    service = Service(installed.config)
+    steps: list[int] = []
+
+    def step() -> str:
+        steps.append(1)
+        return "the disk is full: free space"
+
+    thread = threading.Thread(target=service._loop, args=("intake", lambda: nullcontext(step)))
+    thread.start()
+    eventually(lambda: service.components() != ())
+    threading.Event().wait(0.3)
+    service._stop.set()
+    thread.join()
+    assert len(steps) == 1
+    assert service.components() == (Component(name="intake", works=False, note="the disk is full: free space"),)
+
+
+def test_evidence_that_could_not_be_settled_now_is_settled_by_the_next_step(installed: Installation) -> None:
+    service = Service(installed.config)
+    service._touched.add_whole("SKS00000001")
+    with (
+        closing(sqlite3.connect(installed.config.database, isolation_level=None)) as other,
+        service._settlement() as step,
+    ):
+        other.execute("ALTER TABLE postings RENAME TO elsewhere")
+        with pytest.raises(sqlite3.OperationalError):
+            step()
+        assert list(service._touched) == ["SKS00000001"]
+        other.execute("ALTER TABLE elsewhere RENAME TO postings")
+        step()
+        assert list(service._touched) == []
 
 
 def test_a_ledger_that_is_down_is_a_component_that_does_not_work(installed: Installation, exchange: Rehearsal) -> None:
