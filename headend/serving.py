@@ -47,11 +47,15 @@ def serving(app: FastAPI, settings: WebSettings) -> Iterator[Web]:
                 time.sleep(_PAUSE_S)
             if not server.started:
                 raise FatalError("the web did not start: see the lines above in the log")
-            host = f"[{settings.host}]" if ":" in settings.host else settings.host
-            yield Web(address=f"{host}:{bound.getsockname()[1]}", thread=thread)
+            yield Web(address=address(settings.host, bound.getsockname()[1]), thread=thread)
         finally:
             server.should_exit = True
             thread.join()
+
+
+def address(host: str, port: int) -> str:
+    """HOST:PORT as a URL has it: an IPv6 address stands in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _configuration(app: FastAPI, settings: WebSettings) -> uvicorn.Config:

@@ -190,6 +190,20 @@ def test_evidence_that_could_not_be_settled_now_is_settled_by_the_next_step(inst
         assert list(service._touched) == []
 
 
+def test_trouble_is_logged_when_it_comes_and_when_it_goes_and_not_in_between(
+    installed: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = Service(installed.config)
+    with caplog.at_level("INFO", logger="sakshi.headend"):
+        said = [service._note("ledger", trouble) for trouble in (None, "down", "down", "refuses", None, None)]
+    assert said == [True, True, False, True, True, False]
+    assert [record.getMessage() for record in caplog.records] == [
+        "ledger: down",
+        "ledger: refuses",
+        "ledger works again",
+    ]
+
+
 def test_a_ledger_that_is_down_is_a_component_that_does_not_work(installed: Installation, exchange: Rehearsal) -> None:
     with serving(installed) as run:
         eventually(lambda: (found := run.component("ledger")) is not None and found.works)
