@@ -15,6 +15,7 @@ from edge_agent.readers.dlms.cosem import CLOCK, Attribute, date_time_octets, me
 from edge_agent.registers import MeterClock, ProfileColumn, ProfileLayout, ProfileRow, RegisterValue, float_parts
 
 _REGISTER_CLASSES: Final = frozenset({3, 4, 5})
+_DEMAND_REGISTER: Final = 5
 _RANGE, _ENTRY = 1, 2
 FIFO: Final = 1
 _LIFO: Final = frozenset({2, 5})
@@ -79,7 +80,12 @@ def clock(data: Data, what: str) -> MeterClock:
         raise MeterDecodeError(f"{error} in {what}") from error
 
 
-def _parts(data: Data, what: str, count: int | None = None) -> tuple[Data, ...]:
+def parts(data: Data, what: str, count: int | None = None) -> tuple[Data, ...]:
+    """The elements of an array or structure, `count` of them where it is given.
+
+    Raises:
+        MeterDecodeError: naming `what`.
+    """
     if not isinstance(data.value, tuple):
         raise MeterDecodeError(f"expected a list, got {data.tag.name} in {what}")
     if count is not None and len(data.value) != count:
@@ -93,7 +99,7 @@ def scaler_unit(data: Data, what: str) -> tuple[int, int]:
     Raises:
         MeterDecodeError: naming `what`.
     """
-    scaler, unit = _parts(data, what, 2)
+    scaler, unit = parts(data, what, 2)
     return integer(scaler, what), integer(unit, what)
 
 
@@ -104,8 +110,8 @@ def capture_objects(data: Data, what: str) -> tuple[tuple[Attribute, int], ...]:
         MeterDecodeError: naming `what`, also when a column comes twice.
     """
     columns: list[tuple[Attribute, int]] = []
-    for place, entry in enumerate(_parts(data, what)):
-        class_id, name, attribute, index = _parts(entry, f"column {place} of {what}", 4)
+    for place, entry in enumerate(parts(data, what)):
+        class_id, name, attribute, index = parts(entry, f"column {place} of {what}", 4)
         if not isinstance(name.value, bytes):
             raise MeterDecodeError(f"expected a logical name, got {name.tag.name} in column {place} of {what}")
         column = Attribute(
@@ -118,8 +124,14 @@ def capture_objects(data: Data, what: str) -> tuple[tuple[Attribute, int], ...]:
 
 
 def scaled_columns(columns: Iterable[tuple[Attribute, int]]) -> tuple[Attribute, ...]:
-    """The scaler_unit attributes that the columns need: attribute 3 of every register, once each."""
-    return tuple(dict.fromkeys(c.sibling(3) for c, _ in columns if c.class_id in _REGISTER_CLASSES))
+    """The scaler_unit attributes that the columns need, one of every register, once each.
+
+    It is attribute 3, and 4 of a demand register. Source: Blue Book, classes 3, 4 and 5.
+    """
+    wanted = (
+        c.sibling(4 if c.class_id == _DEMAND_REGISTER else 3) for c, _ in columns if c.class_id in _REGISTER_CLASSES
+    )
+    return tuple(dict.fromkeys(wanted))
 
 
 def scaler_row(columns: tuple[tuple[Attribute, int], ...], buffer: Data, what: str) -> dict[str, tuple[int, int]]:
@@ -130,14 +142,14 @@ def scaler_row(columns: tuple[tuple[Attribute, int], ...], buffer: Data, what: s
     Raises:
         MeterDecodeError: naming `what`.
     """
-    rows = _parts(buffer, what)
+    rows = parts(buffer, what)
     if len(rows) != 1:
         raise MeterDecodeError(f"expected one row, got {len(rows)} in {what}")
-    cells = _parts(rows[0], what, len(columns))
+    cells = parts(rows[0], what, len(columns))
     return {
         column.obis: scaler_unit(cell, f"{column} of {what}")
         for (column, _), cell in zip(columns, cells, strict=True)
-        if column.attribute == 3
+        if column.attribute == (4 if column.class_id == _DEMAND_REGISTER else 3)
     }
 
 
@@ -162,7 +174,7 @@ def layout(
         raise MeterRefusedError(f"expected a capture period in {profile.sibling(4)}, got {capture_period_s} s")
     return ProfileLayout(
         obis=profile.obis,
-        columns=tuple(_column(column, index, scalers) for column, index in columns),
+        columns=placed(columns, scalers),
         capture_period_s=capture_period_s,
         entries=entries,
         entries_in_use=entries_in_use,
@@ -170,9 +182,17 @@ def layout(
     )
 
 
+def placed(
+    columns: tuple[tuple[Attribute, int], ...], scalers: dict[str, tuple[int, int]]
+) -> tuple[ProfileColumn, ...]:
+    """The columns of a profile with their scalers (by OBIS code), in the meter's order."""
+    return tuple(_column(column, index, scalers) for column, index in columns)
+
+
 def _column(column: Attribute, index: int, scalers: dict[str, tuple[int, int]]) -> ProfileColumn:
     # A register's value is attribute 2 (and 3 of a demand register); a capture time beside it has no scaler.
-    known = scalers.get(column.obis) if column.attribute == 2 and column.class_id in _REGISTER_CLASSES else None
+    is_value = column.attribute == 2 or (column.class_id, column.attribute) == (_DEMAND_REGISTER, 3)
+    known = scalers.get(column.obis) if is_value and column.class_id in _REGISTER_CLASSES else None
     scaler, unit = known or (0, None)
     return ProfileColumn(
         class_id=column.class_id,
@@ -217,9 +237,9 @@ def rows(buffer: Data, of: ProfileLayout, stamp_means: StampMeans) -> tuple[Prof
     clock_place = next(place for place, column in enumerate(of.columns) if _is_clock(column))
     numeric = tuple((place, column, column.register) for place, column in enumerate(of.columns) if place != clock_place)
     found: list[ProfileRow] = []
-    for number, row in enumerate(_parts(buffer, name), start=1):
+    for number, row in enumerate(parts(buffer, name), start=1):
         where = f"row {number} of {name}"
-        cells = _parts(row, where, len(of.columns))
+        cells = parts(row, where, len(of.columns))
         stamp = _stamp(cells[clock_place], found[-1].stamp_utc + step_s if found else None, where)
         found.append(
             ProfileRow(

@@ -13,6 +13,7 @@ from edge_agent.readers.dlms.cosem import Attribute
 from edge_agent.readers.dlms.ladder import Rung
 from edge_agent.readers.dlms.profile import StampMeans
 from edge_agent.readers.dlms.session import Session
+from edge_agent.readers.dlms.survey import scalers
 from edge_agent.readers.dlms.transport import Transport
 from edge_agent.registers import (
     EXPORT_BLOCK,
@@ -139,7 +140,7 @@ class DlmsReader:
         layout = profile.layout(
             of,
             columns,
-            await self._scalers(columns, scaler_profile),
+            await scalers(self.client, columns, scaler_profile),
             capture_period_s=numbers[0],
             # A meter that keeps its sort method to itself is FIFO, as IS 15959 profiles are.
             sort_method=profile.FIFO if isinstance(order, AccessResult) else profile.integer(order, str(sort)),
@@ -152,23 +153,6 @@ class DlmsReader:
                     f"expected unit 30 (Wh), got {column.unit} for column {column.register} of {objects}"
                 )
         return layout
-
-    async def _scalers(
-        self, columns: tuple[tuple[Attribute, int], ...], scaler_profile: Attribute
-    ) -> dict[str, tuple[int, int]]:
-        """From attribute 3 of each register; from the scaler profile where a meter does not give that."""
-        asked = profile.scaled_columns(columns)
-        found = dict(zip(asked, await self.client.get_many(asked), strict=True))
-        given = {a.obis: profile.scaler_unit(r, str(a)) for a, r in found.items() if not isinstance(r, AccessResult)}
-        if len(given) == len(asked):
-            return given
-        try:
-            objects = scaler_profile.sibling(3)
-            scaled = profile.capture_objects(await self.client.get(objects), str(objects))
-            row = profile.scaler_row(scaled, await self.client.get(scaler_profile), str(scaler_profile))
-        except MeterRefusedError:
-            return given
-        return row | given
 
     async def _rows(self, of: Attribute, layout: ProfileLayout, span: Interval) -> tuple[ProfileRow, ...]:
         """The rows around `span`, ascending by stamp, by the first way of asking that the meter accepts."""
