@@ -18,10 +18,9 @@ from headend.config import Config
 from headend.errors import HeadendError, TransportUnavailableError
 from headend.founding import LOG, open_keys
 from headend.logbook import Logbook
-from headend.peers import ledger_signer, mqtt_settings
+from headend.peers import ledger, ledger_signer, mqtt_settings
 from headend.store.sqlite.database import open_database
 from headend.transport.mqtt import MqttSettings
-from ledger_client.http import open_ledger
 from ledger_client.ledger import LedgerError, TradeQuery
 from signing.errors import SigningError
 from signing.topics import shard_filter
@@ -73,9 +72,8 @@ def _log(config: Config) -> str:
 
 
 def _ledger(config: Config, now: Callable[[], int], patience_s: float) -> str:
-    signer = ledger_signer(config)
-    with open_ledger(config.ledger.url, signer=signer, now=now, timeout_s=patience_s) as ledger:
-        ledger.listing(TradeQuery(record_id=_NO_RECORD, page_size=1))
+    with ledger(config, now, timeout_s=patience_s) as opened:
+        opened.listing(TradeQuery(record_id=_NO_RECORD, page_size=1))
     return f"accepts {config.ledger.subscriber}'s signature"
 
 

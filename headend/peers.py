@@ -4,12 +4,15 @@ Read before anything starts, so that a wrong path is a message and not a retry.
 """
 
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 from headend.config import BrokerSettings, Config
 from headend.errors import FatalError
 from headend.transport.mqtt import MqttSettings
 from ledger_client import key_file
+from ledger_client.http import DEFAULT_TIMEOUT_S, HttpLedger, open_ledger
+from ledger_client.ledger import LedgerProtocolError
 from ledger_client.signature import HttpSigner, KeyId
 
 
@@ -43,6 +46,20 @@ def ledger_signer(config: Config) -> HttpSigner:
         raise FatalError(f"expected a key file, got '{scheme}:…' in 'keys.beckn': give file:PATH")
     ledger = config.ledger
     return key_file.load(Path(place), KeyId(subscriber_id=ledger.subscriber, unique_key_id=ledger.key_id))
+
+
+def ledger(config: Config, now: Callable[[], int], *, timeout_s: float = DEFAULT_TIMEOUT_S) -> HttpLedger:
+    """The ledger that postings go to; nothing is sent yet. `now` gives UTC seconds.
+
+    Raises:
+        KeyFileError, FatalError: as `ledger_signer`.
+        FatalError: its URL is none; with the remedy.
+    """
+    signer = ledger_signer(config)
+    try:
+        return open_ledger(config.ledger.url, signer=signer, now=now, timeout_s=timeout_s)
+    except LedgerProtocolError as error:
+        raise FatalError(f"{error}: correct ledger.url") from error
 
 
 def _tls(broker: BrokerSettings) -> ssl.SSLContext | None:

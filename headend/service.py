@@ -21,7 +21,7 @@ from headend.intake.report import IntakeReport
 from headend.intake.resend import GapChaser
 from headend.intake.worker import IntakeWorker
 from headend.logbook import Logbook
-from headend.peers import ledger_signer, mqtt_settings
+from headend.peers import ledger, mqtt_settings
 from headend.pipeline import Settlement, SettlementReport
 from headend.reads import StoredReads
 from headend.registry import Registry
@@ -35,7 +35,6 @@ from headend.touches import Touches, touches
 from headend.transport.mqtt import MqttTransport
 from headend.web.app import create_app
 from headend.web.desk import Component
-from ledger_client.http import open_ledger
 
 log = logging.getLogger("sakshi.headend")
 
@@ -62,11 +61,11 @@ class Service:
 
         Raises:
             KeyUnavailableError, KeyFileError: a key cannot be opened, with the remedy.
-            FatalError: the log key is of another kind, or the broker's password cannot be read.
+            FatalError: the log key is of another kind, the broker's password cannot be read, or the ledger's URL is none.
         """
         self._config = config
         self._keys: HeadendKeys = open_keys(config)
-        self._ledger_signer = ledger_signer(config)
+        ledger(config, now).close()
         self._mqtt = mqtt_settings(config)
         # A simple queue may be put to while the same thread waits for it: a signal handler does just that.
         self._ends: SimpleQueue[FatalError | None] = SimpleQueue()
@@ -208,8 +207,7 @@ class Service:
 
     @contextmanager
     def _settlement(self) -> Iterator[Step]:
-        url = self._config.ledger.url
-        with self._opened() as (database, book), open_ledger(url, signer=self._ledger_signer, now=now) as ledger:
+        with self._opened() as (database, book), ledger(self._config, now) as opened:
             registry = Registry(database)
             attestor = Attestor(
                 database=database,
@@ -219,7 +217,7 @@ class Service:
                 signer=self._keys.statements,
             )
             settlement = Settlement(
-                config=self._config, database=database, registry=registry, attestor=attestor, ledger=ledger
+                config=self._config, database=database, registry=registry, attestor=attestor, ledger=opened
             )
 
             def step() -> None:
