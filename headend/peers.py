@@ -12,7 +12,6 @@ from headend.errors import FatalError
 from headend.transport.mqtt import MqttSettings
 from ledger_client import key_file
 from ledger_client.http import DEFAULT_TIMEOUT_S, HttpLedger, open_ledger
-from ledger_client.ledger import LedgerProtocolError
 from ledger_client.signature import HttpSigner, KeyId
 
 
@@ -53,13 +52,8 @@ def ledger(config: Config, now: Callable[[], int], *, timeout_s: float = DEFAULT
 
     Raises:
         KeyFileError, FatalError: as `ledger_signer`.
-        FatalError: its URL is none; with the remedy.
     """
-    signer = ledger_signer(config)
-    try:
-        return open_ledger(config.ledger.url, signer=signer, now=now, timeout_s=timeout_s)
-    except LedgerProtocolError as error:
-        raise FatalError(f"{error}: correct ledger.url") from error
+    return open_ledger(config.ledger.url, signer=ledger_signer(config), now=now, timeout_s=timeout_s)
 
 
 def _tls(broker: BrokerSettings) -> ssl.SSLContext | None:

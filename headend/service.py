@@ -61,7 +61,7 @@ class Service:
 
         Raises:
             KeyUnavailableError, KeyFileError: a key cannot be opened, with the remedy.
-            FatalError: the log key is of another kind, the broker's password cannot be read, or the ledger's URL is none.
+            FatalError: the log key is of another kind, or the broker's password cannot be read.
         """
         self._config = config
         self._keys: HeadendKeys = open_keys(config)

@@ -279,14 +279,6 @@ def test_a_ledger_key_that_cannot_be_opened_is_found_at_once(installed: Installa
         Service(installed.config)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "deg+http://ledger.example", "deg+https://", "nonsense"])
-def test_a_ledger_address_that_is_none_is_found_at_once(installed: Installation, url: str) -> None:
-    text = installed.file.read_text()
-    installed.file.write_text(text.replace(f"{installed.config.ledger.url}", url))
-    with pytest.raises(FatalError, match=r"correct ledger\.url"):
-        Service(installed.config)
-
-
 @pytest.mark.parametrize(
     ("addition", "remedy"),
     [
