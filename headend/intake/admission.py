@@ -52,7 +52,7 @@ class Admission:
     """What one transaction admits."""
 
     rows: list[NewBatch] = field(default_factory=list)
-    receipts: list[tuple[Receiver, Receipted]] = field(default_factory=list)
+    receipts: dict[Receiver, list[Receipted]] = field(default_factory=dict)
     refused: list[tuple[Group, Refused]] = field(default_factory=list)
     admitted: list[Claim] = field(default_factory=list)
     again: int = 0
@@ -234,7 +234,12 @@ def _count_copies(group: Group, admission: Admission) -> None:
 
 def _receipt(admission: Admission, group: Group, claim: Claim, leaf: int) -> None:
     log, index = leaf_place(leaf)
-    admission.receipts.append((Receiver(group.key.down, log), Receipted(claim, index)))
+    receiver, receipted = Receiver(group.key.down, log), Receipted(claim, index)
+    some = admission.receipts.get(receiver)
+    if some is None:
+        admission.receipts[receiver] = [receipted]
+    else:
+        some.append(receipted)
 
 
 def _refuse(admission: Admission, group: Group, claims: Sequence[Claim], number: int) -> None:

@@ -38,9 +38,11 @@ class Placed(NamedTuple):
 
 def judge(known: Sequence[Link], digest: bytes) -> Put:
     """What storing `digest` comes to, when `known` stands at its sequence (check 7)."""
+    if not known:
+        return Put.NEW
     if any(link.digest == digest for link in known):
         return Put.SAME
-    return (Put.NEW, Put.CONFLICT, Put.REFUSED)[min(len(known), 2)]
+    return Put.CONFLICT if len(known) == 1 else Put.REFUSED
 
 
 def follows(chain: Chain, link: Link) -> bool:

@@ -17,7 +17,7 @@ from enum import Enum
 
 from headend.errors import UnavailableError
 from headend.intake import answers
-from headend.intake.admission import Admission, Chains, Group, Receiver, admit, examine
+from headend.intake.admission import Admission, Chains, Group, admit, examine
 from headend.intake.answers import Receipted, Receipter, Refused
 from headend.intake.claims import Claim, Noise, read
 from headend.intake.report import ForkPoint, IntakeReport, IntakeTotals, Touched
@@ -187,11 +187,11 @@ class IntakeWorker:
 
     def _answer(self, found: _Sorted, admission: Admission, appended: dict[int, Appended]) -> None:
         receipters: dict[int, Receipter] = {}
-        for (topic, log), batches in _by_receiver(admission.receipts).items():
+        for (topic, log), batches in admission.receipts.items():
             receipter = receipters.get(log)
             if receipter is None:
                 receipter = receipters[log] = Receipter(self._book, log, appended.get(log))
-            for message in receipter.messages(batches):
+            for message in receipter.messages(batches if len(batches) == 1 else _once(batches)):
                 self._transport.publish(topic, message)
         answered: set[bytes] = set()
         for group, refused in admission.refused:
@@ -234,18 +234,6 @@ def _uncollected() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def _by_receiver(receipts: Iterable[tuple[Receiver, Receipted]]) -> dict[Receiver, list[Receipted]]:
-    """The batches by where their receipts go, each digest once."""
-    grouped: dict[Receiver, list[Receipted]] = {}
-    for receiver, batch in receipts:
-        some = grouped.get(receiver)
-        if some is None:
-            grouped[receiver] = [batch]
-        else:
-            some.append(batch)
-    return {receiver: some if len(some) == 1 else _once(some) for receiver, some in grouped.items()}
 
 
 def _once(batches: Iterable[Receipted]) -> list[Receipted]:
