@@ -9,7 +9,10 @@ from typing import Protocol, cast
 class Session(Protocol):
     """One connection without a socket."""
 
-    closed: bool
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is to be said: the transport sends what it has and closes."""
+        ...
 
     def receive(self, data: bytes) -> bytes:
         """What to send for what came."""

@@ -3,7 +3,7 @@
 Source: IEC 62056-5-3, 7.2 (ACSE) and 7.3 (xDLMS initiate), conformance bits of 9.4.6.1.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, IntEnum, IntFlag
 
 from firmware_sim.dlms.axdr import Reader, length
@@ -13,6 +13,8 @@ AARQ, AARE, RLRQ, RLRE = 0x60, 0x61, 0x62, 0x63
 _OID = bytes.fromhex("608574050801")
 LN_CONTEXT = _OID[:-1] + b"\x01\x01"
 """Logical names without ciphering."""
+CIPHERED_CONTEXT = _OID[:-1] + b"\x01\x03"
+"""Logical names with ciphering."""
 _MECHANISM = _OID[:-1] + b"\x02"
 SMALLEST_PDU = 12
 """A client that takes less cannot be answered; 0 means no limit."""
@@ -23,6 +25,19 @@ class Mechanism(IntEnum):
 
     NONE = 0
     LLS = 1
+    HLS = 2
+    """A secret of the maker's; in Indian meters AES-128 of the challenge."""
+    GMAC = 5
+
+    @property
+    def high(self) -> bool:
+        """Whether both ends must answer a challenge."""
+        return self >= Mechanism.HLS
+
+    @property
+    def oid(self) -> bytes:
+        """The mechanism's name."""
+        return _MECHANISM + bytes([self])
 
 
 class Conformance(IntFlag):
@@ -35,6 +50,7 @@ class Conformance(IntFlag):
     MULTIPLE_REFERENCES = 1 << 9
     BLOCK_TRANSFER_WITH_GET = 1 << 12
     PRIORITY = 1 << 14
+    GENERAL_PROTECTION = 1 << 22
 
 
 class Diagnostic(IntEnum):
@@ -43,6 +59,7 @@ class Diagnostic(IntEnum):
     NONE = 0
     NO_REASON = 1
     CONTEXT_NOT_SUPPORTED = 2
+    TITLE_NOT_RECOGNISED = 3
     MECHANISM_NOT_RECOGNISED = 11
     MECHANISM_REQUIRED = 12
     AUTHENTICATION_FAILURE = 13
@@ -65,6 +82,7 @@ class Initiate:
     version: int
     conformance: int
     max_pdu: int
+    dedicated_key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +92,10 @@ class AssociationRequest:
     context: bytes
     mechanism: Mechanism | None
     password: bytes
+    """What the client calls itself with: its secret (LLS) or its challenge (HLS)."""
     initiate: bytes
+    title: bytes = b""
+    """The client's system title; empty where it sends none."""
 
     def __repr__(self) -> str:
         """Without the password."""
@@ -124,6 +145,7 @@ def parse_aarq(apdu: bytes) -> AssociationRequest:
         mechanism=_mechanism(fields.get(0x8B)),
         password=b"" if value is None else _inner(value, 0x80, "calling-authentication-value"),
         initiate=_inner(fields[0xBE], 0x04, "user-information"),
+        title=_inner(fields[0xA6], 0x04, "calling-AP-title") if 0xA6 in fields else b"",
     )
 
 
@@ -136,8 +158,7 @@ def parse_initiate(apdu: bytes) -> Initiate:
     reader = Reader(apdu)
     if reader.number(1) != 0x01:
         raise DecodeError(f"expected an InitiateRequest, got tag {apdu[0]:#x}")
-    if reader.number(1):  # dedicated-key
-        reader.take(reader.length())
+    dedicated_key = reader.take(reader.length()) if reader.number(1) else b""
     response_allowed = reader.number(1) == 0 or reader.number(1) != 0
     if reader.number(1):  # proposed-quality-of-service
         reader.number(1)
@@ -154,7 +175,23 @@ def parse_initiate(apdu: bytes) -> Initiate:
     conformance = reader.number(3)
     max_pdu = reader.number(2)
     reader.end()
-    return Initiate(response_allowed=response_allowed, version=version, conformance=conformance, max_pdu=max_pdu)
+    return Initiate(
+        response_allowed=response_allowed,
+        version=version,
+        conformance=conformance,
+        max_pdu=max_pdu,
+        dedicated_key=dedicated_key,
+    )
+
+
+def parse_release(apdu: bytes) -> bytes:
+    """The user-information of a release request; empty where it has none.
+
+    Raises:
+        DecodeError: when it is not BER as an RLRQ is.
+    """
+    information = _fields(Reader(_inner(apdu, RLRQ, "RLRQ"))).get(0xBE)
+    return b"" if information is None else _inner(information, 0x04, "user-information")
 
 
 def initiate_response(conformance: int, max_pdu: int) -> bytes:
@@ -171,20 +208,42 @@ def _tlv(tag: int, content: bytes) -> bytes:
     return bytes([tag]) + length(len(content)) + content
 
 
-def aare(diagnostic: Diagnostic, information: bytes | None) -> bytes:
-    """The answer to an AARQ: accepted where `diagnostic` is NONE and no initiate error is carried.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What an AARE says of the meter itself, where context or mechanism ask for it."""
 
-    Without `information` the user-information is left out, as in a refusal by ACSE.
+    context: bytes = LN_CONTEXT
+    title: bytes = b""
+    mechanism: Mechanism | None = None
+    challenge: bytes = b""
+
+
+PLAIN = Identity()
+
+
+def aare(diagnostic: Diagnostic, information: bytes | None, identity: Identity = PLAIN, *, busy: bool = False) -> bytes:
+    """The answer to an AARQ: accepted where `diagnostic` is NONE, or asks for the second half of HLS.
+
+    Without `information` the user-information is left out, as in a refusal by ACSE. `busy` makes a refusal transient.
     """
-    refused = diagnostic is not Diagnostic.NONE
-    body = _tlv(0xA1, _tlv(0x06, LN_CONTEXT))
-    body += _tlv(0xA2, _tlv(0x02, bytes([int(refused)])))
+    accepted = diagnostic is Diagnostic.NONE or bool(identity.challenge)
+    body = _tlv(0xA1, _tlv(0x06, identity.context))
+    body += _tlv(0xA2, _tlv(0x02, bytes([0 if accepted else 1 + busy])))
     body += _tlv(0xA3, _tlv(0xA1, _tlv(0x02, bytes([diagnostic]))))
+    if identity.title:
+        body += _tlv(0xA4, _tlv(0x04, identity.title))
+    if identity.mechanism is not None:
+        body += _tlv(0x88, b"\x07\x80") + _tlv(0x89, identity.mechanism.oid)
+    if identity.challenge:
+        body += _tlv(0xAA, _tlv(0x80, identity.challenge))
     if information is not None:
         body += _tlv(0xBE, _tlv(0x04, information))
     return _tlv(AARE, body)
 
 
-def rlre() -> bytes:
+def rlre(information: bytes | None = None) -> bytes:
     """The answer to a release: normal."""
-    return bytes([RLRE, 0x03, 0x80, 0x01, 0x00])
+    body = b"\x80\x01\x00"
+    if information is not None:
+        body += _tlv(0xBE, _tlv(0x04, information))
+    return _tlv(RLRE, body)

@@ -1,301 +1,239 @@
-"""The application layer of the meter: associations and services, one APDU in, one APDU out.
+"""The application layer of one connection: associations and services, one APDU in, one APDU out.
 
-Below it may lie any framing; above it are only objects. Source: IEC 62056-5-3 (ACSE, GET service, exception-response).
+Below it may lie any framing; above it are only objects. Source: IEC 62056-5-3 (ACSE, ciphering, exception-response).
 """
 
-import hmac
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-
 from firmware_sim.dlms import acse
-from firmware_sim.dlms.acse import Conformance, Diagnostic, InitiateError, Mechanism
-from firmware_sim.dlms.axdr import (
-    NULL,
-    Reader,
-    array,
-    bits,
-    enum,
-    integer8,
-    length,
-    octets,
-    structure,
-    unsigned8,
-    unsigned16,
+from firmware_sim.dlms.acse import Conformance, Diagnostic, InitiateError
+from firmware_sim.dlms.association import (
+    SUPPORTED,
+    Association,
+    Challenges,
+    HlsRequest,
+    answered_like,
+    judge,
+    judge_initiate,
+    parse_hls_request,
+    with_associations,
 )
-from firmware_sim.dlms.catalogue import ASSOCIATION
-from firmware_sim.dlms.objects import AccessRefusedError, AccessResult, CosemObject, Plain, Selection, constant
+from firmware_sim.dlms.axdr import NULL, Reader, octets
+from firmware_sim.dlms.ciphering import CIPHERED, OVERHEAD, Opened, ProtectionError, Shield, StaleCounterError
+from firmware_sim.dlms.clients import Client
+from firmware_sim.dlms.device import CHALLENGE_SIZE, Device, Stale
+from firmware_sim.dlms.gcm import KEY_SIZE
+from firmware_sim.dlms.get_service import UNKNOWN_SERVICE, GetService, View
+from firmware_sim.dlms.objects import AccessResult
 from firmware_sim.errors import DecodeError
 
-PUBLIC_SAP, READER_SAP, SERVER_SAP = 16, 32, 1
-DEFAULT_MAX_PDU = 1024
-SUPPORTED = (
-    Conformance.GET | Conformance.SET | Conformance.ACTION | Conformance.SELECTIVE_ACCESS
-    | Conformance.BLOCK_TRANSFER_WITH_GET | Conformance.MULTIPLE_REFERENCES | Conformance.PRIORITY
-)  # fmt: skip
-
 # An exception-response is its tag, a state error and a service error.
-_NOT_ASSOCIATED = bytes([0xD8, 1, 1])  # service-not-allowed, operation-not-possible
-_UNKNOWN_SERVICE = bytes([0xD8, 2, 2])  # service-unknown, service-not-supported
-_NOT_UNDERSTOOD = bytes([0xD8, 1, 3])  # service-not-allowed, other-reason
-_PDU_TOO_LONG = bytes([0xD8, 1, 4])  # service-not-allowed, pdu-too-long
+_EXCEPTION = 0xD8
+_NOT_ASSOCIATED = bytes([_EXCEPTION, 1, 1])  # service-not-allowed, operation-not-possible
+_NOT_UNDERSTOOD = bytes([_EXCEPTION, 1, 3])  # service-not-allowed, other-reason
+_PDU_TOO_LONG = bytes([_EXCEPTION, 1, 4])  # service-not-allowed, pdu-too-long
+_UNDECIPHERABLE = bytes([_EXCEPTION, 1, 5])  # service-not-allowed, deciphering-error
+_STALE = bytes([_EXCEPTION, 1, 6])  # service-not-allowed, invocation-counter-error, and the expected one
 
 _GET, _SET, _ACTION = 0xC0, 0xC1, 0xC3
 _NEEDS = {_GET: Conformance.GET, _SET: Conformance.SET, _ACTION: Conformance.ACTION}
-_BLOCK_HEADER = 9
-"""Bytes of a get-response-with-datablock before the length of its raw data."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
-    """A client this meter knows, by its service access point."""
-
-    sap: int
-    mechanism: Mechanism
-    password: bytes = field(default=b"", repr=False)
-    sees_everything: bool = False
-
-
-@dataclass(slots=True, kw_only=True)
-class _Transfer:
-    """A GET answer on its way in blocks."""
-
-    invoke: int
-    content: bytes
-    sent: int = 0
-    block: int = 0
-
-
-@dataclass(slots=True, kw_only=True)
-class _Association:
-    client: Client
-    conformance: int
-    max_pdu: int
-    """Largest APDU the client takes, in bytes."""
-    objects: Mapping[bytes, CosemObject]
-    transfer: _Transfer | None = None
 
 
 class Application:
-    """One logical device as its clients see it: any number of clients, one association each."""
+    """One connection's view of a device: any number of clients, one association each."""
 
-    def __init__(
-        self,
-        objects: list[CosemObject],
-        clients: list[Client],
-        *,
-        now: Callable[[], int],
-        max_pdu: int = DEFAULT_MAX_PDU,
-    ) -> None:
-        self._objects = objects
-        self._clients = {client.sap: client for client in clients}
-        self._now = now
-        self._max_pdu = max_pdu
-        self._associations: dict[int, _Association] = {}
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._associations: dict[int, Association] = {}
+        self.closed = False
+        """Whether this meter gives up on the connection without a word."""
 
     def answer(self, sap: int, apdu: bytes) -> bytes:
         """The answer to `apdu` from the client at `sap`; empty where none is due. Never raises."""
-        if not apdu:
+        if not apdu or self.closed:
             return b""
-        if len(apdu) > self._max_pdu:
+        if len(apdu) > self._device.max_pdu:
             return _PDU_TOO_LONG
         try:
             return self._dispatch(sap, apdu)
+        except StaleCounterError as stale:
+            return self._stale(stale)
+        except ProtectionError:
+            return _UNDECIPHERABLE
         except DecodeError:
             return _NOT_UNDERSTOOD
 
+    def release(self, sap: int) -> None:
+        """End the association of the client at `sap`, if there is one: the layer below was disconnected in order."""
+        self._associations.pop(sap, None)
+        self._free()
+
+    def _free(self) -> None:
+        if not self._associations and self._device.occupancy is not None:
+            self._device.occupancy.free(self)
+
+    def _stale(self, stale: StaleCounterError) -> bytes:
+        match self._device.stale:
+            case Stale.EXCEPTION:
+                return _STALE + stale.expected.to_bytes(4, "big")
+            case Stale.REJECT:
+                return _UNDECIPHERABLE
+            case Stale.SILENCE:
+                self._associations.clear()
+                self.closed = True
+                return b""
+
     def _dispatch(self, sap: int, apdu: bytes) -> bytes:
+        occupancy = self._device.occupancy
         if apdu[0] == acse.AARQ:
-            return self._associate(sap, apdu)
+            request = acse.parse_aarq(apdu)
+            if occupancy is not None and not occupancy.take(self, self._device.now()):
+                return acse.aare(Diagnostic.NO_REASON, None, busy=True)
+            return self._associate(sap, request)
+        if occupancy is not None and not occupancy.keep(self, self._device.now()):
+            self._associations.clear()
         association = self._associations.get(sap)
-        if apdu[0] == acse.RLRQ:
-            self._associations.pop(sap, None)
-            return acse.rlre() if association else _NOT_ASSOCIATED
         if association is None:
             return _NOT_ASSOCIATED
+        if apdu[0] == acse.RLRQ:
+            return self._release(sap, association, apdu)
+        return self._request(association, apdu)
+
+    def _request(self, association: Association, apdu: bytes) -> bytes:
+        if apdu[0] not in CIPHERED:
+            if association.shield is not None and association.client.policy:
+                return _NOT_ASSOCIATED
+            return self._serve(association, apdu, None)
+        if association.shield is None:
+            return UNKNOWN_SERVICE
+        opened = association.shield.open(apdu)
+        plain = self._serve(association, opened.plain, opened)
+        return plain if plain[0] == _EXCEPTION else association.shield.close(plain, opened)
+
+    def _release(self, sap: int, association: Association, apdu: bytes) -> bytes:
+        information = acse.parse_release(apdu)
+        answer = acse.rlre()
+        if information and association.shield is not None:
+            opened = association.shield.open(information)
+            told = acse.initiate_response(association.view.conformance, self._device.max_pdu)
+            answer = acse.rlre(association.shield.close(told, opened))
+        self.release(sap)
+        return answer
+
+    def _serve(self, association: Association, apdu: bytes, opened: Opened | None) -> bytes:
+        """The plain answer to a plain service."""
+        if association.pending is not None:
+            request = parse_hls_request(apdu)
+            return _NOT_ASSOCIATED if request is None else self._finish(association, association.pending, request)
         needed = _NEEDS.get(apdu[0])
-        if needed is None or not association.conformance & needed:
-            return _UNKNOWN_SERVICE
+        if needed is None or not association.view.conformance & needed:
+            return UNKNOWN_SERVICE
         reader = Reader(apdu[1:])
         if apdu[0] == _GET:
-            return _GetService(association, self._now()).answer(reader)
+            room = answered_like(opened, association)
+            return GetService(association.view, self._device.now(), room).answer(reader)
         return _refuse_change(apdu[0], reader)
 
-    def _associate(self, sap: int, apdu: bytes) -> bytes:
+    def _finish(self, association: Association, pending: Challenges, request: HlsRequest) -> bytes:
+        counter = pending.admits(request.answer)
+        if counter is None:
+            # The association is not told from one that never was, except by the answer to this method. The client
+            # cannot try again: the next challenge is another.
+            del self._associations[association.client.sap]
+            return bytes([0xC7, 1, request.invoke, AccessResult.READ_WRITE_DENIED]) + NULL
+        self._device.counters.accept(association.client.sap, counter)
+        association.pending = None
+        return bytes([0xC7, 1, request.invoke, 0, 1, 0]) + octets(pending.reply(self._device.counters))
+
+    def _associate(self, sap: int, request: acse.AssociationRequest) -> bytes:
         self._associations.pop(sap, None)
-        request = acse.parse_aarq(apdu)
-        client = self._clients.get(sap)
-        diagnostic = _judge(client, request)
+        client = self._device.clients.get(sap)
+        diagnostic = judge(client, request)
         if client is None or diagnostic is not Diagnostic.NONE:
             return acse.aare(diagnostic, None)
-        initiate = acse.parse_initiate(request.initiate)
-        conformance = initiate.conformance & SUPPORTED
-        error = _judge_initiate(initiate, conformance)
+        if request.context == acse.LN_CONTEXT:
+            return self._initiate(client, request, request.initiate, None, None)
+        shield = self._shield(client, request.title)
+        try:
+            opened = shield.open(request.initiate)
+        except StaleCounterError:
+            if self._device.stale is Stale.REJECT:
+                return acse.aare(Diagnostic.AUTHENTICATION_FAILURE, None, self._identity(request))
+            raise
+        except (ProtectionError, DecodeError):
+            return acse.aare(Diagnostic.AUTHENTICATION_FAILURE, None, self._identity(request))
+        return self._initiate(client, request, opened.plain, shield, opened)
+
+    def _initiate(
+        self,
+        client: Client,
+        request: acse.AssociationRequest,
+        plain: bytes,
+        shield: Shield | None,
+        opened: Opened | None,
+    ) -> bytes:
+        initiate = acse.parse_initiate(plain)
+        conformance = initiate.conformance & (SUPPORTED | (Conformance.GENERAL_PROTECTION if shield else 0))
+        smallest = acse.SMALLEST_PDU + (OVERHEAD if shield else 0)
+        error = judge_initiate(initiate, conformance, smallest)
         if error is not None:
-            return acse.aare(Diagnostic.NO_REASON, acse.initiate_refused(error))
-        association = _Association(
-            client=client,
-            conformance=conformance,
-            max_pdu=min(initiate.max_pdu or 0xFFFF, self._max_pdu),
-            objects={},
-        )
-        association.objects = self._with_association(association)
-        self._associations[sap] = association
-        return acse.aare(Diagnostic.NONE, acse.initiate_response(conformance, self._max_pdu))
+            return acse.aare(Diagnostic.NO_REASON, acse.initiate_refused(error), self._identity(request))
+        if initiate.dedicated_key and (shield is None or len(initiate.dedicated_key) != KEY_SIZE):
+            refused = acse.initiate_refused(InitiateError.INCOMPATIBLE_CONFORMANCE)
+            return acse.aare(Diagnostic.NO_REASON, refused, self._identity(request))
+        view = View(objects={}, sees_everything=client.sees_everything, conformance=conformance)
+        max_pdu = min(initiate.max_pdu or 0xFFFF, self._device.max_pdu)
+        association = Association(client=client, max_pdu=max_pdu, view=view, context=request.context, shield=shield)
+        view.objects = with_associations(self._device.objects, self._device.declared, association, self._device.max_pdu)
+        self._associations[client.sap] = association
+        response = acse.initiate_response(conformance, self._device.max_pdu)
+        if shield is not None and opened is not None:
+            shield.general = bool(conformance & Conformance.GENERAL_PROTECTION)
+            if initiate.dedicated_key:
+                shield.dedicated = shield.keys.with_dedicated(initiate.dedicated_key)
+            response = shield.close(response, opened)
+        return self._accepted(association, request, response)
 
-    def _with_association(self, association: _Association) -> dict[bytes, CosemObject]:
-        objects = {each.name: each for each in self._objects}
-        # An association sees itself; what it may not see is in the meter all the same, and is refused, not denied.
-        visible = [each for each in self._objects if association.client.sees_everything or each.public]
-        current = CosemObject(
-            class_id=15, version=1, name=ASSOCIATION, attributes=self._current(association, visible), public=True
-        )
-        objects[ASSOCIATION] = current
-        visible.append(current)
-        return objects
-
-    def _current(self, association: _Association, visible: list[CosemObject]) -> dict[int, Plain]:
+    def _accepted(self, association: Association, request: acse.AssociationRequest, response: bytes) -> bytes:
         client = association.client
-        context = structure(
-            bits(association.conformance.to_bytes(3, "big")),
-            unsigned16(self._max_pdu),
-            unsigned16(association.max_pdu),
-            unsigned8(6),
-            integer8(0),
-            octets(b""),
+        if not client.mechanism.high:
+            return acse.aare(Diagnostic.NONE, response, self._identity(request))
+        association.pending = Challenges(
+            mechanism=client.mechanism,
+            secret=client.secret,
+            keys=client.keys,
+            from_client=request.password,
+            from_server=self._device.challenge(CHALLENGE_SIZE),
+            client_title=request.title,
+            server_title=self._device.title,
         )
-        return {
-            2: lambda _: array(each.listed() for each in visible),
-            3: constant(structure(integer8(client.sap), unsigned16(SERVER_SAP))),
-            4: constant(octets(acse.LN_CONTEXT)),
-            5: constant(context),
-            6: constant(octets(acse.LN_CONTEXT[:-2] + bytes([2, client.mechanism]))),
-            8: constant(enum(2)),  # associated
-        }
+        # HLS: "the result is accepted, and the diagnostic is authentication-required": the second half is to come.
+        identity = self._identity(request, challenge=association.pending.from_server)
+        return acse.aare(Diagnostic.AUTHENTICATION_REQUIRED, response, identity)
 
+    def _identity(self, request: acse.AssociationRequest, challenge: bytes = b"") -> acse.Identity:
+        """What the answer to `request` says of this meter; a client without titles is not told this one's."""
+        return acse.Identity(
+            context=request.context,
+            title=self._device.title if request.title else b"",
+            mechanism=request.mechanism if challenge else None,
+            challenge=challenge,
+        )
 
-def _judge(client: Client | None, request: acse.AssociationRequest) -> Diagnostic:
-    if request.context != acse.LN_CONTEXT:
-        return Diagnostic.CONTEXT_NOT_SUPPORTED
-    if client is None:
-        return Diagnostic.NO_REASON
-    if request.mechanism is None:
-        return Diagnostic.MECHANISM_NOT_RECOGNISED
-    if request.mechanism is not client.mechanism:
-        required = request.mechanism is Mechanism.NONE
-        return Diagnostic.AUTHENTICATION_REQUIRED if required else Diagnostic.MECHANISM_NOT_RECOGNISED
-    if client.mechanism is Mechanism.LLS and not hmac.compare_digest(request.password, client.password):
-        return Diagnostic.AUTHENTICATION_FAILURE
-    return Diagnostic.NONE
-
-
-def _judge_initiate(initiate: acse.Initiate, conformance: int) -> InitiateError | None:
-    if initiate.version < 6:
-        return InitiateError.VERSION_TOO_LOW
-    if not conformance & Conformance.GET:
-        return InitiateError.INCOMPATIBLE_CONFORMANCE
-    if 0 < initiate.max_pdu < acse.SMALLEST_PDU:
-        return InitiateError.PDU_TOO_SHORT
-    return None
+    def _shield(self, client: Client, title: bytes) -> Shield:
+        assert client.keys is not None
+        return Shield(
+            sap=client.sap,
+            keys=client.keys,
+            policy=client.policy,
+            client_title=title,
+            own_title=self._device.title,
+            counters=self._device.counters,
+        )
 
 
 def _refuse_change(tag: int, reader: Reader) -> bytes:
     """SET and ACTION are understood and refused: this meter is read, not written."""
     kind, invoke = reader.number(1), reader.number(1)
     if kind != 1:
-        return _UNKNOWN_SERVICE
+        return UNKNOWN_SERVICE
     denied = bytes([1, invoke, AccessResult.READ_WRITE_DENIED])
     return b"\xc5" + denied if tag == _SET else b"\xc7" + denied + NULL
-
-
-class _GetService:
-    """One GET request in one association."""
-
-    def __init__(self, association: _Association, now: int) -> None:
-        self._association = association
-        self._now = now
-
-    def answer(self, reader: Reader) -> bytes:
-        kind, invoke = reader.number(1), reader.number(1)
-        if kind == 1:
-            self._association.transfer = None
-            return self._normal(invoke, reader)
-        if kind == 2:
-            block = reader.number(4)
-            reader.end()
-            return self._next(invoke, block)
-        if kind == 3 and self._association.conformance & Conformance.MULTIPLE_REFERENCES:
-            self._association.transfer = None
-            return self._list(invoke, reader)
-        return _UNKNOWN_SERVICE
-
-    def _normal(self, invoke: int, reader: Reader) -> bytes:
-        try:
-            content = self._attribute(reader, last=True)
-        except AccessRefusedError as refusal:
-            return bytes([0xC4, 1, invoke, 1, refusal.result])
-        if 4 + len(content) <= self._association.max_pdu:
-            return bytes([0xC4, 1, invoke, 0]) + content
-        return self._first(invoke, content)
-
-    def _list(self, invoke: int, reader: Reader) -> bytes:
-        count = reader.length()
-        if count > reader.left // 10:  # a descriptor takes ten bytes at least
-            raise DecodeError(f"expected {count} descriptors, got {reader.left} bytes")
-        results = length(count)
-        for index in range(count):
-            try:
-                results += b"\x00" + self._attribute(reader, last=index == count - 1)
-            except AccessRefusedError as refusal:
-                results += bytes([1, refusal.result])
-        if 3 + len(results) <= self._association.max_pdu:
-            return bytes([0xC4, 3, invoke]) + results
-        return self._first(invoke, results)
-
-    def _attribute(self, reader: Reader, *, last: bool) -> bytes:
-        class_id, name, attribute = reader.number(2), reader.take(6), reader.number(1)
-        selection = None
-        if reader.number(1):
-            selection = Selection(selector=reader.number(1), parameters=reader.data())
-        if last:
-            reader.end()
-        found = self._association.objects.get(name)
-        if found is None:
-            raise AccessRefusedError(AccessResult.OBJECT_UNDEFINED)
-        if found.class_id != class_id:
-            raise AccessRefusedError(AccessResult.CLASS_INCONSISTENT)
-        if not (found.public or self._association.client.sees_everything):
-            raise AccessRefusedError(AccessResult.READ_WRITE_DENIED)
-        if selection is not None and not self._association.conformance & Conformance.SELECTIVE_ACCESS:
-            raise AccessRefusedError(AccessResult.SCOPE_VIOLATED)
-        return found.read(attribute, self._now, selection)
-
-    def _first(self, invoke: int, content: bytes) -> bytes:
-        if not self._association.conformance & Conformance.BLOCK_TRANSFER_WITH_GET:
-            return bytes([0xC4, 1, invoke, 1, AccessResult.BLOCK_UNAVAILABLE])
-        transfer = _Transfer(invoke=invoke, content=content)
-        self._association.transfer = transfer
-        return self._block(transfer)
-
-    def _next(self, invoke: int, acknowledged: int) -> bytes:
-        transfer = self._association.transfer
-        if transfer is None or transfer.invoke & 0x0F != invoke & 0x0F:
-            return self._aborted(invoke, acknowledged, AccessResult.NO_LONG_GET)
-        if acknowledged != transfer.block:
-            return self._aborted(invoke, acknowledged, AccessResult.BLOCK_NUMBER_INVALID)
-        return self._block(transfer)
-
-    def _aborted(self, invoke: int, block: int, result: AccessResult) -> bytes:
-        self._association.transfer = None
-        return bytes([0xC4, 2, invoke, 1]) + block.to_bytes(4, "big") + bytes([1, result])
-
-    def _block(self, transfer: _Transfer) -> bytes:
-        room = self._association.max_pdu - _BLOCK_HEADER
-        size = room - len(length(room))
-        part = transfer.content[transfer.sent : transfer.sent + size]
-        transfer.sent += len(part)
-        transfer.block += 1
-        last = transfer.sent == len(transfer.content)
-        if last:
-            self._association.transfer = None
-        header = bytes([0xC4, 2, transfer.invoke, int(last)]) + transfer.block.to_bytes(4, "big") + b"\x00"
-        return header + length(len(part)) + part

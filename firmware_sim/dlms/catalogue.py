@@ -3,7 +3,8 @@
 Source: IS 15959-2:2016 tables as carried by public Indian object lists; columns and depth as seen in Indian firmware.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from enum import Enum
 
 from firmware_sim.dlms.axdr import (
     boolean,
@@ -32,6 +33,22 @@ DAILY_LOAD = logical_name("1.0.99.2.0.255")
 ASSOCIATION = logical_name("0.0.40.0.0.255")
 
 _WH, _VAH, _VOLT, _HERTZ, _WATT = 30, 31, 35, 44, 27
+
+
+class Model(Enum):
+    """The category of IS 15959-2 whose objects a meter has."""
+
+    D1 = "d1"
+    """Single-phase, whole current."""
+    D2 = "d2"
+    """Three-phase, whole current."""
+
+
+_METER_TYPES = {Model.D1: 6, Model.D2: 1}
+"""6 = single phase, two wires; 1 = three phases, four wires."""
+
+Counter = Callable[[], int]
+"""The last invocation counter accepted of one client."""
 
 
 def device_name(meter: Meter) -> bytes:
@@ -130,7 +147,7 @@ def _clock() -> CosemObject:
     return CosemObject(class_id=8, name=CLOCK, attributes=attributes, public=True)
 
 
-def _identity(meter: Meter) -> list[CosemObject]:
+def _identity(meter: Meter, model: Model) -> list[CosemObject]:
     device = device_name(meter)
     return [
         _data("0.0.42.0.0.255", octets(device), public=True),
@@ -144,12 +161,10 @@ def _identity(meter: Meter) -> list[CosemObject]:
         _data("0.0.96.1.1.255", visible("SAKSHI SIMULATED METERS"), public=True),
         _data("0.0.96.1.2.255", visible(device.decode("ascii")), public=True),
         _data("1.0.0.2.0.255", visible("SIM-1.0"), public=True),
-        _data("0.0.94.91.9.255", unsigned8(6), public=True),  # 6 = single phase, two wires
-        _data("0.0.94.91.11.255", visible("D1"), public=True),
+        _data("0.0.94.91.9.255", unsigned8(_METER_TYPES[model]), public=True),
+        _data("0.0.94.91.11.255", visible(model.value.upper()), public=True),
         _data("0.0.94.91.12.255", visible("10-60A"), public=True),
         _data("0.0.96.1.4.255", unsigned16(2026), public=True),
-        _data("0.0.43.1.2.255", unsigned32(0), public=True),
-        _data("0.0.43.1.3.255", unsigned32(0), public=True),
     ]
 
 
@@ -171,7 +186,17 @@ def _scaler_profile(name: str, main: Profile, objects: dict[bytes, CosemObject])
     return _profile(logical_name(name), Profile(columns=columns, stamps=lambda _: (0,), period_s=0, capacity=1))
 
 
-def objects_of(meter: Meter) -> list[CosemObject]:
+def _counters(accepted: Mapping[int, Counter]) -> list[CosemObject]:
+    def told(counter: Counter) -> Plain:
+        return lambda _: unsigned32(counter())
+
+    return [
+        CosemObject(class_id=1, name=logical_name(f"0.0.43.1.{n}.255"), attributes={2: told(counter)}, public=True)
+        for n, counter in sorted(accepted.items())
+    ]
+
+
+def objects_of(meter: Meter, model: Model, accepted: Mapping[int, Counter]) -> list[CosemObject]:
     """Every object of `meter` but its associations, in the order of their listing."""
     registers = _Registers(meter)
     voltage: Plain = lambda at: unsigned16(meter.voltage_dv(at))  # noqa: E731 - a cell, named once for three uses
@@ -201,7 +226,8 @@ def objects_of(meter: Meter) -> list[CosemObject]:
     by_name = {each.name: each for each in plain}
     return [
         _clock(),
-        *_identity(meter),
+        *_identity(meter, model),
+        *_counters(accepted),
         _data("1.0.0.8.0.255", unsigned16(1800)),
         _data("1.0.0.8.4.255", unsigned16(meter.spec.period_s)),
         *plain,

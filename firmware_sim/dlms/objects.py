@@ -161,6 +161,8 @@ class CosemObject:
     version: int = 0
     attributes: Mapping[int, Plain] = field(default_factory=dict)
     profile: Profile | None = None
+    methods: tuple[int, ...] = ()
+    """Methods that may be invoked."""
     public: bool = False
     """Whether the public client sees it."""
 
@@ -185,10 +187,11 @@ class CosemObject:
         return sorted({*self._plain(), *((2,) if self.profile else ())})
 
     def listed(self) -> bytes:
-        """This object in an association's object list: every attribute read-only, no methods."""
+        """This object in an association's object list: every attribute read-only, its methods invocable."""
         rights = array(structure(integer8(number), enum_data(1), self._selectors(number)) for number in self.numbers)
+        methods = array(structure(integer8(number), enum_data(1)) for number in self.methods)
         return structure(
-            unsigned16(self.class_id), bytes([17, self.version]), octets(self.name), structure(rights, array(()))
+            unsigned16(self.class_id), bytes([17, self.version]), octets(self.name), structure(rights, methods)
         )
 
     def _selectors(self, number: int) -> bytes:

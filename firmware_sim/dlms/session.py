@@ -5,44 +5,29 @@ Source: IEC 62056-4-7, 4: version 0001, source port, destination port, length, e
 
 from collections.abc import Callable
 
-from firmware_sim.dlms.acse import Mechanism
-from firmware_sim.dlms.application import (
-    DEFAULT_MAX_PDU,
-    PUBLIC_SAP,
-    READER_SAP,
-    SERVER_SAP,
-    Application,
-    Client,
-)
-from firmware_sim.dlms.catalogue import objects_of
+from firmware_sim.dlms.application import Application
+from firmware_sim.dlms.clients import DEFAULT_PASSWORD, SERVER_SAP, Access
+from firmware_sim.dlms.device import DEFAULT_MAX_PDU, Device
 from firmware_sim.meter import Meter
 
-DEFAULT_PASSWORD = b"sakshi-1"
-"""The low-level secret of a simulated meter: public, like the meter."""
+__all__ = ["DEFAULT_PASSWORD", "ServerSession", "WrapperSession"]
 
 _HEADER = 8
 _VERSION = 1
 
 
-class ServerSession:
+class WrapperSession:
     """A meter at the far end of one connection. Holds at most one incomplete frame (64 KiB)."""
 
-    def __init__(
-        self,
-        meter: Meter,
-        *,
-        now: Callable[[], int],
-        password: bytes = DEFAULT_PASSWORD,
-        max_pdu: int = DEFAULT_MAX_PDU,
-    ) -> None:
-        clients = [
-            Client(sap=PUBLIC_SAP, mechanism=Mechanism.NONE),
-            Client(sap=READER_SAP, mechanism=Mechanism.LLS, password=password, sees_everything=True),
-        ]
-        self._application = Application(objects_of(meter), clients, now=now, max_pdu=max_pdu)
+    def __init__(self, application: Application) -> None:
+        self._application = application
         self._buffer = b""
-        self.closed = False
-        """Whether the stream has lost its framing: the transport sends what it has and closes."""
+        self._out_of_step = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether the stream has lost its framing, or the meter gave up: the transport sends what it has and closes."""
+        return self._out_of_step or self._application.closed
 
     def receive(self, data: bytes) -> bytes:
         """The answers to whatever `data` completes, in order; empty while a frame is incomplete. Never raises."""
@@ -54,7 +39,7 @@ class ServerSession:
             version, source, destination, size = (int.from_bytes(self._buffer[i : i + 2], "big") for i in (0, 2, 4, 6))
             if version != _VERSION:
                 # Nothing marks the start of the next frame: a stream that is out of step stays so.
-                self.closed = True
+                self._out_of_step = True
                 self._buffer = b""
                 break
             if len(self._buffer) < _HEADER + size:
@@ -72,3 +57,17 @@ class ServerSession:
             return b""
         header = (_VERSION, destination, source, len(answer))
         return b"".join(part.to_bytes(2, "big") for part in header) + answer
+
+
+class ServerSession(WrapperSession):
+    """A meter without ciphering, whose only connection this is, or whose counters nobody looks at."""
+
+    def __init__(
+        self,
+        meter: Meter,
+        *,
+        now: Callable[[], int],
+        password: bytes = DEFAULT_PASSWORD,
+        max_pdu: int = DEFAULT_MAX_PDU,
+    ) -> None:
+        super().__init__(Application(Device(meter, now=now, access=Access(password=password), max_pdu=max_pdu)))
