@@ -27,8 +27,6 @@ PATIENCE_S = 20.0
 class Wire(Protocol):
     """One transport under test with a peer at the other end."""
 
-    redelivers: bool
-
     @property
     def transport(self) -> Transport: ...
 
@@ -40,8 +38,6 @@ class Wire(Protocol):
 
 
 class MemoryWire:
-    redelivers = True
-
     def __init__(self) -> None:
         self.transport = MemoryTransport()
 
@@ -59,8 +55,7 @@ class MemoryWire:
 
 
 class MqttWire:
-    def __init__(self, port: int, version: MqttVersion, *, redelivers: bool) -> None:
-        self.redelivers = redelivers
+    def __init__(self, port: int, version: MqttVersion) -> None:
         self.settings = MqttSettings(host="127.0.0.1", port=port, client_id="intake-3", shards=(3,), version=version)
         self.transport = MqttTransport(self.settings)
         assert self.transport.wait_ready(PATIENCE_S)
@@ -120,33 +115,38 @@ def broker(kind: str, folder: Path) -> Iterator[int]:
         process.wait(PATIENCE_S)
 
 
-@pytest.fixture(
-    params=[
-        "memory",
-        "embedded 3.1.1",
-        pytest.param("mosquitto 3.1.1", marks=pytest.mark.system),
-        pytest.param("mosquitto 5", marks=pytest.mark.system),
-    ]
-)
+LASTING = [
+    "memory",
+    pytest.param("mosquitto 3.1.1", marks=pytest.mark.system),
+    pytest.param("mosquitto 5", marks=pytest.mark.system),
+]
+"""Transports that give again what was not acknowledged. The embedded broker forgets what it has delivered; agents send again."""
+
+
+@pytest.fixture(params=[*LASTING, "embedded 3.1.1"])
 def wire(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Wire]:
-    kind, _, version = request.param.partition(" ")
-    with ExitStack() as stack:
-        one: MemoryWire | MqttWire
-        if kind == "memory":
-            one = MemoryWire()
-        else:
-            one = MqttWire(
-                stack.enter_context(broker(kind, tmp_path)), MqttVersion(version), redelivers=kind == "mosquitto"
-            )
-        stack.callback(one.close)
+    with opened(request.param, tmp_path) as one:
         yield one
 
 
-@pytest.fixture
-def lasting(wire: Wire) -> Wire:
-    if not wire.redelivers:
-        pytest.skip("the embedded broker forgets what it has delivered; agents send again what has no receipt")
-    return wire
+@pytest.fixture(params=LASTING)
+def lasting(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Wire]:
+    with opened(request.param, tmp_path) as one:
+        yield one
+
+
+@contextmanager
+def opened(name: str, folder: Path) -> Iterator[Wire]:
+    kind, _, version = name.partition(" ")
+    with ExitStack() as stack:
+        one: MemoryWire | MqttWire
+        one = (
+            MemoryWire()
+            if kind == "memory"
+            else MqttWire(stack.enter_context(broker(kind, folder)), MqttVersion(version))
+        )
+        stack.callback(one.close)
+        yield one
 
 
 def fetched(wire: Wire, count: int) -> list[Delivery]:
