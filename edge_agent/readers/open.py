@@ -11,8 +11,10 @@ from edge_agent.readers.dlms.reader import DlmsReader
 from edge_agent.readers.dlms.session import Session
 from edge_agent.readers.dlms.transport import connect_tcp
 from edge_agent.readers.dlms.wrapper import WrapperLink
+from edge_agent.readers.modbus.exchange import BlockTransport
 from edge_agent.readers.modbus.reader import ModbusReader
 from edge_agent.readers.modbus.register_map import RegisterMap, parse_map
+from edge_agent.readers.modbus.serial_line import LineSettings, SerialBlocks
 from edge_agent.readers.modbus.transport import TcpBlocks
 from edge_agent.readers.reader import Reader, SampledReader
 from edge_agent.readers.url import ReaderUrl
@@ -20,6 +22,7 @@ from edge_agent.registers import Origin
 
 PUBLIC_CLIENT = 16
 METER_READER_CLIENT = 32
+_BAUDS = ("1200", "2400", "4800", "9600", "19200", "38400", "57600", "115200")
 
 
 def open_reader(url: str) -> Reader | SampledReader:
@@ -74,13 +77,31 @@ def _modbus_tcp(url: ReaderUrl) -> SampledReader:
     host, port = url.endpoint(502)
     unit = url.number("unit", 1, range(1, 248))
     timeout_s = url.number("timeout", 3, range(1, 61))
+    return _modbus(url, TcpBlocks(host=host, port=port, unit=unit, timeout_s=timeout_s))
+
+
+def _modbus_rtu(url: ReaderUrl) -> SampledReader:
+    """Keys: baud (9600), parity (N, E or O; N), stop (1), unit (1), map (required), timeout (3 s).
+
+    The standard's own line is 19200 8E1; what a meter is set to is on its display.
+    """
+    settings = LineSettings(
+        device=url.device(),
+        baud=int(url.choice("baud", "9600", _BAUDS)),
+        parity=url.choice("parity", "N", ("N", "E", "O")),
+        stop_bits=url.number("stop", 1, range(1, 3)),
+    )
+    unit = url.number("unit", 1, range(1, 248))
+    timeout_s = url.number("timeout", 3, range(1, 61))
+    return _modbus(url, SerialBlocks(settings=settings, unit=unit, timeout_s=timeout_s))
+
+
+def _modbus(url: ReaderUrl, blocks: BlockTransport) -> SampledReader:
     register_map = _map(url)
     url.finish()
     if register_map is None:
         raise ReaderUrlError(("expected a register map in 'map', got none",))
-    return ModbusReader(
-        blocks=TcpBlocks(host=host, port=port, unit=unit, timeout_s=timeout_s), register_map=register_map
-    )
+    return ModbusReader(blocks=blocks, register_map=register_map)
 
 
 def _map(url: ReaderUrl) -> RegisterMap | None:
@@ -100,5 +121,6 @@ def _map(url: ReaderUrl) -> RegisterMap | None:
 READERS: dict[str, Callable[[ReaderUrl], Reader | SampledReader]] = {
     "dlms+tcp:": _dlms_tcp,
     "modbus+tcp:": _modbus_tcp,
+    "modbus+rtu:": _modbus_rtu,
 }
 """The meter protocols, by URL scheme."""

@@ -10,16 +10,13 @@ from collections.abc import Callable
 
 from firmware_sim.errors import SetupError
 from firmware_sim.meter import Meter
+from firmware_sim.modbus.table import INPUT, IllegalAddressError
 
 MAX_WORDS = 80
 INPUT_END = 0x0182
 """First input register that the meter does not have; below it, values that it does not measure read as zero."""
 SERIAL = 0xFC00
 MAX_SERIAL = 2**32 - 1
-
-
-class IllegalAddressError(Exception):
-    """The meter has no such register, or not as the start of a value."""
 
 
 def _float(value: float) -> bytes:
@@ -32,7 +29,9 @@ def _kwh(wh: int) -> bytes:
 
 
 class Sdm630:
-    """The registers of one meter."""
+    """The registers of one meter. Implements `table.Registers`."""
+
+    max_words = MAX_WORDS
 
     def __init__(self, meter: Meter, unit: int) -> None:
         if not (meter.spec.serial.isdigit() and int(meter.spec.serial) <= MAX_SERIAL):
@@ -54,6 +53,10 @@ class Sdm630:
             0x001C: _float(2),  # 9600 baud
             SERIAL: int(meter.spec.serial).to_bytes(4, "big"),
         }
+
+    def read(self, function: int, address: int, words: int, now: Callable[[], int]) -> bytes:
+        """See `table.Registers.read`."""
+        return self.inputs(address, words, now()) if function == INPUT else self.holdings(address, words)
 
     def inputs(self, address: int, words: int, now: int) -> bytes:
         """The input registers from `address` on, two bytes a word, at `now` (UTC seconds).

@@ -5,8 +5,8 @@ from typing import Self
 
 from edge_agent.errors import MeterRefusedError
 from edge_agent.readers.modbus import decode
+from edge_agent.readers.modbus.exchange import BlockTransport
 from edge_agent.readers.modbus.register_map import RegisterMap
-from edge_agent.readers.modbus.transport import BlockTransport
 from edge_agent.registers import MeterIdentity, Origin, RegisterSample
 
 

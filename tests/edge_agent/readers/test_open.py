@@ -48,8 +48,8 @@ def test_a_secret_is_read_from_its_file(prefix: str, password: str) -> None:
 @pytest.mark.parametrize(
     ("url", "fault"),
     [
-        ("dlms+udp://h", "expected a scheme of dlms+tcp:, modbus+tcp:, got 'dlms+udp:'"),
-        ("dlms://h", "expected a scheme of dlms+tcp:, modbus+tcp:, got 'dlms:'"),
+        ("dlms+udp://h", "expected a scheme of dlms+tcp:, modbus+tcp:, modbus+rtu:, got 'dlms+udp:'"),
+        ("dlms://h", "expected a scheme of dlms+tcp:, modbus+tcp:, modbus+rtu:, got 'dlms:'"),
         ("dlms+tcp://h:99999?client=16", "port from 0 to 65535"),
         ("dlms+tcp://:4059?client=16", "expected a host"),
         ("dlms+tcp://me@h?client=16", "no user and password"),
@@ -68,12 +68,26 @@ def test_a_secret_is_read_from_its_file(prefix: str, password: str) -> None:
         ("modbus+tcp://h?map=../sdm630", "got '../sdm630'"),
         ("modbus+tcp://h?map=sdm630&unit=248", "from 1 to 247 in 'unit', got '248'"),
         ("modbus+tcp://h?map=sdm630&timeout=61", "'timeout', got '61'"),
+        ("modbus+rtu:?map=sdm630", "expected a device after the scheme, e.g. modbus+rtu:/dev/ttyUSB0"),
+        ("modbus+rtu://h?map=sdm630", "expected a device"),
+        ("modbus+rtu:dev/ttyS0?map=sdm630", "expected a device"),
+        ("modbus+rtu:/dev/?map=sdm630", "expected a device"),
+        ("modbus+rtu:/dev/ttyS0", "expected a register map"),
+        ("modbus+rtu:/dev/ttyS0?map=sdm630&baud=9601", "'baud', got '9601'"),
+        ("modbus+rtu:/dev/ttyS0?map=sdm630&parity=X", "expected one of N, E, O in 'parity', got 'X'"),
+        ("modbus+rtu:/dev/ttyS0?map=sdm630&stop=3", "from 1 to 2 in 'stop', got '3'"),
+        ("modbus+rtu:/dev/ttyS0?map=sdm630&unit=0", "from 1 to 247 in 'unit', got '0'"),
     ],
 )
 def test_a_fault_is_named(url: str, fault: str) -> None:
     found = faults(url)
     assert len(found) == 1
     assert fault in found[0]
+
+
+def test_a_serial_line_has_a_device_and_settings() -> None:
+    reader = open_reader("modbus+rtu:/dev/serial/by-id/usb-1?baud=19200&parity=E&stop=1&unit=247&map=sdm630")
+    assert reader.origin is Origin.MODBUS
 
 
 def test_a_number_with_leading_zeros_is_a_number_up_to_nine_digits() -> None:
@@ -117,4 +131,4 @@ def test_no_reader_shows_its_secret(password: str) -> None:
 
 
 def test_the_table_names_every_scheme() -> None:
-    assert list(READERS) == ["dlms+tcp:", "modbus+tcp:"]
+    assert list(READERS) == ["dlms+tcp:", "modbus+tcp:", "modbus+rtu:"]

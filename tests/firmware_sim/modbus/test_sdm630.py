@@ -6,7 +6,8 @@ import pytest
 
 from firmware_sim.errors import SetupError
 from firmware_sim.meter import Meter, MeterSpec
-from firmware_sim.modbus.sdm630 import IllegalAddressError, Sdm630
+from firmware_sim.modbus.sdm630 import Sdm630
+from firmware_sim.modbus.table import IllegalAddressError
 from tests.firmware_sim.meters import NOW, SELLER_HOME, import_only, seller, solar
 
 
