@@ -38,3 +38,25 @@ class MeterRefusedError(ReaderError):
 
 class MeterDecodeError(ReaderError):
     """The meter's bytes are not what the protocol says: record, never guess. The message names the object and place."""
+
+
+class MeterForgedError(MeterDecodeError):
+    """The octets are not authentically the meter's: a wrong tag, a replay, or plain octets where ciphered ones were agreed.
+
+    The association is closed; nothing of it may be believed.
+    """
+
+
+class CounterRefusedError(MeterRefusedError):
+    """The meter refuses our invocation counter. `expected` is the one it wants, where it says so; nobody vouches for it."""
+
+    def __init__(self, message: str, *, expected: int | None = None) -> None:
+        super().__init__(message)
+        self.expected = expected
+
+
+class CounterBackError(MeterRefusedError):
+    """The meter's record of our invocation counter is lower than what it was proven to have accepted: stop, and tell an operator.
+
+    Another meter, a meter that was reset, or somebody who wants counters used twice. Never silently followed.
+    """

@@ -1,11 +1,12 @@
 """The xDLMS services that a reader needs: GET in its three forms, and what may come back.
 
-There is no encoder for SET, ACTION or any other service: nothing in this package can change a meter.
+There is no encoder for SET or any other service, and of ACTION only for reply_to_HLS, which finishes an association: nothing in
+this package can change a meter.
 
 Source: DLMS UA Green Book, xDLMS APDUs in A-XDR.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, TypeAlias
 
@@ -15,7 +16,11 @@ from edge_agent.readers.dlms.cosem import Attribute
 
 GET_REQUEST: Final = 0xC0
 GET_RESPONSE: Final = 0xC4
+ACTION_REQUEST: Final = 0xC3
+ACTION_RESPONSE: Final = 0xC7
 EXCEPTION_RESPONSE: Final = 0xD8
+COUNTER_ERROR: Final = 6
+"""Service error of an exception response: the invocation counter is not above the last one."""
 SERVICE_ERROR: Final = 0x0E
 UNSOLICITED: Final = frozenset({0x0F, 0xC2})
 """Data-notification and event-notification: a meter may push them at any time; they answer nothing."""
@@ -88,6 +93,8 @@ class ExceptionAnswer:
 
     state_error: int
     service_error: int
+    expected_counter: int | None = field(default=None, compare=False)
+    """The invocation counter that the meter wants; nobody vouches for it."""
 
     def __str__(self) -> str:
         states = {1: "service not allowed", 2: "service unknown"}
@@ -122,6 +129,51 @@ def get_with_list(invoke: int, attributes: tuple[Attribute, ...]) -> bytes:
     return _request(_LIST, invoke) + encode_length(len(attributes)) + wanted
 
 
+_REPLY_TO_HLS: Final = bytes.fromhex("000f 0000280000ff 01 01 09")
+"""Class 15, the current association 0.0.40.0.0.255, method 1; with parameters, an octet-string."""
+_MAX_PROOF: Final = 0x7F
+
+
+def reply_to_hls(invoke: int, proof: bytes) -> bytes:
+    """ACTION-Request-Normal of reply_to_HLS: our proof for the meter's challenge (1…127 octets)."""
+    if not 0 < len(proof) <= _MAX_PROOF:
+        raise ValueError(f"expected a proof of 1 to {_MAX_PROOF} octets, got {len(proof)}")
+    return bytes([ACTION_REQUEST, _NORMAL, INVOKE | invoke & 0x0F]) + _REPLY_TO_HLS + bytes([len(proof)]) + proof
+
+
+def is_reply_to_hls(request: bytes) -> bool:
+    """Whether `request` is exactly that ACTION and no other."""
+    end = 3 + len(_REPLY_TO_HLS)
+    return (
+        request[:2] == bytes([ACTION_REQUEST, _NORMAL])
+        and request[3:end] == _REPLY_TO_HLS
+        and 0 < len(request) - end - 1 <= _MAX_PROOF
+        and request[end] == len(request) - end - 1
+    )
+
+
+def parse_hls_answer(apdu: bytes) -> tuple[int, bytes | None]:
+    """Invoke id and the meter's proof from the ACTION-Response to reply_to_HLS; None when the meter refuses ours.
+
+    Raises:
+        MeterDecodeError: naming the offset, when it is anything else.
+    """
+    decoder = Decoder(apdu)
+    tag, kind = decoder.octet(), decoder.octet()
+    if (tag, kind) != (ACTION_RESPONSE, _NORMAL):
+        raise decoder.fault(f"expected an ACTION-Response-Normal, got 0x{tag:02x} of type {kind}")
+    invoke, result = decoder.octet() & 0x0F, decoder.octet()
+    if result != 0:
+        return invoke, None
+    if decoder.octet() != 1:
+        raise decoder.fault("expected the meter's proof in the answer to reply_to_HLS, got none")
+    proof = _result(decoder)
+    decoder.finish()
+    if isinstance(proof, AccessResult) or not isinstance(proof.value, bytes):
+        raise decoder.fault("expected the meter's proof as an octet-string")
+    return invoke, proof.value
+
+
 def _request(kind: int, invoke: int) -> bytes:
     return bytes([GET_REQUEST, kind, INVOKE | invoke & 0x0F])
 
@@ -144,8 +196,10 @@ def parse(apdu: bytes) -> Answer:
     decoder = Decoder(apdu)
     tag = decoder.octet()
     if tag == EXCEPTION_RESPONSE:
-        # An invocation counter error (6) carries the expected counter behind it.
-        return ExceptionAnswer(decoder.octet(), decoder.octet())
+        state, service = decoder.octet(), decoder.octet()
+        # An invocation counter error carries the expected counter behind it, where the meter is of a newer edition.
+        has_counter = service == COUNTER_ERROR and len(apdu) == decoder.at + 4
+        return ExceptionAnswer(state, service, int.from_bytes(decoder.take(4), "big") if has_counter else None)
     if tag == SERVICE_ERROR:
         raise MeterDecodeError(f"expected a GET-Response, got a confirmed service error {apdu[:8].hex()}")
     if tag != GET_RESPONSE:

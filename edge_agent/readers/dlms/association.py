@@ -3,12 +3,14 @@
 Source: DLMS UA Green Book, ACSE APDUs (ISO/IEC 8650-1 in BER) with the InitiateRequest in A-XDR as user-information.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, IntFlag
 from typing import Final
 
-from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError
+from edge_agent.errors import MeterDecodeError, MeterForgedError, MeterRefusedError, MeterUnavailableError
+from edge_agent.readers.dlms.codec import encode_length
+from edge_agent.readers.dlms.security import Secret as Secret  # noqa: PLC0414 - also under the name that a password has here
 
 AARQ: Final = 0x60
 AARE: Final = 0x61
@@ -19,6 +21,8 @@ _OID: Final = bytes.fromhex("60857405")
 """2.16.756.5: the arc of the DLMS UA."""
 _CONTEXT_LN: Final = bytes.fromhex("06") + bytes([7]) + _OID + bytes([8, 1, 1])
 """Application context: logical names, no ciphering (its object identifier with BER header)."""
+_CONTEXT_LN_CIPHERED: Final = bytes.fromhex("06") + bytes([7]) + _OID + bytes([8, 1, 3])
+"""Application context: logical names with ciphering."""
 _DLMS_VERSION: Final = 6
 _INITIATE_RESPONSE: Final = 0x08
 _SERVICE_ERROR: Final = 0x0E
@@ -29,10 +33,13 @@ RETRY_REFUSED_S: Final = 180
 class Conformance(IntFlag):
     """The services that a client offers or a meter grants: 24 bits, bit 0 of the standard is the most significant."""
 
+    GENERAL_PROTECTION = 0x400000
     BLOCK_TRANSFER_GET = 0x001000
     MULTIPLE_REFERENCES = 0x000200
     GET = 0x000010
     SELECTIVE_ACCESS = 0x000004
+    ACTION = 0x000001
+    """Only so that reply_to_HLS is answered: `session.PERMITTED` lets no other ACTION leave."""
 
 
 OFFERED: Final = (
@@ -46,22 +53,9 @@ class Mechanism(Enum):
 
     NONE = 0
     LLS = 1
-
-
-class Secret:
-    """A password: usable, never shown."""
-
-    __slots__ = ("_octets",)
-
-    def __init__(self, octets: bytes) -> None:
-        self._octets = octets
-
-    def reveal(self) -> bytes:
-        """The octets themselves; only for the APDU that needs them."""
-        return self._octets
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
+    HLS_AES = 2
+    """Both sides encrypt the other's challenge: the maker's own mechanism, AES-128 in Indian meters."""
+    HLS_GMAC = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,29 +73,55 @@ def _tlv(tag: int, content: bytes) -> bytes:
     raise ValueError(f"expected at most 127 octets behind tag 0x{tag:02x}, got {len(content)}")
 
 
-def aarq(secret: Secret | None, *, conformance: Conformance = OFFERED, max_pdu: int = 0xFFFF) -> bytes:
-    """The request to associate: with a password (LLS, mechanism 1) or without (public).
+def _enclosed(tag: int, content: bytes) -> bytes:
+    """As `_tlv`, of any length: only a ciphered request with a long password needs more than 127 octets."""
+    return _tlv(tag, content) if len(content) < 0x80 else bytes([tag]) + encode_length(len(content)) + content
+
+
+def aarq(
+    secret: Secret | None,
+    *,
+    conformance: Conformance = OFFERED,
+    max_pdu: int = 0xFFFF,
+    mechanism: Mechanism = Mechanism.LLS,
+    title: bytes | None = None,
+    dedicated: Secret | None = None,
+    protect: Callable[[bytes], bytes] | None = None,
+) -> bytes:
+    """The request to associate: with `secret` shown by `mechanism` (a password, or the challenge of HLS), or without (public).
+
+    `title` is the client's system title. `protect` ciphers the InitiateRequest; only then may it carry a `dedicated` key.
 
     Raises:
-        ValueError: when the password is empty or longer than 64 octets.
+        ValueError: when the password is empty or longer than 64 octets, or a key would leave in plain.
     """
-    initiate = (
-        bytes.fromhex("01000000")
-        + bytes([_DLMS_VERSION])
-        + bytes.fromhex("5f1f0400")
-        + int(conformance).to_bytes(3, "big")
-        + max_pdu.to_bytes(2, "big")
-    )
-    body = _tlv(0xA1, _CONTEXT_LN)
+    if dedicated is not None and protect is None:
+        raise ValueError("expected a ciphered InitiateRequest around a dedicated key")
+    initiate = _initiate_request(conformance, max_pdu, dedicated)
+    body = _tlv(0xA1, _CONTEXT_LN if protect is None else _CONTEXT_LN_CIPHERED)
+    if title is not None:
+        body += _tlv(0xA6, _tlv(0x04, title))
     if secret is not None:
         password = secret.reveal()
         if not 0 < len(password) <= 64:
             raise ValueError("expected a password of 1 to 64 octets")
         body += bytes.fromhex("8a020780")
-        body += _tlv(0x8B, _OID + bytes([8, 2, Mechanism.LLS.value]))
+        body += _tlv(0x8B, _OID + bytes([8, 2, mechanism.value]))
         body += _tlv(0xAC, _tlv(0x80, password))
-    body += _tlv(0xBE, _tlv(0x04, initiate))
-    return _tlv(AARQ, body)
+    body += _tlv(0xBE, _tlv(0x04, initiate if protect is None else protect(initiate)))
+    return _enclosed(AARQ, body)
+
+
+def _initiate_request(conformance: Conformance, max_pdu: int, dedicated: Secret | None) -> bytes:
+    key = b"\x00" if dedicated is None else b"\x01" + bytes([len(dedicated.reveal())]) + dedicated.reveal()
+    return (
+        b"\x01"
+        + key
+        + bytes([0, 0, _DLMS_VERSION])
+        + bytes.fromhex("5f1f0400")
+        + int(conformance).to_bytes(3, "big")
+        + max_pdu.to_bytes(2, "big")
+    )
 
 
 def rlrq() -> bytes:
@@ -150,12 +170,37 @@ def _fields(apdu: bytes) -> dict[int, bytes]:
     return fields
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """An AARE that accepts, before its user-information is believed."""
+
+    initiate: bytes
+    """The user-information: an InitiateResponse, ciphered where that was agreed."""
+    title: bytes | None
+    """The meter's system title."""
+    challenge: bytes | None
+    """The meter's challenge: with one, the association is pending until both sides have proven themselves."""
+    mechanism: int | None
+
+
 def parse_aare(apdu: bytes) -> Association:
-    """What the meter granted in its answer to an AARQ.
+    """What the meter granted in its answer to an AARQ without ciphering.
 
     Raises:
         MeterRefusedError: when it rejects for good (wrong password, unknown context), saying why.
         MeterUnavailableError: when it rejects for now.
+        MeterDecodeError: when the answer is malformed.
+    """
+    return initiate_response(parse_grant(apdu, is_ciphered=False).initiate)
+
+
+def parse_grant(apdu: bytes, *, is_ciphered: bool) -> Grant:
+    """What an AARE accepts.
+
+    Raises:
+        MeterRefusedError: as `parse_aare`.
+        MeterUnavailableError: as `parse_aare`.
+        MeterForgedError: when it is not ciphered, and that was asked for.
         MeterDecodeError: when the answer is malformed.
     """
     fields = _fields(apdu)
@@ -165,13 +210,25 @@ def parse_aare(apdu: bytes) -> Association:
     result = _small_integer(fields[0xA2], "AARE result")
     if result != 0:
         raise _rejection(result, fields.get(0xA3))
-    if fields[0xA1] != _CONTEXT_LN:
-        raise MeterRefusedError(
-            f"expected logical-name referencing without ciphering, got application context {fields[0xA1].hex()}"
-        )
+    _require_context(fields[0xA1], is_ciphered=is_ciphered)
     if 0xBE not in fields:
         raise MeterDecodeError("expected user-information in the AARE, got none")
-    return _initiate_response(_only(fields[0xBE], 0x04, "AARE user-information"))
+    mechanism = fields.get(0x89)
+    return Grant(
+        initiate=_only(fields[0xBE], 0x04, "AARE user-information"),
+        title=_only(fields[0xA4], 0x04, "AARE system title") if 0xA4 in fields else None,
+        challenge=_only(fields[0xAA], 0x80, "AARE challenge") if 0xAA in fields else None,
+        mechanism=None if not mechanism else mechanism[-1],
+    )
+
+
+def _require_context(context: bytes, *, is_ciphered: bool) -> None:
+    if is_ciphered and context != _CONTEXT_LN_CIPHERED:
+        raise MeterForgedError(f"expected a ciphered association, got application context {context.hex()}")
+    if not is_ciphered and context != _CONTEXT_LN:
+        raise MeterRefusedError(
+            f"expected logical-name referencing without ciphering, got application context {context.hex()}"
+        )
 
 
 def _small_integer(data: bytes, what: str) -> int:
@@ -205,7 +262,13 @@ def _rejection(result: int, diagnostic: bytes | None) -> MeterRefusedError | Met
     return MeterRefusedError(f"the meter rejects the association: {reason}", reason=code)
 
 
-def _initiate_response(data: bytes) -> Association:
+def initiate_response(data: bytes, offered: Conformance = OFFERED) -> Association:
+    """What an InitiateResponse grants of what was `offered`.
+
+    Raises:
+        MeterRefusedError: when it is a service error, or cannot be read through.
+        MeterDecodeError: when it is malformed.
+    """
     if data[:1] == bytes([_SERVICE_ERROR]):
         raise MeterRefusedError(f"the meter refuses to initiate: service error {data.hex()}")
     # InitiateResponse: tag, optional quality of service, version, conformance (application tag 31, 24 bits), PDU size, VAA.
@@ -219,7 +282,7 @@ def _initiate_response(data: bytes) -> Association:
     if data[at + 10 :] != bytes.fromhex("0007"):
         raise MeterDecodeError(f"expected the VAA name 0x0007 of logical names, got {data[at + 10 :].hex()}")
     bits = int.from_bytes(data[at + 5 : at + 8], "big")
-    granted = Conformance(bits & int(OFFERED))
+    granted = Conformance(bits & int(offered))
     if Conformance.GET not in granted:
         raise MeterRefusedError("expected the GET service in the meter's conformance, got none: it cannot be read")
     return Association(conformance=granted, max_pdu=int.from_bytes(data[at + 8 : at + 10], "big") or 0xFFFF)
