@@ -14,10 +14,12 @@ from edge_agent.readers.dlms.association import RETRY_REFUSED_S, Association, Co
 from edge_agent.readers.dlms.codec import Data
 from edge_agent.readers.dlms.cosem import Attribute
 from edge_agent.readers.dlms.session import Answered, Outcome, Session, State, refusal
-from edge_agent.readers.dlms.transport import Transport
+from edge_agent.readers.dlms.transport import Metered, Traffic, Transport
 
 RELEASE_LIMIT_S: Final = 2.0
-"""How long a release may take before the connection is simply closed."""
+"""How long a release may take before the link below it is taken down."""
+LEAVE_LIMIT_S: Final = 1.0
+"""How long taking the link down may take before the connection is simply closed."""
 ANSWER_LIMIT_S: Final = 900.0
 """The longest a whole answer may take over all its blocks: a full back-fill at 9600 bit/s needs 549 s."""
 LIST_LIMIT: Final = 10
@@ -25,12 +27,24 @@ LIST_LIMIT: Final = 10
 
 
 class DlmsClient:
-    """A meter on one association; one task at a time. `connect` gives the byte stream; `session` is new and unused."""
+    """A meter on one association; one task at a time. `connect` gives the byte stream; `session` is new and unused.
 
-    def __init__(self, *, connect: Callable[[], Awaitable[Transport]], session: Session, timeout_s: float) -> None:
+    `connect_s` is how long `connect` may take where that differs from `timeout_s`: a line that others use is waited for.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect: Callable[[], Awaitable[Transport]],
+        session: Session,
+        timeout_s: float,
+        connect_s: float | None = None,
+    ) -> None:
         self._connect = connect
         self._session = session
         self._timeout_s = timeout_s
+        self._connect_s = timeout_s if connect_s is None else connect_s
+        self.traffic = Traffic()
         self._transport: Transport | None = None
         self._lists = True
 
@@ -50,10 +64,10 @@ class DlmsClient:
             MeterUnavailableError, MeterRefusedError, MeterDecodeError: as a `Reader`; the connection is then closed.
         """
         try:
-            async with asyncio.timeout(self._timeout_s):
-                self._transport = await self._connect()
+            async with asyncio.timeout(self._connect_s):
+                self._transport = Metered(await self._connect(), self.traffic)
         except TimeoutError as error:
-            raise MeterUnavailableError(f"no connection to the meter within {self._timeout_s} s") from error
+            raise MeterUnavailableError(f"no connection to the meter within {self._connect_s} s") from error
         try:
             await self._exchange(self._session.associate(), "the request to associate")
         except BaseException:
@@ -70,16 +84,29 @@ class DlmsClient:
                 async with asyncio.timeout(min(RELEASE_LIMIT_S, self._timeout_s)):
                     await self._release(transport)
         finally:
-            self._session.lost()
-            await transport.close()
+            await self._leave(transport)
 
     async def _release(self, transport: Transport) -> None:
         data = self._session.release()
-        if not data:
-            return
-        await transport.send(data)
-        while self._session.receive(await transport.receive()).outcome is None:
-            pass
+        # A link may hold the request back until the meter has finished what it is saying.
+        while self._session.state is State.RELEASING:
+            if data:
+                await transport.send(data)
+            data = self._session.receive(await transport.receive()).send
+
+    async def _leave(self, transport: Transport) -> None:
+        """Take the link down, so that the meter is free for the next client, and close the connection."""
+        self._session.lost()
+        link = self._session.link
+        try:
+            with contextlib.suppress(MeterUnavailableError, MeterDecodeError, TimeoutError):
+                async with asyncio.timeout(min(LEAVE_LIMIT_S, self._timeout_s)):
+                    if data := link.disconnect():
+                        await transport.send(data)
+                    while not link.is_gone:
+                        link.receive(await transport.receive())
+        finally:
+            await transport.close()
 
     async def get(self, attribute: Attribute, access: bytes | None = None) -> Data:
         """One attribute.
@@ -144,7 +171,7 @@ class DlmsClient:
             async with asyncio.timeout(ANSWER_LIMIT_S), asyncio.timeout(self._timeout_s) as deadline:
                 await transport.send(request)
                 while True:
-                    step = self._session.receive(await transport.receive())
+                    step = self._session.receive(await self._heard(transport))
                     if step.outcome is not None:
                         return step.outcome
                     if step.send:
@@ -163,11 +190,20 @@ class DlmsClient:
                 await self._abandon(transport)
             raise
 
+    async def _heard(self, transport: Transport) -> bytes:
+        """What the meter says next. After half of the deadline in silence, the link may ask it again."""
+        try:
+            async with asyncio.timeout(self._timeout_s / 2):
+                return await transport.receive()
+        except TimeoutError:
+            if again := self._session.link.ask_again():
+                await transport.send(again)
+            return await transport.receive()
+
     async def _abandon(self, transport: Transport) -> None:
         """Give the connection up: a late answer must never meet a later question."""
         self._transport = None
-        self._session.lost()
-        await transport.close()
+        await self._leave(transport)
 
 
 def given(attribute: Attribute, result: Data | AccessResult) -> Data:

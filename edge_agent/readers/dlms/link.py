@@ -26,3 +26,15 @@ class Link(Protocol):
         Raises:
             MeterDecodeError: when the frames are not this link's.
         """
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether there is nothing of the link itself left to take down."""
+
+    def ask_again(self) -> bytes:
+        """The bytes that ask a silent meter again without repeating anything to it; none where that cannot be."""
+
+    def disconnect(self) -> bytes:
+        """The bytes that take the link itself down, in whatever state it is; none where there is nothing to take down.
+        What is received after that only says whether it `is_gone`.
+        """

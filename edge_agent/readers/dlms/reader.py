@@ -37,7 +37,7 @@ _ENERGIES: Final = frozenset({IMPORT_BLOCK, EXPORT_BLOCK, IMPORT_TOTAL, EXPORT_T
 class DlmsReader:
     """A meter with a memory, read over one association. Implements `Reader`; one task at a time.
 
-    `connect` gives the byte stream; `session` is new and unused.
+    `connect` gives the byte stream, within `connect_s` where that differs from `timeout_s`; `session` is new and unused.
     """
 
     def __init__(
@@ -48,8 +48,9 @@ class DlmsReader:
         origin: Origin,
         timeout_s: float,
         stamp_means: StampMeans = StampMeans.END,
+        connect_s: float | None = None,
     ) -> None:
-        self.client = DlmsClient(connect=connect, session=session, timeout_s=timeout_s)
+        self.client = DlmsClient(connect=connect, session=session, timeout_s=timeout_s, connect_s=connect_s)
         self._origin = origin
         self._stamp_means = stamp_means
         self._layouts: dict[Attribute, ProfileLayout] = {}

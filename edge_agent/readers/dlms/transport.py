@@ -1,8 +1,11 @@
-"""Bytes to and from a meter over TCP; nothing else."""
+"""Bytes to and from a meter over TCP, who may use a line, and how many octets went over it; nothing else."""
 
 import asyncio
 import contextlib
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+from weakref import WeakKeyDictionary
 
 from edge_agent.errors import MeterUnavailableError
 
@@ -28,6 +31,90 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Close the stream; never raises for a peer that is gone."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Traffic:
+    """Octets on the wire, counted by whoever owns this."""
+
+    sent_octets: int = 0
+    received_octets: int = 0
+    turns: int = 0
+    """How often the client spoke: each costs the meter's and the line's turnaround."""
+
+
+class Metered:
+    """A `Transport` that counts what passes."""
+
+    def __init__(self, transport: Transport, traffic: Traffic) -> None:
+        self._transport = transport
+        self._traffic = traffic
+
+    async def send(self, data: bytes) -> None:
+        """See `Transport.send`."""
+        self._traffic.sent_octets += len(data)
+        self._traffic.turns += 1
+        stream = self._transport
+        await stream.send(data)
+
+    async def receive(self) -> bytes:
+        """See `Transport.receive`."""
+        data = await self._transport.receive()
+        self._traffic.received_octets += len(data)
+        return data
+
+    async def close(self) -> None:
+        """See `Transport.close`."""
+        await self._transport.close()
+
+
+class _Owned:
+    """A `Transport` whose line is free for the next user when it is closed."""
+
+    def __init__(self, transport: Transport, line: asyncio.Lock) -> None:
+        self._transport = transport
+        self._line: asyncio.Lock | None = line
+
+    async def send(self, data: bytes) -> None:
+        stream = self._transport
+        await stream.send(data)
+
+    async def receive(self) -> bytes:
+        return await self._transport.receive()
+
+    async def close(self) -> None:
+        line, self._line = self._line, None
+        try:
+            await self._transport.close()
+        finally:
+            if line is not None:
+                line.release()
+
+
+_LINES: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Lock]]] = WeakKeyDictionary()
+"""Who may use a line now, by its name, for every loop of this process."""
+
+
+async def alone(line: str, connect: Callable[[], Awaitable[Transport]], timeout_s: float) -> Transport:
+    """A transport of `connect`, once nobody else in this process uses `line`; they are served in the order they came.
+
+    `timeout_s` counts from then on.
+
+    Raises:
+        MeterUnavailableError: as `connect`, or when that takes too long.
+    """
+    lock = _LINES.setdefault(asyncio.get_running_loop(), {}).setdefault(line, asyncio.Lock())
+    await lock.acquire()
+    try:
+        async with asyncio.timeout(timeout_s):
+            transport = await connect()
+    except TimeoutError as error:
+        lock.release()
+        raise MeterUnavailableError(f"no connection to {line} within {timeout_s} s") from error
+    except BaseException:
+        lock.release()
+        raise
+    return _Owned(transport, lock)
 
 
 class TcpTransport:

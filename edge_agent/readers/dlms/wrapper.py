@@ -45,6 +45,19 @@ class WrapperLink:
             del self._pending[:end]
         return Received(tuple(apdus))
 
+    @property
+    def is_gone(self) -> bool:
+        """See `Link.is_gone`: a wrapper is only framing, and there is never anything to take down."""
+        return True
+
+    def ask_again(self) -> bytes:
+        """See `Link.ask_again`: the stream below loses nothing."""
+        return b""
+
+    def disconnect(self) -> bytes:
+        """See `Link.disconnect`."""
+        return b""
+
     def _checked_length(self, header: bytes) -> int:
         version, source, destination, length = (int.from_bytes(header[at : at + 2], "big") for at in (0, 2, 4, 6))
         if (version, source, destination) != (VERSION, self._server, self._client):
