@@ -12,7 +12,7 @@ from types import FrameType
 from deploy.demo import report, story, world
 from deploy.demo.broker import Broker
 from deploy.demo.cases import Case, Play
-from deploy.demo.processes import INTERRUPTS, DemoError, Processes, running
+from deploy.demo.processes import INTERRUPTS, DemoError, Processes, running, unheard
 from deploy.demo.story import Outcome, Stage
 
 _MARKER = "sakshi-demo"
@@ -109,6 +109,9 @@ def _clear(folder: Path) -> None:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    # Once is enough: a second one would only disturb the stopping.
+    for number in INTERRUPTS:
+        signal.signal(number, unheard)
     raise KeyboardInterrupt
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 STOP_S = 10
 """How long a process may take to end before it is killed."""
@@ -31,7 +32,7 @@ class Processes:
     def start(self, name: str, command: Sequence[str]) -> Path:
         """Starts `command`; its output goes to the log file that this gives."""
         log = self.log(name)
-        with log.open("wb") as stream:
+        with log.open("wb") as stream, _undisturbed():
             # A session of its own: Ctrl-C reaches this program only, which then stops the others in order.
             self._running[name] = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True
@@ -77,6 +78,10 @@ class Processes:
             _end(process, signal.SIGTERM)
 
 
+def unheard(_number: int, _frame: FrameType | None) -> None:
+    """A handler that does nothing. (SIG_IGN would make the interpreter complain of a signal that is on its way.)"""
+
+
 @contextmanager
 def running(logs: Path) -> Iterator[Processes]:
     """Processes that are stopped at the end of the block, however it ends."""
@@ -85,7 +90,7 @@ def running(logs: Path) -> Iterator[Processes]:
         yield found
     finally:
         # Every process has a session of its own: a second Ctrl-C here would leave them running for ever.
-        before = {number: signal.signal(number, signal.SIG_IGN) for number in INTERRUPTS}
+        before = {number: signal.signal(number, unheard) for number in INTERRUPTS}
         found.stop()
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -112,10 +117,35 @@ def run(command: Sequence[str]) -> str:
     Raises:
         DemoError: it failed; with what it said.
     """
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise DemoError(f"{' '.join(command)} ended with exit code {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done.stdout
+    process: subprocess.Popen[str] | None = None
+    try:
+        with _undisturbed():
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+        said, complained = process.communicate()
+    except BaseException:
+        if process is not None:
+            process.kill()
+            process.communicate()
+        raise
+    if process.returncode != 0:
+        raise DemoError(f"{' '.join(command)} ended with exit code {process.returncode}:\n{said}{complained}")
+    return said
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Interrupts wait until the end of the block: a process that starts is known, or it would never be stopped."""
+    heard: list[int] = []
+    before = {number: signal.signal(number, lambda got, _: heard.append(got)) for number in INTERRUPTS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if heard:
+            signal.raise_signal(heard[0])
 
 
 def _tail(log: Path, lines: int = 15) -> str:

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,12 +71,10 @@ def test_every_process_is_stopped_however_the_block_ends(tmp_path: Path) -> None
 
 def test_impatience_while_everything_is_stopped_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {number: signal.getsignal(number) for number in INTERRUPTS}
-    heard: list[object] = []
 
     def stop(found: Processes) -> None:
         for number in INTERRUPTS:
             os.kill(os.getpid(), number)
-        heard.extend(signal.getsignal(number) for number in INTERRUPTS)
         stop_all(found)
 
     stop_all = Processes.stop
@@ -83,8 +83,29 @@ def test_impatience_while_everything_is_stopped_leaves_nothing(tmp_path: Path, m
         processes.start("sleeper", python(SLEEPER))
         pid = int(processes.wait_for("sleeper", "ready ", 20))
     assert not is_alive(pid)
-    assert heard == [signal.SIG_IGN] * len(INTERRUPTS)
     assert {number: signal.getsignal(number) for number in INTERRUPTS} == before
+
+
+def test_an_interrupt_while_a_process_starts_waits_until_it_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Interrupted(subprocess.Popen[bytes]):
+        """A Ctrl-C after the fork and before anybody knows the process."""
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt), running(tmp_path) as processes:
+        processes.start("sleeper", python(SLEEPER))
+    with pytest.raises(KeyboardInterrupt):
+        run(python(SLEEPER))
+    assert len(started) == 2
+    assert all(process.returncode is not None for process in started)
 
 
 def test_one_that_will_not_end_is_killed(processes: Processes, monkeypatch: pytest.MonkeyPatch) -> None:

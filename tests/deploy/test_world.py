@@ -44,14 +44,17 @@ def test_a_head_end_accepts_its_configuration_and_its_facts(side: Side) -> None:
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_an_agent_accepts_its_configuration(side: Side) -> None:
+def test_an_agent_accepts_its_configuration(side: Side, tmp_path: Path) -> None:
+    password = tmp_path / "meter.password"
+    password.touch(mode=0o600)
+    password.write_text(world.PASSWORD)
     text = world.agent(
         side,
         broker_port=1884,
         log_key=str(log_key().verifier),
         statement_key=base64.b64encode(p256(1).public_key.cose_key).decode(),
         urls=URLS,
-        password_file=Path("/folder/meter.password"),
+        password_file=password,
     )
     config = agent_config.parse(text, "agent.toml", Path("folder"))
     assert [meter.id for meter in config.meters] == [meter.id for meter in side.meters]
