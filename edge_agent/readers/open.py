@@ -1,15 +1,19 @@
 """`open_reader`: a reader for a URL. A new meter protocol is one line in `READERS`."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib import resources
 
 from edge_agent.errors import MeterDecodeError, ReaderUrlError
 from edge_agent.readers import url as urls
 from edge_agent.readers.dlms.association import Secret
+from edge_agent.readers.dlms.hdlc import DEFAULT_LIMITS, MOST_INFORMATION, MOST_WINDOW, HdlcLimits, HdlcLink
+from edge_agent.readers.dlms.hdlc_frame import server_address
+from edge_agent.readers.dlms.link import Link
 from edge_agent.readers.dlms.profile import StampMeans
 from edge_agent.readers.dlms.reader import DlmsReader
+from edge_agent.readers.dlms.serial_port import SerialSettings, open_serial
 from edge_agent.readers.dlms.session import Session
-from edge_agent.readers.dlms.transport import connect_tcp
+from edge_agent.readers.dlms.transport import Transport, alone, connect_tcp
 from edge_agent.readers.dlms.wrapper import WrapperLink
 from edge_agent.readers.modbus.exchange import BlockTransport
 from edge_agent.readers.modbus.reader import ModbusReader
@@ -22,6 +26,8 @@ from edge_agent.registers import Origin
 
 PUBLIC_CLIENT = 16
 METER_READER_CLIENT = 32
+LINE_WAIT_S = 900
+"""Longest wait for a line that other meters are read over: one of them may be back-filled meanwhile."""
 _BAUDS = ("1200", "2400", "4800", "9600", "19200", "38400", "57600", "115200")
 
 
@@ -47,10 +53,73 @@ def known_maps() -> dict[str, str]:
 
 
 def _dlms_tcp(url: ReaderUrl) -> Reader:
-    """Keys: client (32), server (1), password (file:/path), timeout (10 s), stamp (end)."""
+    """Keys: client (32), server (1), and those of `_dlms`."""
     host, port = url.endpoint(4059)
     client = url.number("client", METER_READER_CLIENT, range(1, 0x10000))
     server = url.number("server", 1, range(1, 0x10000))
+    return _dlms(url, client, lambda: WrapperLink(client=client, server=server), lambda _: connect_tcp(host, port))
+
+
+def _dlms_hdlc_tcp(url: ReaderUrl) -> Reader:
+    """Keys: those of `_hdlc` and of `_dlms`. One connection at a time to one host and port: a converter has one line."""
+    host, port = url.endpoint(4059)
+    client, link = _hdlc(url)
+    line = f"{host}:{port}"
+    return _dlms(
+        url,
+        client,
+        link,
+        lambda timeout_s: alone(line, lambda: connect_tcp(host, port), timeout_s),
+        waits_for_line=True,
+    )
+
+
+def _dlms_serial(url: ReaderUrl) -> Reader:
+    """Keys: baud (9600), parity (N, E or O; N), stop (1 or 2; 1), those of `_hdlc` and of `_dlms`."""
+    settings = SerialSettings(
+        device=url.device(),
+        baud=int(url.choice("baud", "9600", _BAUDS)),
+        parity=url.choice("parity", "N", ("N", "E", "O")),
+        stop_bits=url.number("stop", 1, range(1, 3)),
+    )
+    client, link = _hdlc(url)
+    return _dlms(
+        url,
+        client,
+        link,
+        lambda timeout_s: alone(settings.line, lambda: open_serial(settings), timeout_s),
+        waits_for_line=True,
+    )
+
+
+def _hdlc(url: ReaderUrl) -> tuple[int, Callable[[], Link]]:
+    """Keys: client (32), server (1), physical (none), address (octets of the server's address: 1, 2 or 4; the fewest),
+    frame (octets of information, 128), window (1).
+    """
+    client = url.number("client", METER_READER_CLIENT, range(1, 0x80))
+    logical = url.number("server", 1, range(1, 0x4000))
+    physical = url.number("physical", 0, range(0x4000)) if "physical" in url.keys else None
+    octets = url.choice("address", "fewest", ("fewest", "1", "2", "4"))
+    limits = HdlcLimits(
+        information=url.number("frame", DEFAULT_LIMITS.information, range(32, MOST_INFORMATION + 1)),
+        window=url.number("window", DEFAULT_LIMITS.window, range(1, MOST_WINDOW + 1)),
+    )
+    try:
+        server = server_address(logical, physical, None if octets == "fewest" else int(octets))
+    except ValueError as error:
+        url.faults.append(f"{error} in 'address'")
+    return client, lambda: HdlcLink(client=client, server=server, limits=limits)
+
+
+def _dlms(
+    url: ReaderUrl,
+    client: int,
+    link: Callable[[], Link],
+    connect: Callable[[float], Awaitable[Transport]],
+    *,
+    waits_for_line: bool = False,
+) -> Reader:
+    """Keys: password (file:/path), timeout (10 s), stamp (end)."""
     timeout_s = url.number("timeout", 10, range(1, 301))
     stamp = url.choice("stamp", StampMeans.END.value, tuple(means.value for means in StampMeans))
     wants_secret = "password" in url.keys
@@ -64,11 +133,12 @@ def _dlms_tcp(url: ReaderUrl) -> Reader:
     url.finish()
     secret = None if password is None else Secret(password)
     return DlmsReader(
-        connect=lambda: connect_tcp(host, port),
-        session=Session(WrapperLink(client=client, server=server), secret),
+        connect=lambda: connect(timeout_s),
+        session=Session(link(), secret),
         origin=Origin.PLAIN if secret is None else Origin.LLS,
         timeout_s=timeout_s,
         stamp_means=StampMeans(stamp),
+        connect_s=LINE_WAIT_S if waits_for_line else None,
     )
 
 
@@ -120,6 +190,8 @@ def _map(url: ReaderUrl) -> RegisterMap | None:
 
 READERS: dict[str, Callable[[ReaderUrl], Reader | SampledReader]] = {
     "dlms+tcp:": _dlms_tcp,
+    "dlms+hdlc+tcp:": _dlms_hdlc_tcp,
+    "dlms+serial:": _dlms_serial,
     "modbus+tcp:": _modbus_tcp,
     "modbus+rtu:": _modbus_rtu,
 }

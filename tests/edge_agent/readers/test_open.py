@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.errors import ReaderUrlError
+from edge_agent.readers.dlms.reader import DlmsReader
 from edge_agent.readers.open import READERS, open_reader
 from edge_agent.readers.reader import Reader, SampledReader
 from edge_agent.registers import Origin
@@ -48,8 +49,14 @@ def test_a_secret_is_read_from_its_file(prefix: str, password: str) -> None:
 @pytest.mark.parametrize(
     ("url", "fault"),
     [
-        ("dlms+udp://h", "expected a scheme of dlms+tcp:, modbus+tcp:, modbus+rtu:, got 'dlms+udp:'"),
-        ("dlms://h", "expected a scheme of dlms+tcp:, modbus+tcp:, modbus+rtu:, got 'dlms:'"),
+        (
+            "dlms+udp://h",
+            "expected a scheme of dlms+tcp:, dlms+hdlc+tcp:, dlms+serial:, modbus+tcp:, modbus+rtu:, got 'dlms+udp:'",
+        ),
+        (
+            "dlms://h",
+            "expected a scheme of dlms+tcp:, dlms+hdlc+tcp:, dlms+serial:, modbus+tcp:, modbus+rtu:, got 'dlms:'",
+        ),
         ("dlms+tcp://h:99999?client=16", "port from 0 to 65535"),
         ("dlms+tcp://:4059?client=16", "expected a host"),
         ("dlms+tcp://me@h?client=16", "no user and password"),
@@ -127,8 +134,10 @@ def test_a_missing_or_empty_secret_file_is_named(tmp_path: Path) -> None:
 
 def test_no_reader_shows_its_secret(password: str) -> None:
     reader = open_reader(f"dlms+tcp://h?password={password}")
-    assert "hunter2" not in repr(reader) + str(vars(reader)) + str(vars(vars(reader)["_session"]))
+    assert isinstance(reader, DlmsReader)
+    shown = repr(reader) + str(vars(reader)) + str(vars(reader.client)) + str(vars(vars(reader.client)["_session"]))
+    assert "hunter2" not in shown
 
 
 def test_the_table_names_every_scheme() -> None:
-    assert list(READERS) == ["dlms+tcp:", "modbus+tcp:", "modbus+rtu:"]
+    assert list(READERS) == ["dlms+tcp:", "dlms+hdlc+tcp:", "dlms+serial:", "modbus+tcp:", "modbus+rtu:"]
