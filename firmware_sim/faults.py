@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from firmware_sim.errors import SetupError
-from firmware_sim.instants import parse_instant
+from firmware_sim.instants import parse_instant, utc_text
+from firmware_sim.world import QUARTER_S
+
+MAX_OUTAGE_S = 7 * 86_400
 
 
 class Fault(Protocol):
@@ -27,11 +30,52 @@ class MissingBlock:
         return not start <= self.at < start + length_s
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """No power from `start` to `end` (UTC seconds, whole quarters): nothing flows, and the meter is off.
+
+    Back on, it writes rows of zeros for the blocks it slept through, or leaves them out; the rows at the edges stay.
+    """
+
+    start: int
+    end: int
+    zero_rows: bool
+
+    def __post_init__(self) -> None:
+        """Refuse a span that is empty, too long or off the quarter-hour grid."""
+        if not self.start < self.end <= self.start + MAX_OUTAGE_S or self.start % QUARTER_S or self.end % QUARTER_S:
+            text = f"{utc_text(self.start)}/{utc_text(self.end)}"
+            raise SetupError(f"expected a span of whole quarter hours, at most seven days long, got {text}")
+
+    def keeps_row(self, start: int, length_s: int) -> bool:
+        """Whether the block was not wholly within the outage, or is filled with zeros."""
+        return self.zero_rows or not self.start <= start <= start + length_s <= self.end
+
+
+def _outage(argument: str) -> Fault:
+    return _span(argument, zero_rows=True)
+
+
+def _outage_without_rows(argument: str) -> Fault:
+    return _span(argument, zero_rows=False)
+
+
+def _span(argument: str, *, zero_rows: bool) -> Fault:
+    start, slash, end = argument.partition("/")
+    if not slash:
+        raise SetupError(f"expected START/END, got {argument!r}")
+    return Outage(start=parse_instant(start), end=parse_instant(end), zero_rows=zero_rows)
+
+
 def _missing_block(argument: str) -> Fault:
     return MissingBlock(at=parse_instant(argument))
 
 
-FAULTS: dict[str, Callable[[str], Fault]] = {"missing-block": _missing_block}
+FAULTS: dict[str, Callable[[str], Fault]] = {
+    "missing-block": _missing_block,
+    "outage": _outage,
+    "outage-without-rows": _outage_without_rows,
+}
 """Every fault by its name on the command line, made from what stands after the ``=``."""
 
 

@@ -25,6 +25,11 @@ def day_start(day: int) -> int:
     return day * DAY_S - IST_OFFSET_S
 
 
+def month_start(at: int) -> int:
+    """The IST midnight at which the month that holds the instant `at` begins, in UTC seconds."""
+    return day_start(day_of(at) - local(at).day + 1)
+
+
 def utc_text(at: int) -> str:
     """`at` as ISO 8601 in UTC to the second, e.g. ``2026-03-01T04:30:00Z``."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from firmware_sim.errors import SetupError
-from firmware_sim.faults import Fault
+from firmware_sim.faults import Fault, Outage
 from firmware_sim.instants import DAY_S, IST_OFFSET_S, day_of, day_start
 from firmware_sim.world import QUARTER_S, QUARTERS, DayEnergy, Premises, mix
 
@@ -125,6 +125,8 @@ class Meter:
     def __init__(self, spec: MeterSpec, premises: Premises, faults: tuple[Fault, ...] = ()) -> None:
         self.spec = spec
         self.faults = faults
+        self.outages = sorted((each.start, each.end) for each in faults if isinstance(each, Outage))
+        """When there was no power: start and end, UTC seconds."""
         self._premises = premises
         self._flow = _FLOWS[spec.tap]
         self._midnights = {ORIGIN_DAY: (spec.base.imported_wh, spec.base.exported_wh or 0)}
@@ -158,8 +160,10 @@ class Meter:
         return (_gain(sums_in, quarter) - _gain(sums_out, quarter)) * 4
 
     def voltage_dv(self, at: int) -> int:
-        """The grid's voltage in the quarter that holds `at`, in tenths of a volt: 225.0 to 240.0 V, for all meters."""
-        return 2250 + mix(13, at // QUARTER_S) % 151
+        """The grid's voltage in the quarter that holds `at`, in tenths of a volt: 225.0 to 240.0 V, for all meters; 0
+        in an outage.
+        """
+        return 0 if self._dark(at) else 2250 + mix(13, at // QUARTER_S) % 151
 
     def block_stamps(self, now: int) -> list[int]:
         """End-of-block stamps in memory at `now`, oldest first: completed blocks only, without what a fault lost."""
@@ -191,6 +195,17 @@ class Meter:
     def _has_export(self) -> bool:
         return self.spec.category is Category.NET
 
+    def minutes_off(self, at: int) -> int:
+        """Minutes without power from the first outage to `at`."""
+        return sum(min(end, at) - start for start, end in self.outages if start < at) // 60
+
+    def minutes_on(self, at: int) -> int:
+        """Minutes with power from `ORIGIN_DAY` to `at`."""
+        return max(0, at - day_start(ORIGIN_DAY)) // 60 - self.minutes_off(at)
+
+    def _dark(self, at: int) -> bool:
+        return any(start <= at < end for start, end in self.outages)
+
     def _midnight(self, day: int) -> tuple[int, int]:
         while self._last < day:
             imported, exported = self._midnights[self._last]
@@ -210,9 +225,10 @@ class Meter:
             return known
         sums = array("Q", [0]), array("Q", [0])
         imported = exported = 0
-        for flow_in, flow_out in self._flow(self._premises.day(day)):
-            imported += flow_in
-            exported += flow_out
+        for quarter, (flow_in, flow_out) in enumerate(self._flow(self._premises.day(day))):
+            powered = not self._dark(day_start(day) + quarter * QUARTER_S)
+            imported += powered * flow_in
+            exported += powered * flow_out
             sums[0].append(imported)
             sums[1].append(exported)
         while len(self._sums) >= max(_KEPT_DAYS, self.spec.days + 2):

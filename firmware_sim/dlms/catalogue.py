@@ -1,4 +1,4 @@
-"""The objects of a whole-current single-phase meter, category D1 of IS 15959-2.
+"""The objects of a whole-current meter: D1, single-phase, or D2, three-phase, of IS 15959-2.
 
 Source: IS 15959-2:2016 tables as carried by public Indian object lists; columns and depth as seen in Indian firmware.
 """
@@ -9,7 +9,6 @@ from enum import Enum
 from firmware_sim.dlms.axdr import (
     boolean,
     date_time,
-    energy,
     enum,
     integer8,
     integer16,
@@ -21,8 +20,12 @@ from firmware_sim.dlms.axdr import (
     unsigned32,
     visible,
 )
+from firmware_sim.dlms.events import event_logs
 from firmware_sim.dlms.objects import Column, CosemObject, Plain, Profile, constant, logical_name
-from firmware_sim.meter import Category, Energies, Meter
+from firmware_sim.dlms.phases import Phases
+from firmware_sim.dlms.registers import HERTZ, MINUTE, VA, WATT, Demands, Registers, apparent, column, data, register
+from firmware_sim.instants import month_start
+from firmware_sim.meter import Meter
 
 FLAG_ID = "SKS"
 """The three letters of a maker that does not exist."""
@@ -30,9 +33,13 @@ FLAG_ID = "SKS"
 CLOCK = logical_name("0.0.1.0.0.255")
 BLOCK_LOAD = logical_name("1.0.99.1.0.255")
 DAILY_LOAD = logical_name("1.0.99.2.0.255")
+BILLING = logical_name("1.0.98.1.0.255")
+INSTANTANEOUS = logical_name("1.0.94.91.0.255")
+NAMEPLATE = logical_name("0.0.94.91.10.255")
 ASSOCIATION = logical_name("0.0.40.0.0.255")
 
-_WH, _VAH, _VOLT, _HERTZ, _WATT = 30, 31, 35, 44, 27
+BILLS = 12
+"""Months of memory for bills."""
 
 
 class Model(Enum):
@@ -47,6 +54,9 @@ class Model(Enum):
 _METER_TYPES = {Model.D1: 6, Model.D2: 1}
 """6 = single phase, two wires; 1 = three phases, four wires."""
 
+_PHASES = {Model.D1: 1, Model.D2: 3}
+_DEVICE_NAME = logical_name("0.0.42.0.0.255")
+
 Counter = Callable[[], int]
 """The last invocation counter accepted of one client."""
 
@@ -54,82 +64,6 @@ Counter = Callable[[], int]
 def device_name(meter: Meter) -> bytes:
     """The COSEM logical device name: the maker's letters and the end of the serial number, at most 16 bytes."""
     return (FLAG_ID + meter.spec.serial[-13:]).encode("ascii")
-
-
-def _exported(energies: Energies) -> int:
-    assert energies.exported_wh is not None
-    return energies.exported_wh
-
-
-def _apparent(wh: int) -> int:
-    # A power factor of 0.97. Scaled while cumulative and differenced after, so that VAh blocks balance as Wh blocks do.
-    return wh * 100 // 97
-
-
-class _Registers:
-    """The energies of one meter as columns and registers."""
-
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
-        import_registers: list[tuple[int, Callable[[Energies], int], int]] = [
-            (1, lambda e: e.imported_wh, _WH),
-            (9, lambda e: _apparent(e.imported_wh), _VAH),
-        ]
-        export_registers: list[tuple[int, Callable[[Energies], int], int]] = [
-            (2, _exported, _WH),
-            (10, lambda e: _apparent(_exported(e)), _VAH),
-        ]
-        self._kinds = import_registers
-        if meter.spec.category is Category.NET:
-            self._kinds = import_registers + export_registers
-
-    def cumulative(self) -> list[CosemObject]:
-        """Cumulative registers, time integral 1."""
-        return [_register(f"1.0.{c}.8.0.255", self._total(value), unit) for c, value, unit in self._kinds]
-
-    def blocks(self) -> list[CosemObject]:
-        """Block registers, time integral 5: the energy of the last completed block."""
-        return [_register(f"1.0.{c}.29.0.255", self._last(self._gain(value)), unit) for c, value, unit in self._kinds]
-
-    def block_columns(self) -> list[Column]:
-        """One cell a block and register, for the block that ends at the stamp."""
-        return [
-            Column(class_id=3, name=logical_name(f"1.0.{c}.29.0.255"), attribute=2, cell=self._gain(value))
-            for c, value, _ in self._kinds
-        ]
-
-    def daily_columns(self) -> list[Column]:
-        """Cumulative active energies at the stamp; kVAh gives way to kWh export where the meter registers both ways."""
-        shown = {1, 2} if self._meter.spec.category is Category.NET else {1, 9}
-        return [
-            Column(class_id=3, name=logical_name(f"1.0.{c}.8.0.255"), attribute=2, cell=self._total(value))
-            for c, value, _ in self._kinds
-            if c in shown
-        ]
-
-    def _total(self, value: Callable[[Energies], int]) -> Plain:
-        return lambda at: energy(value(self._meter.registers(at)))
-
-    def _gain(self, value: Callable[[Energies], int]) -> Plain:
-        meter, period = self._meter, self._meter.spec.period_s
-        return lambda at: unsigned32(value(meter.registers(at)) - value(meter.registers(at - period)))
-
-    def _last(self, cell: Plain) -> Plain:
-        return lambda now: cell(self._meter.boundary(now))
-
-
-def _scaler_unit(scaler: int, unit: int) -> bytes:
-    return structure(integer8(scaler), enum(unit))
-
-
-def _register(name: str, value: Plain, unit: int, scaler: int = 0) -> CosemObject:
-    return CosemObject(
-        class_id=3, name=logical_name(name), attributes={2: value, 3: constant(_scaler_unit(scaler, unit))}
-    )
-
-
-def _data(name: str, encoded: bytes, *, public: bool = False) -> CosemObject:
-    return CosemObject(class_id=1, name=logical_name(name), attributes={2: constant(encoded)}, public=public)
 
 
 def _clock() -> CosemObject:
@@ -150,21 +84,21 @@ def _clock() -> CosemObject:
 def _identity(meter: Meter, model: Model) -> list[CosemObject]:
     device = device_name(meter)
     return [
-        _data("0.0.42.0.0.255", octets(device), public=True),
+        data("0.0.42.0.0.255", octets(device), public=True),
         CosemObject(
             class_id=17,
             name=logical_name("0.0.41.0.0.255"),
             attributes={2: constant(b"\x01\x01" + structure(unsigned16(1), octets(device)))},
             public=True,
         ),
-        _data("0.0.96.1.0.255", visible(meter.spec.serial), public=True),
-        _data("0.0.96.1.1.255", visible("SAKSHI SIMULATED METERS"), public=True),
-        _data("0.0.96.1.2.255", visible(device.decode("ascii")), public=True),
-        _data("1.0.0.2.0.255", visible("SIM-1.0"), public=True),
-        _data("0.0.94.91.9.255", unsigned8(_METER_TYPES[model]), public=True),
-        _data("0.0.94.91.11.255", visible(model.value.upper()), public=True),
-        _data("0.0.94.91.12.255", visible("10-60A"), public=True),
-        _data("0.0.96.1.4.255", unsigned16(2026), public=True),
+        data("0.0.96.1.0.255", visible(meter.spec.serial), public=True),
+        data("0.0.96.1.1.255", visible("SAKSHI SIMULATED METERS"), public=True),
+        data("0.0.96.1.2.255", visible(device.decode("ascii")), public=True),
+        data("1.0.0.2.0.255", visible("SIM-1.0"), public=True),
+        data("0.0.94.91.9.255", unsigned8(_METER_TYPES[model]), public=True),
+        data("0.0.94.91.11.255", visible(model.value.upper()), public=True),
+        data("0.0.94.91.12.255", visible("10-60A"), public=True),
+        data("0.0.96.1.4.255", unsigned16(2026), public=True),
     ]
 
 
@@ -176,14 +110,19 @@ def _profile(name: bytes, profile: Profile) -> CosemObject:
     return CosemObject(class_id=7, version=1, name=name, profile=profile)
 
 
-def _scaler_profile(name: str, main: Profile, objects: dict[bytes, CosemObject]) -> CosemObject:
+def _row(columns: tuple[Column, ...], *, now: bool) -> Profile:
+    """A profile of one row: as it is when asked, or for ever the same."""
+    return Profile(columns=columns, stamps=lambda at: (at if now else 0,), period_s=0, capacity=1)
+
+
+def _scaler_profile(number: int, main: Profile, objects: Mapping[bytes, CosemObject]) -> CosemObject:
     # The scaler profile captures attribute 3 of the registers of the main profile, in its order, without the clock.
     columns = tuple(
-        Column(class_id=column.class_id, name=column.name, attribute=3, cell=objects[column.name].attributes[3])
-        for column in main.columns
-        if column.class_id == 3
+        column(objects[each.name], attribute=3)
+        for each in main.columns
+        if each.class_id in (3, 4) and each.attribute == 2
     )
-    return _profile(logical_name(name), Profile(columns=columns, stamps=lambda _: (0,), period_s=0, capacity=1))
+    return _profile(logical_name(f"1.0.94.91.{number}.255"), _row(columns, now=False))
 
 
 def _counters(accepted: Mapping[int, Counter]) -> list[CosemObject]:
@@ -196,43 +135,109 @@ def _counters(accepted: Mapping[int, Counter]) -> list[CosemObject]:
     ]
 
 
+class _Quantities:
+    """Everything a meter measures, as objects."""
+
+    def __init__(self, meter: Meter, model: Model) -> None:
+        self.meter = meter
+        self.registers = Registers(meter)
+        self.phases = Phases(meter, self.registers, _PHASES[model])
+        self.cumulative = self.registers.cumulative()
+        self.demands = Demands(meter).registers()
+        self.now = [
+            *self.phases.instantaneous(),
+            register("1.0.14.7.0.255", constant(unsigned16(4998)), HERTZ, scaler=-2),
+            register("1.0.1.7.0.255", lambda at: integer32(meter.power_w(at)), WATT),
+            register("1.0.9.7.0.255", lambda at: unsigned32(apparent(abs(meter.power_w(at)))), VA),
+        ]
+        self.minutes = [
+            register("0.0.94.91.14.255", lambda at: unsigned32(meter.minutes_on(at)), MINUTE),
+            register("0.0.94.91.8.255", lambda at: unsigned32(meter.minutes_off(at)), MINUTE),
+        ]
+        self.bill_factor = register("1.0.13.0.0.255", constant(integer16(97)), 255, scaler=-2)
+
+    def all(self) -> list[CosemObject]:
+        """In the order of their listing."""
+        return [
+            *self.cumulative,
+            *self.registers.blocks(),
+            *self.phases.averages(),
+            *self.now,
+            *self.demands,
+            *self.minutes,
+            self.bill_factor,
+        ]
+
+    def load(self) -> Profile:
+        """The block load survey."""
+        meter = self.meter
+        return Profile(
+            columns=(_clock_column(), *self.phases.block_columns(), *self.registers.block_columns()),
+            stamps=meter.block_stamps,
+            period_s=meter.spec.period_s,
+            capacity=meter.block_capacity,
+        )
+
+    def daily(self) -> Profile:
+        """The registers at every midnight."""
+        meter = self.meter
+        columns = (_clock_column(), *self.registers.daily_columns())
+        return Profile(columns=columns, stamps=meter.daily_stamps, period_s=86_400, capacity=meter.spec.days)
+
+    def instantaneous(self) -> Profile:
+        """One row: what is now."""
+        shown = (*self.now, *self.cumulative)
+        return _row(
+            (_clock_column(), *(column(each) for each in shown), *self._demand_columns(), *map(column, self.minutes)),
+            now=True,
+        )
+
+    def billing(self) -> Profile:
+        """The registers at the first of every month, as far back as they were."""
+        columns = (_clock_column(), *map(column, (self.bill_factor, *self.cumulative)), *self._demand_columns())
+        return Profile(columns=columns, stamps=self._bills, period_s=0, capacity=BILLS)
+
+    def _demand_columns(self) -> list[Column]:
+        return [column(each, attribute) for each in self.demands for attribute in (2, 5)]
+
+    def _bills(self, now: int) -> list[int]:
+        stamps: list[int] = []
+        at = month_start(now)
+        while len(stamps) < BILLS and min(self._least(at), self._least(month_start(at - 1))) >= 0:
+            stamps.append(at)
+            at = month_start(at - 1)
+        return stamps[::-1]
+
+    def _least(self, at: int) -> int:
+        energies = self.meter.registers(at)
+        return min(energies.imported_wh, energies.exported_wh or 0)
+
+
 def objects_of(meter: Meter, model: Model, accepted: Mapping[int, Counter]) -> list[CosemObject]:
     """Every object of `meter` but its associations, in the order of their listing."""
-    registers = _Registers(meter)
-    voltage: Plain = lambda at: unsigned16(meter.voltage_dv(at))  # noqa: E731 - a cell, named once for three uses
-    average = _register("1.0.12.27.0.255", voltage, _VOLT, scaler=-1)
-    instantaneous = [
-        _register("1.0.12.7.0.255", voltage, _VOLT, scaler=-1),
-        _register("1.0.14.7.0.255", constant(unsigned16(4998)), _HERTZ, scaler=-2),
-        _register("1.0.1.7.0.255", lambda now: integer32(meter.power_w(now)), _WATT),
-    ]
-    load = Profile(
-        columns=(
-            _clock_column(),
-            Column(class_id=3, name=average.name, attribute=2, cell=lambda at: voltage(at - meter.spec.period_s)),
-            *registers.block_columns(),
-        ),
-        stamps=meter.block_stamps,
-        period_s=meter.spec.period_s,
-        capacity=meter.block_capacity,
-    )
-    daily = Profile(
-        columns=(_clock_column(), *registers.daily_columns()),
-        stamps=meter.daily_stamps,
-        period_s=86_400,
-        capacity=meter.spec.days,
-    )
-    plain = [*registers.cumulative(), *registers.blocks(), average, *instantaneous]
+    quantities = _Quantities(meter, model)
+    identity = _identity(meter, model)
+    plain = quantities.all()
+    load, daily = quantities.load(), quantities.daily()
+    now, bills = quantities.instantaneous(), quantities.billing()
+    logs = event_logs(meter, _clock_column(), quantities.cumulative[0])
     by_name = {each.name: each for each in plain}
+    plate = [each for each in identity if each.class_id == 1 and each.name != _DEVICE_NAME]
     return [
         _clock(),
-        *_identity(meter, model),
+        *identity,
         *_counters(accepted),
-        _data("1.0.0.8.0.255", unsigned16(1800)),
-        _data("1.0.0.8.4.255", unsigned16(meter.spec.period_s)),
+        data("1.0.0.8.0.255", unsigned16(1800)),
+        data("1.0.0.8.4.255", unsigned16(meter.spec.period_s)),
         *plain,
         _profile(BLOCK_LOAD, load),
         _profile(DAILY_LOAD, daily),
-        _scaler_profile("1.0.94.91.4.255", load, by_name),
-        _scaler_profile("1.0.94.91.5.255", daily, by_name),
+        _profile(BILLING, bills),
+        _profile(INSTANTANEOUS, now),
+        _profile(NAMEPLATE, _row(tuple(map(column, plate)), now=False)),
+        *(
+            _scaler_profile(number, each, by_name)
+            for number, each in ((3, now), (4, load), (5, daily), (6, bills), (7, logs.with_energy))
+        ),
+        *logs.objects,
     ]

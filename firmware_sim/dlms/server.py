@@ -45,9 +45,10 @@ def serve_device(
     port: int = 0,
     physical: int = DEFAULT_PHYSICAL,
     sizes: Sizes | None = None,
+    bps: int | None = None,
 ) -> AbstractAsyncContextManager[int]:
-    """`device` on `host`:`port` while the context is open; gives the port."""
-    return listen(lambda: session_of(device, framing, physical=physical, sizes=sizes), host, port)
+    """`device` on `host`:`port` while the context is open, as slow as a line of `bps` if given; gives the port."""
+    return listen(lambda: session_of(device, framing, physical=physical, sizes=sizes), host, port, bps=bps)
 
 
 def serve(
