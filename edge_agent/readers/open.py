@@ -1,7 +1,7 @@
 """`open_reader`: a reader for a URL. A new meter protocol is one line in `READERS`."""
 
 from collections.abc import Awaitable, Callable
-from importlib import resources
+from importlib import resources, util
 
 from edge_agent.errors import MeterDecodeError, ReaderUrlError
 from edge_agent.readers import url as urls
@@ -15,10 +15,12 @@ from edge_agent.readers.dlms.serial_port import SerialSettings, open_serial
 from edge_agent.readers.dlms.session import Session
 from edge_agent.readers.dlms.transport import Transport, alone, connect_tcp
 from edge_agent.readers.dlms.wrapper import WrapperLink
+from edge_agent.readers.dlms_cosem import CosemReader
 from edge_agent.readers.modbus.exchange import BlockTransport
 from edge_agent.readers.modbus.reader import ModbusReader
 from edge_agent.readers.modbus.register_map import RegisterMap, parse_map
 from edge_agent.readers.modbus.serial_line import LineSettings, SerialBlocks
+from edge_agent.readers.modbus.sunspec_reader import SunSpecReader
 from edge_agent.readers.modbus.transport import TcpBlocks
 from edge_agent.readers.reader import Reader, SampledReader
 from edge_agent.readers.url import ReaderUrl
@@ -28,6 +30,8 @@ PUBLIC_CLIENT = 16
 METER_READER_CLIENT = 32
 LINE_WAIT_S = 900
 """Longest wait for a line that other meters are read over: one of them may be back-filled meanwhile."""
+SUNSPEC = "sunspec"
+"""The map of a meter that describes itself."""
 _BAUDS = ("1200", "2400", "4800", "9600", "19200", "38400", "57600", "115200")
 
 
@@ -142,6 +146,29 @@ def _dlms(
     )
 
 
+def _dlms_cosem_tcp(url: ReaderUrl) -> Reader:
+    """A second opinion. Keys: client (32), server (1), password (file:/path), timeout (10 s), deadline (120 s), stamp (end)."""
+    host, port = url.endpoint(4059)
+    client = url.number("client", METER_READER_CLIENT, range(1, 0x10000))
+    server = url.number("server", 1, range(1, 0x10000))
+    timeout_s = url.number("timeout", 10, range(1, 301))
+    deadline_s = url.number("deadline", 120, range(1, 3601))
+    stamp = url.choice("stamp", StampMeans.END.value, tuple(means.value for means in StampMeans))
+    password = url.secret("password")
+    if util.find_spec("dlms_cosem") is None:
+        url.faults.append("expected the package dlms-cosem: install `sakshi[dlms-cosem]`, or use dlms+tcp:")
+    if url.keys:
+        url.faults.append("dlms-cosem+tcp: knows no ciphering and no HLS: use dlms+tcp: for what this meter wants")
+    url.finish()
+    return CosemReader(
+        meter={"host": host, "port": port, "client": client, "server": server, "timeout": timeout_s},
+        secret=None if password is None else Secret(password),
+        origin=Origin.PLAIN if password is None else Origin.LLS,
+        deadline_s=deadline_s,
+        stamp_means=StampMeans(stamp),
+    )
+
+
 def _modbus_tcp(url: ReaderUrl) -> SampledReader:
     """Keys: unit (1), map (required), timeout (3 s)."""
     host, port = url.endpoint(502)
@@ -167,6 +194,10 @@ def _modbus_rtu(url: ReaderUrl) -> SampledReader:
 
 
 def _modbus(url: ReaderUrl, blocks: BlockTransport) -> SampledReader:
+    if url.keys.get("map") == SUNSPEC:
+        del url.keys["map"]
+        url.finish()
+        return SunSpecReader(blocks=blocks)
     register_map = _map(url)
     url.finish()
     if register_map is None:
@@ -179,7 +210,8 @@ def _map(url: ReaderUrl) -> RegisterMap | None:
     model = url.keys.pop("map", None)
     if model is None or model not in texts:
         got = "nothing" if model is None else repr(model)
-        url.faults.append(f"expected a register map of {', '.join(sorted(texts))} in 'map', got {got}")
+        known = ", ".join(sorted([*texts, SUNSPEC]))
+        url.faults.append(f"expected a register map of {known} in 'map', got {got}")
         return None
     try:
         return parse_map(texts[model], model)
@@ -192,6 +224,7 @@ READERS: dict[str, Callable[[ReaderUrl], Reader | SampledReader]] = {
     "dlms+tcp:": _dlms_tcp,
     "dlms+hdlc+tcp:": _dlms_hdlc_tcp,
     "dlms+serial:": _dlms_serial,
+    "dlms-cosem+tcp:": _dlms_cosem_tcp,
     "modbus+tcp:": _modbus_tcp,
     "modbus+rtu:": _modbus_rtu,
 }

@@ -14,6 +14,11 @@ from edge_agent.readers.open import open_reader
 from edge_agent.readers.reader import Reader, SampledReader
 from edge_agent.readers.report import read_all
 from edge_agent.registers import EXPORT_BLOCK, IMPORT_BLOCK, Origin, watt_hours_exact
+from firmware_sim.dlms.application import Application
+from firmware_sim.dlms.device import Device
+from firmware_sim.dlms.hdlc import HdlcServerSession
+from firmware_sim.dlms.serial import serve_pty
+from firmware_sim.dlms.server import Framing, serve_device
 from firmware_sim.dlms.server import serve as serve_dlms
 from firmware_sim.dlms.session import DEFAULT_PASSWORD
 from firmware_sim.faults import MissingBlock
@@ -62,7 +67,41 @@ def dlms_tcp(password: str) -> Serve:
     return serve
 
 
-@pytest.fixture(params=["dlms_tcp"])
+@pytest.fixture
+def dlms_cosem_tcp(dlms_tcp: Serve) -> Serve:
+    """The same meter read by the other stack."""
+
+    @contextlib.asynccontextmanager
+    async def serve(meter: Meter) -> AsyncIterator[Rig]:
+        async with dlms_tcp(meter) as rig:
+            yield Rig(meter, rig.url.replace("dlms+tcp:", "dlms-cosem+tcp:"))
+
+    return serve
+
+
+@pytest.fixture
+def dlms_hdlc_tcp(password: str) -> Serve:
+    """One of several meters behind a converter."""
+
+    @contextlib.asynccontextmanager
+    async def serve(meter: Meter) -> AsyncIterator[Rig]:
+        async with serve_device(Device(meter, now=lambda: NOW), framing=Framing.HDLC) as port:
+            yield Rig(meter, f"dlms+hdlc+tcp://127.0.0.1:{port}?client=32&physical=17&password={password}")
+
+    return serve
+
+
+@pytest.fixture
+def dlms_serial(password: str) -> Serve:
+    @contextlib.asynccontextmanager
+    async def serve(meter: Meter) -> AsyncIterator[Rig]:
+        async with serve_pty(HdlcServerSession(Application(Device(meter, now=lambda: NOW)))) as path:
+            yield Rig(meter, f"dlms+serial:{path}?client=32&password={password}")
+
+    return serve
+
+
+@pytest.fixture(params=["dlms_tcp", "dlms_hdlc_tcp", "dlms_serial", "dlms_cosem_tcp"])
 def memory(request: pytest.FixtureRequest) -> Serve:
     """Every way to serve a meter with a memory."""
     serve: Serve = request.getfixturevalue(request.param)

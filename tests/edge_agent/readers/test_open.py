@@ -51,11 +51,11 @@ def test_a_secret_is_read_from_its_file(prefix: str, password: str) -> None:
     [
         (
             "dlms+udp://h",
-            "expected a scheme of dlms+tcp:, dlms+hdlc+tcp:, dlms+serial:, modbus+tcp:, modbus+rtu:, got 'dlms+udp:'",
+            "expected a scheme of dlms+tcp:, dlms+hdlc+tcp:, dlms+serial:, dlms-cosem+tcp:, modbus+tcp:, modbus+rtu:, got 'dlms+udp:'",
         ),
         (
             "dlms://h",
-            "expected a scheme of dlms+tcp:, dlms+hdlc+tcp:, dlms+serial:, modbus+tcp:, modbus+rtu:, got 'dlms:'",
+            "expected a scheme of dlms+tcp:, dlms+hdlc+tcp:, dlms+serial:, dlms-cosem+tcp:, modbus+tcp:, modbus+rtu:, got 'dlms:'",
         ),
         ("dlms+tcp://h:99999?client=16", "port from 0 to 65535"),
         ("dlms+tcp://:4059?client=16", "expected a host"),
@@ -71,7 +71,7 @@ def test_a_secret_is_read_from_its_file(prefix: str, password: str) -> None:
         ("dlms+tcp://h?client=16&timeout=99999999999999999999", "'timeout'"),
         ("dlms+tcp://h?client=16&stamp=middle", "expected one of end, start in 'stamp', got 'middle'"),
         ("dlms+tcp://h", "password=file:/path for client=32"),
-        ("modbus+tcp://h", "expected a register map of sdm630 in 'map', got nothing"),
+        ("modbus+tcp://h", "expected a register map of adl400, dtsu666, em6400ng, iem3155, pm2xxx, sdm120, sdm630, sunspec in 'map', got nothing"),
         ("modbus+tcp://h?map=../sdm630", "got '../sdm630'"),
         ("modbus+tcp://h?map=sdm630&unit=248", "from 1 to 247 in 'unit', got '248'"),
         ("modbus+tcp://h?map=sdm630&timeout=61", "'timeout', got '61'"),
@@ -139,5 +139,19 @@ def test_no_reader_shows_its_secret(password: str) -> None:
     assert "hunter2" not in shown
 
 
+def test_no_second_opinion_shows_its_secret(password: str) -> None:
+    reader = open_reader(f"dlms-cosem+tcp://h?password={password}")
+    shown = repr(reader) + str(vars(reader))
+    assert "hunter2" not in shown
+    assert b"hunter2".hex() not in shown
+
+
 def test_the_table_names_every_scheme() -> None:
-    assert list(READERS) == ["dlms+tcp:", "dlms+hdlc+tcp:", "dlms+serial:", "modbus+tcp:", "modbus+rtu:"]
+    assert list(READERS) == [
+        "dlms+tcp:",
+        "dlms+hdlc+tcp:",
+        "dlms+serial:",
+        "dlms-cosem+tcp:",
+        "modbus+tcp:",
+        "modbus+rtu:",
+    ]
