@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher as Primitive
 from cryptography.hazmat.primitives.ciphers import algorithms, modes
 
-from edge_agent.errors import MeterDecodeError, MeterForgedError, MeterRefusedError
+from edge_agent.errors import MeterDecodeError, MeterForgedError
 from edge_agent.readers.dlms.codec import Decoder, encode_length
 
 KEY_OCTETS: Final = 16
@@ -23,6 +23,7 @@ TITLE_OCTETS: Final = 8
 TAG_OCTETS: Final = 12
 COUNTER_OCTETS: Final = 4
 MAX_COUNTER: Final = 0xFFFF_FFFF
+"""Above it, a key is used up."""
 
 _AUTHENTICATED: Final = 0x10
 _ENCRYPTED: Final = 0x20
@@ -352,8 +353,3 @@ class Cipher:
         self._heard[is_dedicated] = counter
         if not is_dedicated:
             self._invocations.confirm(own=self._taken, heard=counter)
-
-
-def counter_exhausted() -> MeterRefusedError:
-    """The error for a key all of whose counters are used."""
-    return MeterRefusedError("every invocation counter of this key is used: have the meter's keys rotated")

@@ -1,0 +1,197 @@
+"""No counter twice, whatever happens and whenever."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.counters import CounterJournal, counter_key
+from edge_agent.errors import CounterBackError, MeterRefusedError
+from edge_agent.outbox.database import Database
+from edge_agent.readers.dlms.security import MAX_COUNTER
+
+KEY = counter_key(bytes(16), b"SAK00001")
+STEPS = [
+    f"counter-{name}:{step}"
+    for name in ("reserve", "confirm", "give-back", "learn")
+    for step in ("begun", "written", "committed")
+]
+
+
+class CrashError(Exception):
+    """The power goes."""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    made = tmp_path / "agent.db"
+    made.touch()
+    with Database(made) as database:
+        database.migrate()
+    return made
+
+
+@pytest.fixture
+def database(path: Path) -> Iterator[Database]:
+    with Database(path) as opened:
+        yield opened
+
+
+def row(database: Database) -> tuple[object, ...]:
+    return database.one("SELECT reserved, verified, heard, others_utc FROM invocation_counter WHERE key = ?", KEY)
+
+
+def test_counters_start_at_zero_and_rise_over_associations(database: Database) -> None:
+    journal = CounterJournal(database, block=4)
+    taken = []
+    for _ in range(3):
+        lease = journal.lease("M1", KEY)
+        taken += [lease.take() for _ in range(3)]
+        lease.settle()
+    assert taken == list(range(9))
+    assert row(database)[0] == 9
+
+
+def test_a_crash_loses_the_rest_of_a_block_and_no_more(path: Path) -> None:
+    with Database(path) as database:
+        assert CounterJournal(database, block=10).lease("M1", KEY).take() == 0
+    with Database(path) as database:
+        assert CounterJournal(database, block=10).lease("M1", KEY).take() == 10
+
+
+def test_a_lease_that_is_settled_gives_nothing_any_more(database: Database) -> None:
+    lease = CounterJournal(database).lease("M1", KEY)
+    lease.take()
+    lease.settle()
+    lease.settle()
+    with pytest.raises(MeterRefusedError, match="over"):
+        lease.take()
+
+
+def test_two_leases_never_meet_and_only_the_last_gives_back(database: Database) -> None:
+    journal = CounterJournal(database, block=10)
+    first, second = journal.lease("M1", KEY), journal.lease("M1", KEY)
+    assert (first.take(), second.take(), first.take(), second.take()) == (0, 10, 1, 11)
+    first.settle()
+    assert row(database)[0] == 20
+    second.settle()
+    assert row(database)[0] == 12
+    assert journal.lease("M1", KEY).take() == 12
+
+
+@given(
+    actions=st.lists(
+        st.tuples(
+            st.integers(0, 8),  # counters taken
+            st.sampled_from([*STEPS, None]),  # where it crashes
+            st.one_of(st.none(), st.integers(0, 60)),  # what the meter says
+        ),
+        max_size=12,
+    ),
+    block=st.integers(1, 5),
+)
+def test_a_crash_at_any_step_never_has_a_counter_used_twice(
+    tmp_path_factory: pytest.TempPathFactory, actions: list[tuple[int, str | None, int | None]], block: int
+) -> None:
+    path = tmp_path_factory.mktemp("counters") / "agent.db"
+    path.touch()
+    with Database(path) as database:
+        database.migrate()
+    taken: list[int] = []
+    for count, crash, said in actions:
+
+        def hook(step: str, crash: str | None = crash) -> None:
+            if step == crash:
+                raise CrashError
+
+        with Database(path, hook) as database, contextlib.suppress(CrashError, CounterBackError):
+            journal = CounterJournal(database, block=block)
+            if said is not None:
+                journal.learn("M1", KEY, counter=said, now_utc=1)
+            lease = journal.lease("M1", KEY)
+            for _ in range(count):
+                taken.append(lease.take())
+                lease.confirm(own=taken[-1], heard=taken[-1])
+            lease.settle()
+    assert len(set(taken)) == len(taken)
+    assert taken == sorted(taken)
+
+
+def test_a_stale_journal_continues_above_the_meter(database: Database) -> None:
+    journal = CounterJournal(database)
+    assert not journal.is_known(KEY)
+    assert journal.learn("M1", KEY, counter=4999, now_utc=1)
+    assert journal.is_known(KEY)
+    assert journal.shared_since("M1") is None  # the first look knows of nobody's use but the meter's past
+    assert journal.lease("M1", KEY).take() == 5000
+
+
+def test_a_meter_that_is_behind_moves_nothing(database: Database) -> None:
+    journal = CounterJournal(database, block=10)
+    journal.lease("M1", KEY).take()
+    assert not journal.learn("M1", KEY, counter=3, now_utc=1)
+    assert journal.lease("M1", KEY).take() == 10
+    assert journal.shared_since("M1") is None
+
+
+def test_counters_that_we_never_used_tell_of_another_user(database: Database) -> None:
+    journal = CounterJournal(database, block=10)
+    journal.lease("M1", KEY).take()
+    assert journal.learn("M1", KEY, counter=10, now_utc=77)
+    assert journal.shared_since("M1") == 77
+    assert journal.shared_since("M2") is None
+
+
+def test_a_counter_below_what_is_proven_is_refused_and_noted(database: Database) -> None:
+    journal = CounterJournal(database)
+    lease = journal.lease("M1", KEY)
+    for _ in range(5):
+        lease.confirm(own=lease.take(), heard=40)
+    lease.settle()
+    assert row(database) == (5, 4, 40, None)
+    assert not journal.learn("M1", KEY, counter=4, now_utc=1)  # the last good
+    with pytest.raises(CounterBackError, match=r"is 3, it had accepted 4.*accept-counter"):
+        journal.learn("M1", KEY, counter=3, now_utc=9)
+    assert row(database) == (5, 4, 40, None)
+    assert database.all("SELECT at_utc, meter, kind FROM meter_key_event") == [(9, "M1", "COUNTER_BACK")]
+
+
+def test_an_operator_may_accept_lower_counters_and_none_is_used_again(database: Database) -> None:
+    journal = CounterJournal(database)
+    lease = journal.lease("M1", KEY)
+    lease.confirm(own=lease.take(), heard=40)
+    lease.settle()
+    assert journal.accept_lower("M1", who="A. Rao", now_utc=9) == 1
+    assert not journal.learn("M1", KEY, counter=0, now_utc=10)
+    assert journal.heard(KEY) == -1
+    assert journal.lease("M1", KEY).take() == 1
+    assert database.all("SELECT kind, who FROM meter_key_event") == [("COUNTER_ACCEPTED", "A. Rao")]
+
+
+def test_the_first_proof_is_durable_at_once(database: Database) -> None:
+    journal = CounterJournal(database)
+    lease = journal.lease("M1", KEY)
+    lease.confirm(own=lease.take(), heard=7)
+    assert row(database)[1:3] == (0, 7)
+    lease.confirm(own=lease.take(), heard=8)
+    assert row(database)[1:3] == (0, 7)
+    lease.settle()
+    assert row(database)[1:3] == (1, 8)
+
+
+def test_a_key_is_used_to_its_last_counter_and_no_further(database: Database) -> None:
+    journal = CounterJournal(database)
+    journal.learn("M1", KEY, counter=MAX_COUNTER - 1, now_utc=1)
+    lease = journal.lease("M1", KEY)
+    assert lease.take() == MAX_COUNTER
+    with pytest.raises(MeterRefusedError, match="keys rotated"):
+        lease.take()
+
+
+def test_counters_belong_to_key_and_title() -> None:
+    keys = {counter_key(key, title) for key in (bytes(16), bytes([1] * 16)) for title in (b"SAK00001", b"SAK00002")}
+    assert len(keys) == 4
+    assert all(len(key) == 16 for key in keys)
