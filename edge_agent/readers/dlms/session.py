@@ -3,67 +3,55 @@
 ::
 
     IDLE -associate-> ASSOCIATING -AARE-> READY -get-> READING -answer-> READY -release-> RELEASING -RLRE-> CLOSED
+                      ASSOCIATING -AARE with a challenge-> PROVING -the meter's proof-> READY
 
-Every move is in `TRANSITIONS`. Only AARQ, RLRQ and GET-Request can leave (`PERMITTED`).
+Every move is in `states.TRANSITIONS`. Only AARQ, RLRQ and GET-Request can leave (`PERMITTED`), and reply_to_HLS while PROVING. In a
+ciphered association that is judged before ciphering, and nothing that came is looked at before its tag is verified.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Final, TypeAlias
 
-from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError
+from edge_agent.errors import (
+    CounterRefusedError,
+    MeterDecodeError,
+    MeterForgedError,
+    MeterRefusedError,
+    MeterUnavailableError,
+)
 from edge_agent.readers.dlms import apdu, association, codec
 from edge_agent.readers.dlms.apdu import AccessResult
-from edge_agent.readers.dlms.association import Association, Secret
+from edge_agent.readers.dlms.association import Association
 from edge_agent.readers.dlms.cosem import Attribute
+from edge_agent.readers.dlms.hls import Login
 from edge_agent.readers.dlms.link import Link
+from edge_agent.readers.dlms.security import Cipher, Secret
+from edge_agent.readers.dlms.states import TRANSITIONS, Event, State
+
+__all__ = [
+    "PERMITTED",
+    "TRANSITIONS",
+    "Answered",
+    "Event",
+    "Outcome",
+    "Released",
+    "Session",
+    "State",
+    "Step",
+    "refusal",
+]
 
 PERMITTED: Final = frozenset({association.AARQ, association.RLRQ, apdu.GET_REQUEST})
 """The first octets of everything that may leave: associating, releasing, reading."""
 
+_ACSE: Final = frozenset({association.AARQ, association.RLRQ})
+"""Never ciphered whole: of an AARQ the InitiateRequest is, and a release says nothing."""
+_ALWAYS_PLAIN: Final = frozenset({association.AARE, association.RLRE, apdu.EXCEPTION_RESPONSE})
+"""What no meter ciphers: an AARE's user-information is verified apart, a release and an exception bring no value."""
+
 MAX_ANSWER_OCTETS: Final = 8 * 1024 * 1024
 """Longest answer accepted over all its blocks; 70 days of three-phase rows are below 1 MiB."""
-
-
-class State(Enum):
-    """Where the association stands."""
-
-    IDLE = auto()
-    ASSOCIATING = auto()
-    READY = auto()
-    READING = auto()
-    RELEASING = auto()
-    CLOSED = auto()
-
-
-class Event(Enum):
-    """What can happen to it."""
-
-    ASSOCIATE = auto()
-    GET = auto()
-    RELEASE = auto()
-    GRANTED = auto()
-    BLOCK = auto()
-    ANSWER = auto()
-    RELEASED = auto()
-    LOST = auto()
-
-
-TRANSITIONS: Final[dict[tuple[State, Event], State]] = {
-    (State.IDLE, Event.ASSOCIATE): State.ASSOCIATING,
-    (State.ASSOCIATING, Event.GRANTED): State.READY,
-    (State.READY, Event.GET): State.READING,
-    (State.READING, Event.BLOCK): State.READING,
-    (State.READING, Event.ANSWER): State.READY,
-    (State.READY, Event.RELEASE): State.RELEASING,
-    # A reader that is cancelled in the middle of a read still releases; what the meter was sending meanwhile is dropped.
-    (State.READING, Event.RELEASE): State.RELEASING,
-    (State.RELEASING, Event.BLOCK): State.RELEASING,
-    (State.RELEASING, Event.ANSWER): State.RELEASING,
-    (State.RELEASING, Event.RELEASED): State.CLOSED,
-    **{(state, Event.LOST): State.CLOSED for state in State},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +78,20 @@ class Step:
 
 
 class Session:
-    """The client's side of one association. Owns its link; shares nothing."""
+    """The client's side of one association. Owns its link; shares nothing.
 
-    def __init__(self, link: Link, secret: Secret | None) -> None:
+    It shows `secret` (LLS) or nothing (public), or associates as `login` says, which is asked for when it is needed: keys are
+    held from `associate` until the association is over.
+    """
+
+    def __init__(self, link: Link, secret: Secret | None = None, *, login: Callable[[], Login] | None = None) -> None:
         self._link = link
-        self._secret = secret
+        self._prepare: Callable[[], Login] | None = login or (lambda: Login(password=secret))
+        self._login: Login | None = None
+        self._unverified = 0
         self._state = State.IDLE
         self._granted: Association | None = None
+        self._pending: Association | None = None
         self._invoke = 0
         self._asked: tuple[Attribute, ...] = ()
         self._parts: list[bytes] = []
@@ -127,10 +122,27 @@ class Session:
             raise MeterUnavailableError("expected an association with the meter, got none")
         return self._granted
 
+    @property
+    def is_verified(self) -> bool:
+        """Whether the tag of every answer so far was verified. True before the first answer."""
+        return self._unverified == 0
+
+    @property
+    def overhead(self) -> int:
+        """Most octets that ciphering adds to a request."""
+        protection = self._protection()
+        return 0 if protection is None else protection.overhead
+
     def associate(self) -> bytes:
-        """The bytes that ask for the association."""
+        """The bytes that ask for the association.
+
+        Raises:
+            ReaderError: when the keys cannot be had.
+        """
         self._move(Event.ASSOCIATE)
-        return self._emit(association.aarq(self._secret))
+        assert self._prepare is not None
+        self._login = self._prepare()
+        return self._emit(self._login.request())
 
     def get(self, attribute: Attribute, access: bytes | None = None) -> bytes:
         """The bytes that ask for `attribute`, whole or by an encoded selective-access descriptor."""
@@ -152,8 +164,9 @@ class Session:
         return self._emit(association.rlrq())
 
     def lost(self) -> None:
-        """The connection is gone: nothing leaves or arrives any more."""
+        """The connection is gone: nothing leaves or arrives any more. Keys are dropped."""
         self._move(Event.LOST)
+        self._drop()
 
     def receive(self, data: bytes) -> Step:
         """What follows from `data`, which may hold any part of an APDU, or several.
@@ -180,7 +193,16 @@ class Session:
         if tag in apdu.UNSOLICITED:
             return Step(b"", None)
         try:
-            return self._parsers.get(tag, self._on_answer)(received)
+            plain = self._opened(received)
+            if plain[0] in apdu.UNSOLICITED:
+                return Step(b"", None)
+            return self._parsers.get(tag, self._on_answer)(plain)
+        except MeterForgedError as error:
+            # Whoever sent that, question and answer are no longer between the meter and us.
+            self.lost()
+            raise MeterForgedError(
+                f"{error} in the answer to {self._subject()}" if self._asked else str(error)
+            ) from error
         except MeterDecodeError as error:
             if self._state is State.READING:
                 # The answer is whole, only wrong: the next question can be asked.
@@ -191,14 +213,36 @@ class Session:
                 raise MeterDecodeError(f"{error} in the answer to {self._subject()}") from error
             raise
 
+    def _opened(self, received: bytes) -> bytes:
+        """The APDU behind its protection; in a ciphered association only what cannot be ciphered comes plain."""
+        protection = self._protection()
+        if protection is None or received[0] in _ALWAYS_PLAIN or self._state is State.RELEASING:
+            return received
+        if self._state is State.ASSOCIATING:
+            raise MeterForgedError(f"expected an AARE, got APDU 0x{received[0]:02x}")
+        return protection.open(received)
+
+    def _protection(self) -> Cipher | None:
+        return None if self._login is None else self._login.protection
+
+    def _drop(self) -> None:
+        login, self._login, self._prepare = self._login, None, None  # the password too
+        if login is not None and login.cipher is not None:
+            login.cipher.settle()
+
     def _stray(self, message: str) -> MeterDecodeError:
         """The error for an APDU that nobody asked for: question and answer are out of step, for good."""
         self.lost()
         return MeterDecodeError(message)
 
     def _emit(self, request: bytes) -> bytes:
-        if request[0] not in PERMITTED:
+        """The one gate: judges the plain APDU, then ciphers it where that was agreed, then lets it leave."""
+        is_proof = self._state is State.PROVING and apdu.is_reply_to_hls(request)
+        if request[0] not in PERMITTED and not is_proof:
             raise ValueError(f"expected a request that only reads, got tag 0x{request[0]:02x}")
+        protection = self._protection()
+        if protection is not None and request[0] not in _ACSE:
+            request = protection.protect(request)
         return self._link.send(request)
 
     def _move(self, event: Event) -> None:
@@ -223,27 +267,58 @@ class Session:
     def _on_aare(self, received: bytes) -> Step:
         if self._state is not State.ASSOCIATING:
             raise self._stray(f"expected no AARE while {self._state.name}")
-        self._granted = association.parse_aare(received)
+        login = self._login or Login()
+        grant = association.parse_grant(received, is_ciphered=login.is_ciphered)
+        agreed, proof = login.agree(grant), login.prove(grant)
+        if proof is None:
+            return self._grant(agreed)
+        self._pending = agreed
+        self._move(Event.CHALLENGED)
+        self._invoke = 1
+        return Step(self._emit(apdu.reply_to_hls(self._invoke, proof)), None)
+
+    def _grant(self, agreed: Association) -> Step:
+        self._granted = agreed
         self._move(Event.GRANTED)
-        return Step(b"", self._granted)
+        return Step(b"", agreed)
+
+    def _on_proof(self, received: bytes) -> Step:
+        agreed = self._pending
+        handshake = None if self._login is None else self._login.handshake
+        if agreed is None or handshake is None:
+            raise self._stray("expected no proof before the meter's challenge")
+        if received[0] == apdu.EXCEPTION_RESPONSE:
+            raise self._exception("to finish the handshake", apdu.parse(received))
+        invoke, proof = apdu.parse_hls_answer(received)
+        if invoke != self._invoke:
+            raise self._stray(f"expected an answer to request {self._invoke}, got one to {invoke}")
+        if proof is None:
+            self.lost()
+            raise MeterRefusedError("the meter refuses our proof: check the keys of this association")
+        if not handshake.is_proven(proof):
+            raise MeterForgedError("the meter does not prove that it knows the key: another key, or another meter")
+        return self._grant(agreed)
 
     def _on_rlre(self, _received: bytes) -> Step:
         if self._state is not State.RELEASING:
             raise self._stray(f"expected no RLRE while {self._state.name}")
         self._move(Event.RELEASED)
+        self._drop()
         return Step(b"", Released())
 
     def _on_answer(self, received: bytes) -> Step:
         if self._state is State.RELEASING:
             return Step(b"", None)
         if self._state is State.ASSOCIATING and received[0] == apdu.EXCEPTION_RESPONSE:
-            raise MeterRefusedError(f"the meter refuses to associate: {apdu.parse(received)}")
+            raise self._exception("to associate", apdu.parse(received))
+        if self._state is State.PROVING:
+            return self._on_proof(received)
         if self._state is not State.READING:
             raise self._stray(f"expected nothing while {self._state.name}, got APDU 0x{received[0]:02x}")
         answer = apdu.parse(received)
         if isinstance(answer, apdu.ExceptionAnswer):
             self._move(Event.ANSWER)
-            raise MeterRefusedError(f"the meter refuses {self._subject()}: {answer}")
+            raise self._exception(self._subject(), answer)
         if answer.invoke != self._invoke:
             raise self._stray(f"expected an answer to request {self._invoke}, got one to {answer.invoke}")
         if isinstance(answer, apdu.Block):
@@ -251,6 +326,12 @@ class Session:
         self._move(Event.ANSWER)
         results = (answer.result,) if isinstance(answer, apdu.Normal) else answer.results
         return self._answered(results)
+
+    def _exception(self, what: str, answer: apdu.Answer) -> MeterRefusedError:
+        text = f"the meter refuses {what}: {answer}"
+        if isinstance(answer, apdu.ExceptionAnswer) and answer.service_error == apdu.COUNTER_ERROR:
+            return CounterRefusedError(text, expected=answer.expected_counter)
+        return MeterRefusedError(text)
 
     def _on_block(self, block: apdu.Block) -> Step:
         if block.part is None:
@@ -275,6 +356,8 @@ class Session:
     def _answered(self, results: tuple[codec.Data | AccessResult, ...]) -> Step:
         if len(results) != len(self._asked):
             raise MeterDecodeError(f"expected {len(self._asked)} results, got {len(results)}")
+        if self._protection() is None:
+            self._unverified += 1
         return Step(b"", Answered(results))
 
 
