@@ -217,3 +217,7 @@ class RegisterSample:
     """The coarser of the register's own step at this reading and 1 Wh: a block is known no better than this."""
     words: tuple[int, ...]
     """The 16-bit words of the block as received."""
+    ends_wh: tuple[int, ...] = ()
+    """Energies at which a register of this meter begins again at 0: where its words end, and where its display does."""
+    swapped_wh: tuple[int, int | None] | None = None
+    """Import and export in whole Wh if the words came in the other order; None where that could not be a reading."""

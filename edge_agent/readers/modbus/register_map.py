@@ -28,15 +28,29 @@ class WordType(Enum):
     """How words become a number."""
 
     FLOAT32 = "float32"
+    INT16 = "int16"
     UINT16 = "uint16"
+    INT32 = "int32"
     UINT32 = "uint32"
+    ACC32 = "acc32"
+    """SunSpec's accumulator: 32 bits that roll over, and 0 where nothing is accumulated."""
     INT64 = "int64"
     UINT64 = "uint64"
 
     @property
     def words(self) -> int:
         """The number of 16-bit words."""
-        return {"uint16": 1, "uint32": 2, "float32": 2}.get(self.value, 4)
+        return {"16": 1, "32": 2, "64": 4}[self.value[-2:]]
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether the highest bit is a sign."""
+        return self in {WordType.INT16, WordType.INT32, WordType.INT64}
+
+    @property
+    def ends(self) -> int | None:
+        """The first number that no longer fits: where a counter begins again at 0. None for a float."""
+        return None if self is WordType.FLOAT32 else 1 << 16 * self.words - self.is_signed
 
 
 class WordOrder(Enum):
@@ -64,6 +78,8 @@ class MapRegister:
     word_order: WordOrder
     scaler: int
     """Power of ten to Wh."""
+    factor: int = 1
+    """What one count is worth, before `scaler`: with it, any exact decimal number of Wh."""
 
     @property
     def end(self) -> int:
@@ -113,6 +129,7 @@ class RegisterMap:
 
 _KEYS: Final = frozenset({"model", "title", "manufacturer", "source", "verified", "digits_kwh", "registers"})
 _REGISTER_KEYS: Final = frozenset({"function", "address", "type", "word_order", "unit"})
+_OPTIONAL_KEYS: Final = frozenset({"factor"})
 _NAMES: Final = frozenset({"imported", "exported", "serial"})
 
 
@@ -175,7 +192,7 @@ def _limit(value: object, faults: list[str]) -> Decimal:
 
 def _register(name: str, entry: object, faults: list[str]) -> MapRegister | None:
     where = f"registers.{name}"
-    if not isinstance(entry, dict) or entry.keys() != _REGISTER_KEYS:
+    if not isinstance(entry, dict) or entry.keys() - _OPTIONAL_KEYS != _REGISTER_KEYS:
         faults.append(f"expected the keys {', '.join(sorted(_REGISTER_KEYS))} in '{where}'")
         return None
     before = len(faults)
@@ -189,6 +206,7 @@ def _register(name: str, entry: object, faults: list[str]) -> MapRegister | None
         allowed = [member.value for member in kind]
         if entry[key] not in allowed:
             faults.append(f"expected one of {', '.join(allowed)}, got {entry[key]!r} in '{where}.{key}'")
+    factor, exponent = _factor(entry.get("factor", "1"), where, faults)
     if len(faults) > before:
         return None
     return MapRegister(
@@ -197,8 +215,21 @@ def _register(name: str, entry: object, faults: list[str]) -> MapRegister | None
         address=address,
         type=WordType(entry["type"]),
         word_order=WordOrder(entry["word_order"]),
-        scaler=UNITS[entry["unit"]],
+        scaler=UNITS[entry["unit"]] + exponent,
+        factor=factor,
     )
+
+
+def _factor(value: object, where: str, faults: list[str]) -> tuple[int, int]:
+    """An exact decimal as (integer, power of ten)."""
+    try:
+        sign, digits, exponent = Decimal(value).normalize().as_tuple() if isinstance(value, str) else (1, (), 0)
+    except InvalidOperation:
+        sign, digits, exponent = 1, (), 0
+    if sign or not any(digits) or not isinstance(exponent, int) or not -12 <= exponent <= 12 or len(digits) > 12:
+        faults.append(f"expected a positive decimal number in quotes, got {value!r} in '{where}.factor'")
+        return 1, 0
+    return int("".join(map(str, digits))), exponent
 
 
 def _block_faults(found: dict[str, MapRegister | None]) -> list[str]:
