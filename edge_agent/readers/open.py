@@ -21,7 +21,6 @@ from edge_agent.readers.modbus.reader import ModbusReader
 from edge_agent.readers.modbus.register_map import RegisterMap, parse_map
 from edge_agent.readers.modbus.serial_line import LineSettings, SerialBlocks
 from edge_agent.readers.modbus.sunspec_reader import SunSpecReader
-from edge_agent.readers.modbus.sunspec_reader import SunSpecReader
 from edge_agent.readers.modbus.transport import TcpBlocks
 from edge_agent.readers.reader import Reader, SampledReader
 from edge_agent.readers.url import ReaderUrl
@@ -31,8 +30,6 @@ PUBLIC_CLIENT = 16
 METER_READER_CLIENT = 32
 LINE_WAIT_S = 900
 """Longest wait for a line that other meters are read over: one of them may be back-filled meanwhile."""
-SUNSPEC = "sunspec"
-"""The map of a meter that describes itself."""
 SUNSPEC = "sunspec"
 """The map of a meter that describes itself."""
 _BAUDS = ("1200", "2400", "4800", "9600", "19200", "38400", "57600", "115200")
