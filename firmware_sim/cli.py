@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-from firmware_sim.dlms import server as dlms
-from firmware_sim.dlms.session import DEFAULT_PASSWORD
+from firmware_sim.dlms import command as dlms
+from firmware_sim.dlms.server import PORT as DLMS_PORT
 from firmware_sim.errors import SetupError
 from firmware_sim.faults import FAULTS
 from firmware_sim.meter import Meter
@@ -24,11 +24,12 @@ from firmware_sim.truth import truth_text
 from firmware_sim.world import DEFAULT_SEED
 
 Clock = Callable[[], int]
-Start = Callable[[Clock], AbstractAsyncContextManager[int]]
+Start = Callable[[Clock], AbstractAsyncContextManager[int | str]]
+"""What serves a meter while it is open, and gives its port, or its place as it is printed."""
 
 
 def _shared(parser: argparse.ArgumentParser, port: int, role: Role) -> None:
-    parser.add_argument("--listen", required=True, metavar="HOST:PORT", help=f"e.g. 127.0.0.1:{port}; port 0: any free")
+    parser.add_argument("--listen", metavar="HOST:PORT", help=f"e.g. 127.0.0.1:{port}; port 0: any free")
     parser.add_argument(
         "--seed", default=str(DEFAULT_SEED), help="the world (default %(default)s: always fair weather)"
     )
@@ -36,11 +37,12 @@ def _shared(parser: argparse.ArgumentParser, port: int, role: Role) -> None:
     parser.add_argument("--days", default="40", help="days of memory (default %(default)s)")
     parser.add_argument("--period", default="900", help="block length in s: 900, 1800 or 3600 (default %(default)s)")
     parser.add_argument("--role", help=f"{', '.join(each.value for each in Role)} (default {role.value})")
+    parser.add_argument("--category", metavar="net|import-only", help="what the meter registers (default: as its role)")
     parser.add_argument("--serial", help="serial number, 1 to 16 letters and digits")
     parser.add_argument("--shape", action="append", default=[], metavar="START/END:export=WH",
                         help="fix the Wh exported (or import=WH) in a span; repeatable")  # fmt: skip
     parser.add_argument("--fault", action="append", default=[], metavar="NAME[=ARG]",
-                        help=f"{', '.join(f'{name}=ISO' for name in sorted(FAULTS))}; repeatable")  # fmt: skip
+                        help=f"{', '.join(f'{name}={FAULTS[name].argument}' for name in sorted(FAULTS))}; repeatable")  # fmt: skip
     parser.add_argument(
         "--replay", metavar="FILE", help="play a recorded home (CSV block,local_start,load_wh,solar_wh)"
     )
@@ -52,11 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sakshi-sim", description="Simulated meters that speak the real wire.",
                                      allow_abbrev=False)  # fmt: skip
     verbs = parser.add_subparsers(dest="verb", required=True)
-    first = verbs.add_parser("dlms", help="a DLMS/COSEM meter (IS 15959) over the TCP wrapper", allow_abbrev=False)
-    _shared(first, dlms.PORT, Role.SELLER)
-    first.add_argument(
-        "--password", default=DEFAULT_PASSWORD.decode(), help="meter reader's secret (default %(default)s)"
-    )
+    first = verbs.add_parser("dlms", help="a DLMS/COSEM meter (IS 15959) over TCP or a serial line", allow_abbrev=False)
+    _shared(first, DLMS_PORT, Role.SELLER)
+    dlms.add_arguments(first)
     second = verbs.add_parser("modbus", help="a Modbus TCP meter", allow_abbrev=False)
     _shared(second, 502, Role.SOLAR)
     second.add_argument("--map", required=True, help=f"register map: {', '.join(sorted(modbus.MAPS))}")
@@ -74,28 +74,24 @@ def _clock(fixed: int | None) -> Clock:
 
 
 def _dlms(arguments: argparse.Namespace, checks: Checks) -> tuple[Plan, Start] | None:
-    secret = checks.take("--password", _password, arguments.password)
+    setup = dlms.setup(arguments, checks)
+    reached = dlms.wire(arguments, checks)
     planned = plan(arguments, Role.SELLER, checks)
-    if planned is None or secret is None:
+    if planned is None or setup is None or reached is None:
         return None
 
-    def start(now: Clock) -> AbstractAsyncContextManager[int]:
-        return dlms.serve(planned.meter, now=now, host=planned.host, port=planned.port, password=secret)
+    def start(now: Clock) -> AbstractAsyncContextManager[int | str]:
+        return dlms.serving(setup.device(planned.meter, now), reached, planned.host, planned.port)
 
     return planned, start
-
-
-def _password(text: str) -> bytes:
-    # Never named in the message: what is wrong about it can be said without it.
-    if not (text.isascii() and 1 <= len(text) <= 64):
-        raise SetupError("expected 1 to 64 ASCII characters")
-    return text.encode("ascii")
 
 
 def _modbus(arguments: argparse.Namespace, checks: Checks) -> tuple[Plan, Start] | None:
     unit = checks.take("--unit", whole(1, 247), arguments.unit)
     others = checks.take("--others", one_of(Others), arguments.others)
     model = checks.take("--map", _model, arguments.map)
+    if arguments.listen is None:
+        checks.problems.append("--listen: give HOST:PORT")
     planned = plan(arguments, Role.SOLAR, checks)
     if planned is None or unit is None or others is None or model is None:
         return None
@@ -103,7 +99,7 @@ def _modbus(arguments: argparse.Namespace, checks: Checks) -> tuple[Plan, Start]
     if registers is None:
         return None
 
-    def start(now: Clock) -> AbstractAsyncContextManager[int]:
+    def start(now: Clock) -> AbstractAsyncContextManager[int | str]:
         return modbus.serve(registers, now=now, unit=unit, others=others, host=planned.host, port=planned.port)
 
     return planned, start
@@ -126,8 +122,8 @@ async def _run(start: Start, host: str, now: Clock) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with start(now) as port:
-        print(f"listening {host}:{port}", flush=True)
+    async with start(now) as place:
+        print(f"listening {place if isinstance(place, str) else f'{host}:{place}'}", flush=True)
         await stop.wait()
 
 

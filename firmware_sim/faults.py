@@ -71,12 +71,20 @@ def _missing_block(argument: str) -> Fault:
     return MissingBlock(at=parse_instant(argument))
 
 
-FAULTS: dict[str, Callable[[str], Fault]] = {
-    "missing-block": _missing_block,
-    "outage": _outage,
-    "outage-without-rows": _outage_without_rows,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultKind:
+    """How a fault is made from what stands after the ``=``, and what that is called in help."""
+
+    make: Callable[[str], Fault]
+    argument: str
+
+
+FAULTS: dict[str, FaultKind] = {
+    "missing-block": FaultKind(make=_missing_block, argument="ISO"),
+    "outage": FaultKind(make=_outage, argument="START/END"),
+    "outage-without-rows": FaultKind(make=_outage_without_rows, argument="START/END"),
 }
-"""Every fault by its name on the command line, made from what stands after the ``=``."""
+"""Every fault by its name on the command line."""
 
 
 def parse_fault(text: str) -> Fault:
@@ -88,4 +96,4 @@ def parse_fault(text: str) -> Fault:
     name, _, argument = text.partition("=")
     if name not in FAULTS:
         raise SetupError(f"expected one of {', '.join(sorted(FAULTS))}, got {name!r}")
-    return FAULTS[name](argument)
+    return FAULTS[name].make(argument)

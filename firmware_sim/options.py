@@ -131,7 +131,8 @@ def _truth(text: str) -> Path:
 
 def plan(arguments: argparse.Namespace, default_role: Role, checks: Checks) -> Plan | None:
     """The plan that `arguments` describe, or None once `checks` holds a problem."""
-    where = checks.take("--listen", address, arguments.listen)
+    # A meter on a serial line listens nowhere; who needs an address asks for it.
+    where = ("", 0) if arguments.listen is None else checks.take("--listen", address, arguments.listen)
     fixed_now = None if arguments.now is None else checks.take("--now", _now, arguments.now)
     truth = None if arguments.truth is None else checks.take("--truth", _truth, arguments.truth)
     role = checks.take("--role", one_of(Role), arguments.role or default_role.value)
@@ -163,12 +164,15 @@ def _spec(arguments: argparse.Namespace, role: Role, seed: int | None, checks: C
     serial = None if arguments.serial is None else checks.take("--serial", serial_number, arguments.serial)
     if period is None or days is None or seed is None:
         return None
+    category = Category.IMPORT_ONLY if role is Role.IMPORT_ONLY else Category.NET
+    if arguments.category is not None:
+        category = checks.take("--category", one_of(Category), arguments.category) or category
     tap = Tap.SOLAR if role is Role.SOLAR else Tap.GRID
     return MeterSpec(
         serial=serial or f"{_number(role)}{seed % 10**7:07d}",
         period_s=period,
         days=days,
-        category=Category.IMPORT_ONLY if role is Role.IMPORT_ONLY else Category.NET,
+        category=category,
         tap=tap,
         base=base_registers(seed, _number(role), tap),
     )
@@ -182,7 +186,9 @@ def _number(role: Role) -> int:
 def _premises(arguments: argparse.Namespace, role: Role, seed: int | None, checks: Checks) -> Premises | None:
     shapes = checks.each("--shape", parse_shape, arguments.shape)
     recorded = _recorded(arguments, checks)
-    cannot_export = role is Role.IMPORT_ONLY or (role is Role.BUYER and arguments.replay is None)
+    cannot_export = Category.IMPORT_ONLY.value in (role.value, arguments.category) or (
+        role is Role.BUYER and arguments.replay is None
+    )
     if cannot_export and any(shape.direction is Direction.EXPORT for shape in shapes):
         checks.problems.append(f"--shape: a {role.value} exports nothing: use import=, or --role seller")
     if seed is None:

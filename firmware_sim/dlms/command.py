@@ -1,0 +1,293 @@
+"""`sakshi-sim dlms` on the command line: what its options mean, and what is served then."""
+
+import argparse
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TypeVar
+
+from firmware_sim.dlms.acse import Mechanism
+from firmware_sim.dlms.application import Application
+from firmware_sim.dlms.catalogue import Model
+from firmware_sim.dlms.ciphering import Counters
+from firmware_sim.dlms.clients import (
+    DEFAULT_PASSWORD,
+    READER_SAP,
+    TEST_AK,
+    TEST_EK,
+    TEST_HLS_SECRET,
+    UTILITY_SAP,
+    Access,
+    Ciphering,
+)
+from firmware_sim.dlms.device import DEFAULT_MAX_PDU, Device, Occupancy, Stale
+from firmware_sim.dlms.gcm import AUTHENTICATED, BOTH, ENCRYPTED, KEY_SIZE, TITLE_SIZE, Keys
+from firmware_sim.dlms.hdlc import (
+    DEFAULT_INFORMATION,
+    DEFAULT_PHYSICAL,
+    LARGEST_INFORMATION,
+    SMALLEST_INFORMATION,
+    HdlcServerSession,
+    Sizes,
+)
+from firmware_sim.dlms.notification import Notifier
+from firmware_sim.dlms.push import pushing
+from firmware_sim.dlms.serial import serve_port, serve_pty
+from firmware_sim.dlms.server import Framing, serve_device
+from firmware_sim.errors import SetupError
+from firmware_sim.meter import Meter
+from firmware_sim.options import Checks, address, one_of, whole
+
+T = TypeVar("T")
+
+SPEEDS = (1, 1_000_000)
+"""Bounds of a line's speed in bits a second."""
+
+
+class Protection(Enum):
+    """What every ciphered request must have, as the bits of the security control byte."""
+
+    BOTH = "both"
+    AUTHENTICATED = "authenticated"
+    ENCRYPTED = "encrypted"
+
+
+_POLICIES = {Protection.BOTH: BOTH, Protection.AUTHENTICATED: AUTHENTICATED, Protection.ENCRYPTED: ENCRYPTED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """Where a meter is reached, and how. Neither path nor pty is a TCP port."""
+
+    framing: Framing
+    physical: int
+    sizes: Sizes
+    bps: int | None
+    pty: bool
+    path: str | None
+    push: tuple[str, int] | None
+    push_interval_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """How a meter is set up beside its premises."""
+
+    model: Model
+    access: Access
+    title: bytes | None
+    stale: Stale
+    counter: int
+    inactivity_s: int | None
+    max_pdu: int
+
+    def device(self, meter: Meter, now: Callable[[], int]) -> Device:
+        """`meter`, set up so; `now` is its clock in UTC seconds."""
+        return Device(
+            meter,
+            now=now,
+            access=self.access,
+            model=self.model,
+            title=self.title,
+            counters=Counters(accepted={READER_SAP: self.counter, UTILITY_SAP: self.counter}),
+            max_pdu=self.max_pdu,
+            stale=self.stale,
+            occupancy=None if self.inactivity_s is None else Occupancy(self.inactivity_s),
+        )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What only a DLMS meter is asked."""
+    parser.add_argument(
+        "--password", default=DEFAULT_PASSWORD.decode(), help="meter reader's secret (default %(default)s)"
+    )
+    _add_objects(parser)
+    _add_security(parser)
+    _add_wire(parser)
+
+
+def _choices(choices: type[Enum]) -> str:
+    return "|".join(str(each.value) for each in choices)
+
+
+def _add_objects(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default=Model.D1.value, metavar=_choices(Model),
+                        help="object model of IS 15959-2: single-phase or three-phase (default %(default)s)")  # fmt: skip
+    parser.add_argument("--push", metavar="HOST:PORT", help="push instantaneous values there (DataNotification)")
+    parser.add_argument(
+        "--push-interval", default="900", metavar="S", help="seconds between pushes (default %(default)s)"
+    )
+    parser.add_argument("--max-pdu", default=str(DEFAULT_MAX_PDU), metavar="N",
+                        help="longest APDU in bytes (default %(default)s)")  # fmt: skip
+
+
+def _add_security(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--suite0", default=Ciphering.OFF.value, metavar=_choices(Ciphering),
+                        help="ciphering of the meter reader's association (default %(default)s); "
+                        "the utility's is ciphered unless this is off")  # fmt: skip
+    parser.add_argument("--protection", default=Protection.BOTH.value, metavar=_choices(Protection),
+                        help="what ciphered requests must be (default %(default)s)")  # fmt: skip
+    parser.add_argument("--hls", metavar="2|5",
+                        help="have a utility association (client 48) with AES-128 (2) or GMAC (5)")  # fmt: skip
+    given = "32 hexadecimal digits or file:PATH with them; default, a test value known to all:"
+    parser.add_argument("--ek", default=TEST_EK.hex(), metavar="KEY", help=f"encryption key: {given} %(default)s")
+    parser.add_argument("--ak", default=TEST_AK.hex(), metavar="KEY", help=f"authentication key: {given} %(default)s")
+    parser.add_argument("--secret", default=TEST_HLS_SECRET.hex(), metavar="KEY",
+                        help=f"key of HLS mechanism 2: {given} %(default)s")  # fmt: skip
+    parser.add_argument(
+        "--system-title", metavar="TITLE", help="16 hexadecimal digits or file:PATH; default: SKS + serial"
+    )
+    parser.add_argument("--counter", default="0", metavar="N",
+                        help="last invocation counter accepted before the start (default %(default)s)")  # fmt: skip
+    parser.add_argument("--stale", default=Stale.EXCEPTION.value, metavar=_choices(Stale),
+                        help="what a stale invocation counter draws (default %(default)s)")  # fmt: skip
+    parser.add_argument("--one-at-a-time", metavar="S",
+                        help="serve one connection until it releases or is quiet for S seconds")  # fmt: skip
+
+
+def _add_wire(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--hdlc", action="store_true", help="HDLC instead of the wrapper on the TCP port")
+    parser.add_argument("--pty", action="store_true", help="HDLC on a pseudo-terminal, whose path is printed")
+    parser.add_argument("--serial-port", metavar="PATH", help="HDLC on a serial port, 9600 8N1")
+    parser.add_argument("--hdlc-address", default=str(DEFAULT_PHYSICAL), metavar="N",
+                        help="lower (physical) HDLC address (default %(default)s)")  # fmt: skip
+    parser.add_argument("--hdlc-information", default=str(DEFAULT_INFORMATION), metavar="N",
+                        help="longest information field in bytes, as far as the client agrees (default %(default)s)")  # fmt: skip
+    parser.add_argument("--line-bps", metavar="N", help="answer no faster than a line of N bits a second carries")
+
+
+def _octets(size: int) -> Callable[[str], bytes]:
+    """A parser of so many bytes, given in hexadecimal or in a file. What is wrong is told without the value."""
+
+    def parse(text: str) -> bytes:
+        scheme, colon, path = text.partition(":")
+        if colon and scheme == "file":
+            try:
+                text = Path(path).read_text(encoding="ascii").strip()
+            except (OSError, UnicodeDecodeError):
+                raise SetupError(f"cannot read {path!r}: give a file with {2 * size} hexadecimal digits") from None
+        try:
+            content = bytes.fromhex(text)
+        except ValueError:
+            content = b""
+        if len(content) != size:
+            raise SetupError(f"expected {2 * size} hexadecimal digits, or file:PATH with them")
+        return content
+
+    return parse
+
+
+def _password(text: str) -> bytes:
+    # Never named in the message: what is wrong about it can be said without it.
+    if not (text.isascii() and 1 <= len(text) <= 64):
+        raise SetupError("expected 1 to 64 ASCII characters")
+    return text.encode("ascii")
+
+
+def _hls(text: str) -> Mechanism:
+    known = {"2": Mechanism.HLS, "5": Mechanism.GMAC}
+    if text not in known:
+        raise SetupError(f"expected 2 or 5, got {text!r}")
+    return known[text]
+
+
+def _path(text: str) -> str:
+    if not Path(text).exists():
+        raise SetupError(f"expected a serial port that exists, got {text!r}")
+    return text
+
+
+def setup(arguments: argparse.Namespace, checks: Checks) -> Setup | None:
+    """How the meter is set up, or None once `checks` holds a problem."""
+    password = checks.take("--password", _password, arguments.password)
+    keys = [checks.take(f"--{name}", _octets(KEY_SIZE), getattr(arguments, name)) for name in ("ek", "ak", "secret")]
+    title = _given(checks, "--system-title", _octets(TITLE_SIZE), arguments.system_title)
+    ciphering = checks.take("--suite0", one_of(Ciphering), arguments.suite0)
+    protection = checks.take("--protection", one_of(Protection), arguments.protection)
+    hls = _given(checks, "--hls", _hls, arguments.hls)
+    model = checks.take("--model", one_of(Model), arguments.model)
+    stale = checks.take("--stale", one_of(Stale), arguments.stale)
+    counter = checks.take("--counter", whole(0, 2**32 - 1), arguments.counter)
+    quiet = _given(checks, "--one-at-a-time", whole(1, 86_400), arguments.one_at_a_time)
+    max_pdu = checks.take("--max-pdu", whole(64, 0xFFFF), arguments.max_pdu)
+    ek, ak, secret = keys
+    if password is None or ek is None or ak is None or secret is None or ciphering is None or protection is None:
+        return None
+    if model is None or stale is None or counter is None or max_pdu is None:
+        return None
+    access = Access(
+        password=password,
+        keys=Keys(encryption=ek, authentication=ak),
+        ciphering=ciphering,
+        policy=_POLICIES[protection],
+        hls=hls,
+        hls_secret=secret,
+    )
+    return Setup(
+        model=model, access=access, title=title, stale=stale, counter=counter, inactivity_s=quiet, max_pdu=max_pdu
+    )
+
+
+def wire(arguments: argparse.Namespace, checks: Checks) -> Wire | None:
+    """Where the meter is to be reached, or None once `checks` holds a problem."""
+    places = [arguments.listen is not None, arguments.pty, arguments.serial_port is not None]
+    if sum(places) != 1:
+        checks.problems.append("--listen: expected one of --listen HOST:PORT, --pty and --serial-port PATH")
+    path = _given(checks, "--serial-port", _path, arguments.serial_port)
+    physical = checks.take("--hdlc-address", whole(1, 0x3FFD), arguments.hdlc_address)
+    longest = whole(SMALLEST_INFORMATION, LARGEST_INFORMATION)
+    information = checks.take("--hdlc-information", longest, arguments.hdlc_information)
+    bps = _given(checks, "--line-bps", whole(*SPEEDS), arguments.line_bps)
+    push = _given(checks, "--push", address, arguments.push)
+    interval = checks.take("--push-interval", whole(1, 86_400), arguments.push_interval)
+    if physical is None or information is None or interval is None:
+        return None
+    return Wire(
+        framing=Framing.HDLC if arguments.hdlc else Framing.WRAPPER,
+        physical=physical,
+        sizes=Sizes(transmit=information, receive=information),
+        bps=bps,
+        pty=arguments.pty,
+        path=path,
+        push=push,
+        push_interval_s=interval,
+    )
+
+
+def _given(checks: Checks, name: str, parse: Callable[[str], T], text: str | None) -> T | None:
+    return None if text is None else checks.take(name, parse, text)
+
+
+@asynccontextmanager
+async def serving(device: Device, reached: Wire, host: str, port: int) -> AsyncIterator[str]:
+    """`device` where it is to be reached while the context is open; gives the place as it is printed.
+
+    Raises:
+        OSError: when the place cannot be had.
+    """
+    async with AsyncExitStack() as stack:
+        place = await stack.enter_async_context(_place(device, reached, host, port))
+        if reached.push is not None:
+            keys = None if device.access.ciphering is Ciphering.OFF else device.access.keys
+            notifier = Notifier(device, keys)
+            await stack.enter_async_context(pushing(notifier, *reached.push, interval_s=reached.push_interval_s))
+        yield place if isinstance(place, str) else f"{host}:{place}"
+
+
+def _place(device: Device, reached: Wire, host: str, port: int) -> AbstractAsyncContextManager[int | str]:
+    session = HdlcServerSession(Application(device), physical=reached.physical, sizes=reached.sizes)
+    if reached.pty:
+        return serve_pty(session, bps=reached.bps)
+    if reached.path is not None:
+        return serve_port(session, reached.path, bps=reached.bps)
+    return serve_device(
+        device,
+        framing=reached.framing,
+        host=host,
+        port=port,
+        physical=reached.physical,
+        sizes=reached.sizes,
+        bps=reached.bps,
+    )
