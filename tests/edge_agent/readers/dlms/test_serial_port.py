@@ -1,0 +1,243 @@
+"""A serial port: raw octets both ways, one owner, and a clear word when it is gone. The wire is a pseudo-terminal."""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import termios
+import tty
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_agent.errors import MeterUnavailableError
+from edge_agent.readers.dlms.serial_port import SerialSettings, SerialTransport, open_serial
+from edge_agent.readers.open import open_reader
+from edge_agent.readers.reader import Reader
+from firmware_sim.dlms.application import Application
+from firmware_sim.dlms.clients import DEFAULT_PASSWORD
+from firmware_sim.dlms.device import Device
+from firmware_sim.dlms.hdlc import HdlcServerSession
+from firmware_sim.dlms.serial import serve_port, serve_pty
+from firmware_sim.meter import Meter, MeterSpec
+from firmware_sim.world import Home
+from signing.interval import parse_instant
+from tests.system import require
+
+NOW = parse_instant("2026-04-26T12:07:31+05:30", "now")
+EVERY_OCTET = bytes(range(256))
+
+
+@pytest.fixture
+def wire() -> Iterator[tuple[int, str]]:
+    """The meter's end, and the path of the client's port."""
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    with contextlib.suppress(OSError):
+        yield ours, os.ttyname(theirs)
+    for end in (ours, theirs):
+        with contextlib.suppress(OSError):
+            os.close(end)
+
+
+@contextlib.asynccontextmanager
+async def port_at(path: str, baud: int = 9600, parity: str = "N", stop_bits: int = 1) -> AsyncIterator[SerialTransport]:
+    port = await open_serial(SerialSettings(device=path, baud=baud, parity=parity, stop_bits=stop_bits))
+    try:
+        yield port
+    finally:
+        await port.close()
+
+
+async def received(port: SerialTransport, count: int) -> bytes:
+    data = b""
+    async with asyncio.timeout(5):
+        while len(data) < count:
+            data += await port.receive()
+    return data
+
+
+async def test_every_octet_goes_through_both_ways(wire: tuple[int, str]) -> None:
+    meter, path = wire
+    async with port_at(path) as port:
+        await port.send(EVERY_OCTET)
+        assert os.read(meter, 1000) == EVERY_OCTET
+        os.write(meter, EVERY_OCTET)
+        assert await received(port, 256) == EVERY_OCTET
+
+
+async def test_what_does_not_fit_at_once_waits_for_room(wire: tuple[int, str]) -> None:
+    meter, path = wire
+    async with port_at(path) as port:
+        sending = asyncio.create_task(port.send(bytes(200_000)))
+        await asyncio.sleep(0.01)
+        assert not sending.done()
+        taken = 0
+        os.set_blocking(meter, False)
+        async with asyncio.timeout(20):
+            while taken < 200_000:
+                with contextlib.suppress(BlockingIOError):
+                    taken += len(os.read(meter, 65_536))
+                await asyncio.sleep(0)
+        await sending
+
+
+async def test_waiting_for_octets_can_be_cancelled_and_nothing_is_lost(wire: tuple[int, str]) -> None:
+    meter, path = wire
+    async with port_at(path) as port:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await port.receive()
+        os.write(meter, b"later")
+        assert await received(port, 5) == b"later"
+
+
+async def test_what_came_before_the_port_was_opened_is_nobodys_answer(wire: tuple[int, str]) -> None:
+    meter, path = wire
+    os.write(meter, b"stale")
+    async with port_at(path) as port:
+        os.write(meter, b"fresh")
+        assert await received(port, 5) == b"fresh"
+
+
+@pytest.mark.parametrize(
+    ("baud", "parity", "stop_bits", "flags"),
+    [
+        (9600, "N", 1, termios.CS8),
+        (1200, "E", 1, termios.CS8 | termios.PARENB),
+        (19200, "O", 2, termios.CS8 | termios.PARENB | termios.PARODD | termios.CSTOPB),
+    ],
+)
+async def test_the_line_is_set_as_asked(
+    wire: tuple[int, str], baud: int, parity: str, stop_bits: int, flags: int
+) -> None:
+    _, path = wire
+    async with port_at(path, baud, parity, stop_bits) as port:
+        _, _, cflag, _, speed, _, _ = termios.tcgetattr(port._fd())
+        # A pseudo-terminal has no parity and says so; everything else is as on a port.
+        kept = termios.CSIZE | termios.CSTOPB
+        assert cflag & kept == flags & kept
+        assert speed == getattr(termios, f"B{baud}")
+        assert port._port.parity == parity
+
+
+async def test_a_port_has_one_owner(wire: tuple[int, str]) -> None:
+    _, path = wire
+    async with port_at(path):
+        with pytest.raises(MeterUnavailableError, match="that no other program holds it"):
+            await open_serial(SerialSettings(device=path))
+    async with port_at(path):
+        pass
+
+
+@pytest.mark.parametrize("name", ["none", "file"])
+async def test_what_is_no_port_is_named_with_its_settings(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(MeterUnavailableError, match=rf"cannot open the serial port .*{name} at 9600 8N1: .*check that"):
+        await open_serial(SerialSettings(device=str(tmp_path / name)))
+
+
+async def test_a_port_that_is_pulled_out_is_gone(wire: tuple[int, str]) -> None:
+    meter, path = wire
+    async with port_at(path) as port:
+        waiting = asyncio.create_task(port.receive())
+        await asyncio.sleep(0.01)
+        os.close(meter)
+        with pytest.raises(MeterUnavailableError, match="is gone"):
+            async with asyncio.timeout(5):
+                await waiting
+        with pytest.raises(MeterUnavailableError, match="is gone"):
+            await port.send(b"x")
+
+
+async def test_a_closed_port_is_gone(wire: tuple[int, str]) -> None:
+    _, path = wire
+    async with port_at(path) as port:
+        pass
+    await port.close()
+    for use in (port.send(b"x"), port.receive()):
+        with pytest.raises(MeterUnavailableError, match="is gone"):
+            await use
+
+
+def test_two_names_of_one_device_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "port").touch()
+    (tmp_path / "by-id").symlink_to(tmp_path / "port")
+    lines = {SerialSettings(device=str(tmp_path / name)).line for name in ("port", "by-id")}
+    assert lines == {str(tmp_path / "port")}
+
+
+# Whole readers.
+
+
+def simulated() -> HdlcServerSession:
+    meter = Meter(MeterSpec(serial="12345678", days=2), Home(seed=7, array_w=5000))
+    return HdlcServerSession(Application(Device(meter, now=lambda: NOW)))
+
+
+@pytest.fixture
+def password(tmp_path: Path) -> str:
+    (tmp_path / "lls").write_bytes(DEFAULT_PASSWORD)
+    return f"file:{tmp_path}/lls"
+
+
+async def read_serial(url: str) -> str | None:
+    async with open_reader(url) as reader:
+        assert isinstance(reader, Reader)
+        return (await reader.identity()).serial
+
+
+async def test_readers_of_one_port_come_one_after_the_other(password: str) -> None:
+    async with serve_pty(simulated()) as path:
+        url = f"dlms+serial:{path}?password={password}"
+        assert await asyncio.gather(*(read_serial(url) for _ in range(3))) == ["12345678"] * 3
+
+
+async def test_a_reader_that_is_cancelled_leaves_meter_and_port_to_the_next(password: str) -> None:
+    async with serve_pty(simulated()) as path:
+        url = f"dlms+serial:{path}?password={password}"
+        reading = asyncio.Event()
+
+        async def read() -> None:
+            async with open_reader(url) as reader:
+                assert isinstance(reader, Reader)
+                reading.set()
+                await asyncio.get_running_loop().create_future()
+
+        task = asyncio.create_task(read())
+        await reading.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await read_serial(url) == "12345678"
+
+
+async def test_a_port_without_a_meter_is_unavailable_and_left_alone(wire: tuple[int, str]) -> None:
+    _, path = wire
+    with pytest.raises(MeterUnavailableError, match="no answer to the request to associate within 1 s") as caught:
+        await read_serial(f"dlms+serial:{path}?client=16&timeout=1")
+    assert (caught.value.retry_after_s or 0) > 120
+
+
+@pytest.fixture
+def cable(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """Two ports of this machine with a line between them, until socat ends."""
+    ends = tmp_path / "meter", tmp_path / "gateway"
+    command = [require("socat"), "-d", "-d", *(f"pty,raw,echo=0,link={end}" for end in ends)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as socat:
+        assert socat.stderr is not None
+        for line in socat.stderr:
+            if "starting data transfer loop" in line:
+                break
+        try:
+            yield ends
+        finally:
+            socat.terminate()
+
+
+@pytest.mark.system
+async def test_a_meter_is_read_over_a_line_of_two_ports(cable: tuple[Path, Path], password: str) -> None:
+    meter, gateway = cable
+    async with serve_port(simulated(), str(meter)):
+        assert await read_serial(f"dlms+serial:{gateway}?baud=9600&password={password}") == "12345678"
