@@ -15,11 +15,8 @@ from firmware_sim.dlms import command as dlms
 from firmware_sim.dlms.server import PORT as DLMS_PORT
 from firmware_sim.errors import SetupError
 from firmware_sim.faults import FAULTS
-from firmware_sim.meter import Meter
-from firmware_sim.modbus import server as modbus
-from firmware_sim.modbus.sdm630 import Sdm630
-from firmware_sim.modbus.session import Others
-from firmware_sim.options import Checks, Plan, Role, one_of, plan, whole
+from firmware_sim.modbus import command as modbus
+from firmware_sim.options import Checks, Plan, Role, plan
 from firmware_sim.truth import truth_text
 from firmware_sim.world import DEFAULT_SEED
 
@@ -57,12 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     first = verbs.add_parser("dlms", help="a DLMS/COSEM meter (IS 15959) over TCP or a serial line", allow_abbrev=False)
     _shared(first, DLMS_PORT, Role.SELLER)
     dlms.add_arguments(first)
-    second = verbs.add_parser("modbus", help="a Modbus TCP meter", allow_abbrev=False)
-    _shared(second, 502, Role.SOLAR)
-    second.add_argument("--map", required=True, help=f"register map: {', '.join(sorted(modbus.MAPS))}")
-    second.add_argument("--unit", default="1", help="unit id, 1 to 247 (default %(default)s)")
-    second.add_argument("--others", default=Others.GATEWAY.value, metavar="gateway|silent",
-                        help="other unit ids get exception 11, or silence (default %(default)s)")  # fmt: skip
+    second = verbs.add_parser("modbus", help="Modbus meters over TCP or a serial line", allow_abbrev=False)
+    _shared(second, modbus.PORT, Role.SOLAR)
+    modbus.add_arguments(second)
     return parser
 
 
@@ -87,28 +81,15 @@ def _dlms(arguments: argparse.Namespace, checks: Checks) -> tuple[Plan, Start] |
 
 
 def _modbus(arguments: argparse.Namespace, checks: Checks) -> tuple[Plan, Start] | None:
-    unit = checks.take("--unit", whole(1, 247), arguments.unit)
-    others = checks.take("--others", one_of(Others), arguments.others)
-    model = checks.take("--map", _model, arguments.map)
-    if arguments.listen is None:
-        checks.problems.append("--listen: give HOST:PORT")
-    planned = plan(arguments, Role.SOLAR, checks)
-    if planned is None or unit is None or others is None or model is None:
+    made = modbus.setup(arguments, checks)
+    if made is None:
         return None
-    registers = checks.take("--serial", lambda _: model(planned.meter, unit), "")
-    if registers is None:
-        return None
+    planned, setup = made
 
     def start(now: Clock) -> AbstractAsyncContextManager[int | str]:
-        return modbus.serve(registers, now=now, unit=unit, others=others, host=planned.host, port=planned.port)
+        return modbus.serving(setup, now, planned.host, planned.port)
 
     return planned, start
-
-
-def _model(text: str) -> Callable[[Meter, int], Sdm630]:
-    if text not in modbus.MAPS:
-        raise SetupError(f"expected one of {', '.join(sorted(modbus.MAPS))}, got {text!r}")
-    return modbus.MAPS[text]
 
 
 def _check_registers(planned: Plan, now: int) -> None:

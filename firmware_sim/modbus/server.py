@@ -1,7 +1,7 @@
-"""A Modbus meter on a TCP port."""
+"""Modbus meters on a TCP port."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import cast
 
@@ -24,10 +24,23 @@ def serve(
     port: int = 0,
     faults: Sequence[LineFault] = (),
 ) -> AbstractAsyncContextManager[int]:
-    """`registers` on `host`:`port` while the context is open; gives the port. `now` is in UTC seconds."""
+    """One meter on `host`:`port` while the context is open; gives the port. `now` is in UTC seconds."""
+    return serve_units({unit: registers}, now=now, others=others, host=host, port=port, faults=faults)
+
+
+def serve_units(
+    units: Mapping[int, Registers],
+    *,
+    now: Callable[[], int],
+    others: Others = Others.GATEWAY,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    faults: Sequence[LineFault] = (),
+) -> AbstractAsyncContextManager[int]:
+    """The meters behind one gateway, by unit id; as `serve`."""
 
     def session() -> ServerSession:
-        return ServerSession(registers, unit=unit, now=now, others=others)
+        return ServerSession(units, now=now, others=others)
 
     return _listen_badly(session, host, port, faults) if faults else listen(session, host, port)
 

@@ -3,7 +3,7 @@
 Source: Modbus Messaging on TCP/IP V1.0b, 3.1.3 (MBAP header).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 
 from firmware_sim.modbus.pdu import ModbusError, answer, exception
@@ -15,7 +15,7 @@ _LONGEST = 254
 
 
 class Others(Enum):
-    """What happens to requests for unit ids that are not this meter's."""
+    """What happens to requests for unit ids that no meter here has."""
 
     SILENT = "silent"
     """As slaves on RS-485 do."""
@@ -24,13 +24,12 @@ class Others(Enum):
 
 
 class ServerSession:
-    """A meter at the far end of one connection. Holds at most one incomplete frame."""
+    """The meters at the far end of one connection, by unit id. Holds at most one incomplete frame."""
 
     def __init__(
-        self, registers: Registers, *, unit: int, now: Callable[[], int], others: Others = Others.GATEWAY
+        self, units: Mapping[int, Registers], *, now: Callable[[], int], others: Others = Others.GATEWAY
     ) -> None:
-        self._registers = registers
-        self._unit = unit
+        self._units = dict(units)
         self._now = now
         self._others = others
         self._buffer = b""
@@ -57,8 +56,9 @@ class ServerSession:
         return b"".join(answers)
 
     def _frame(self, transaction: bytes, unit: int, pdu: bytes) -> bytes:
-        if unit == self._unit:
-            content = answer(self._registers, pdu, self._now)
+        registers = self._units.get(unit)
+        if registers is not None:
+            content = answer(registers, pdu, self._now)
         elif self._others is Others.SILENT or unit == 0:  # 0 is a broadcast: never answered
             return b""
         else:

@@ -14,7 +14,7 @@ REGISTERS = Sdm630(solar(), 1)
 
 
 def session(others: Others = Others.GATEWAY) -> ServerSession:
-    return ServerSession(REGISTERS, unit=1, now=now, others=others)
+    return ServerSession({1: REGISTERS}, now=now, others=others)
 
 
 def ask(pdu: str, unit: int = 1, others: Others = Others.GATEWAY) -> str:
