@@ -203,6 +203,11 @@ def only_one(settings: Config) -> Iterator[None]:
         os.close(descriptor)
 
 
+def now_ms() -> int:
+    """The gateway's clock, UTC milliseconds: for commands that ask a meter once."""
+    return int(time.time() * 1000)
+
+
 def fresh_salt() -> bytes:
     """16 random bytes."""
     return secrets.token_bytes(SALT_SIZE)

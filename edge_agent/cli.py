@@ -12,14 +12,16 @@ from pathlib import Path
 from edge_agent import agent, enrol
 from edge_agent.check import check
 from edge_agent.config import Config, load
+from edge_agent.discover import answers, discover
 from edge_agent.errors import ReaderError
 from edge_agent.forward import broker_credentials
 from edge_agent.journal import JsonLines, TextLines
 from edge_agent.outbox.errors import OutboxError
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.outbox.report import Entry
+from edge_agent.readers.compare import compare
 from edge_agent.readers.open import open_reader
-from edge_agent.readers.report import read_all
+from edge_agent.readers.report import read_all, read_profile
 from signing.errors import DecodeError, SigningError
 from signing.interval import Interval, ist_text, parse_instant, utc_text
 from signing.signer import open_signer
@@ -32,8 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     _configure_logging()
     try:
-        if arguments.command == "read":
-            return _read(arguments)
+        if arguments.command in _AT_THE_DESK:
+            return _AT_THE_DESK[arguments.command](arguments)
         try:
             settings = load(arguments.config)
         except DecodeError as error:
@@ -56,7 +58,18 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument("url", help="e.g. dlms+tcp://192.0.2.7:4059?client=16")
     read.add_argument("--from", dest="start", metavar="TIME", help="print blocks from here (RFC 3339 with an offset)")
     read.add_argument("--to", dest="end", metavar="TIME", help="print blocks up to here")
+    read.add_argument(
+        "--profile",
+        metavar="OBIS",
+        help="print this profile instead: 1.0.94.91.0.255 instantaneous, 1.0.98.1.0.255 billing",
+    )
+    read.add_argument(
+        "--compare", action="store_true", help="read the span with dlms-cosem too, and print every difference; 1 if any"
+    )
     read.add_argument("--json", action="store_true", help="one JSON object on one line")
+    discover = commands.add_parser("discover", help="print what a meter is and holds, with every refusal by name")
+    discover.add_argument("url", help="e.g. dlms+tcp://192.0.2.7:4059?password=file:/etc/sakshi/meter.lls")
+    discover.add_argument("--json", action="store_true", help="one JSON object on one line")
     outbox = commands.add_parser("outbox", help="list what is signed and not answered, or release what is parked")
     outbox.add_argument("action", nargs="?", choices=("release",), help="send parked batches again")
     outbox.add_argument("number", nargs="?", help="the number in the list, or all")
@@ -124,9 +137,31 @@ def _read(arguments: argparse.Namespace) -> int:
     except DecodeError as error:
         print(error, file=sys.stderr)
         return MISUSE
-    report = asyncio.run(read_all(arguments.url, span))
-    print(json.dumps(report, indent=None if arguments.json else 2))
+    if arguments.compare:
+        return _compare(arguments, span)
+    url, profile = arguments.url, arguments.profile
+    report = asyncio.run(read_all(url, span) if profile is None else read_profile(url, profile, span))
+    _print_json(report, arguments)
     return DONE
+
+
+def _compare(arguments: argparse.Namespace, span: Interval | None) -> int:
+    if span is None or arguments.profile is not None:
+        print("expected --from and --to, and no --profile, with --compare", file=sys.stderr)
+        return MISUSE
+    differences = asyncio.run(compare(arguments.url, span))
+    _print_json({"differences": [each.as_json() for each in differences]}, arguments)
+    return REFUSED if differences else DONE
+
+
+def _discover(arguments: argparse.Namespace) -> int:
+    found = asyncio.run(discover(arguments.url, open_reader, agent.now_ms))
+    _print_json(found, arguments)
+    return DONE if answers(found) else REFUSED
+
+
+def _print_json(value: object, arguments: argparse.Namespace) -> None:
+    print(json.dumps(value, indent=None if arguments.json else 2))
 
 
 def _outbox(settings: Config, arguments: argparse.Namespace) -> int:
@@ -178,3 +213,5 @@ def _check(settings: Config, _: argparse.Namespace) -> int:
 
 
 _COMMANDS = {"init": _init, "run": _run, "outbox": _outbox, "check": _check}
+_AT_THE_DESK = {"read": _read, "discover": _discover}
+"""Commands that need no configuration, only a URL."""

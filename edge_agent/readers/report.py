@@ -1,9 +1,14 @@
 """Everything that a meter says about a span, as JSON-able values: what `sakshi-agent read URL --json` prints."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import TypeAlias
 
+from edge_agent.errors import ReaderUrlError
+from edge_agent.readers.dlms.cosem import obis_octets
+from edge_agent.readers.dlms.objects import GenericProfile, Shown, shown
+from edge_agent.readers.dlms.reader import DlmsReader
+from edge_agent.readers.dlms.survey import generic_profile
 from edge_agent.readers.open import open_reader
 from edge_agent.readers.reader import Reader, SampledReader
 from edge_agent.registers import (
@@ -12,6 +17,7 @@ from edge_agent.registers import (
     CumulativeRegisters,
     MeterClock,
     MeterIdentity,
+    ProfileColumn,
     ProfileLayout,
     ProfileRow,
     RegisterSample,
@@ -35,6 +41,44 @@ async def read_all(url: str, span: Interval | None = None) -> dict[str, Json]:
         if isinstance(reader, Reader):
             return await _memory(reader, span)
         return await _sampled(reader)
+
+
+async def read_profile(url: str, obis: str, span: Interval | None = None) -> dict[str, Json]:
+    """The profile `obis` of the meter at `url`, whatever it records: instantaneous values, billing, an event log.
+
+    Columns in the meter's order; each row with its instant (null where it has none) and one cell a column. Rows of `span`, by
+    their instant, if one is given.
+
+    Raises:
+        ReaderUrlError: the meter has no such thing as profiles, or the code is none.
+        ReaderError: as `open_reader` and the readers do.
+    """
+    reader = open_reader(url)
+    if not isinstance(reader, DlmsReader):
+        raise ReaderUrlError((f"expected a dlms: URL for profile {obis}: only those meters have profiles",))
+    try:
+        obis_octets(obis)
+    except ValueError as error:
+        raise ReaderUrlError((str(error),)) from None
+    async with reader:
+        return {"origin": reader.origin.value, **generic_json(await generic_profile(reader.client, obis, span))}
+
+
+def generic_json(profile: GenericProfile) -> dict[str, Json]:
+    """A profile of any kind: numbers exact in the column's unit, date-times as RFC 3339, null for null-data."""
+    rows: list[Json] = [
+        {
+            "at": None if row.clock is None else utc_text(row.clock.utc_s),
+            "cells": [value_json(shown(cell, column)) for cell, column in zip(row.cells, profile.columns, strict=True)],
+        }
+        for row in profile.rows
+    ]
+    return {"obis": profile.obis, "columns": columns_json(profile.columns), "rows": rows}
+
+
+def value_json(value: Shown) -> Json:
+    """A value of any object."""
+    return [value_json(part) for part in value] if isinstance(value, list) else value
 
 
 async def _memory(reader: Reader, span: Interval | None) -> dict[str, Json]:
@@ -84,17 +128,19 @@ def clock_json(clock: MeterClock) -> dict[str, Json]:
 
 def layout_json(layout: ProfileLayout) -> dict[str, Json]:
     """The profile's columns in the meter's order, its period and depth."""
-    columns: list[Json] = [
-        {"register": c.register, "class": c.class_id, "scaler": c.scaler, "unit": c.unit} for c in layout.columns
-    ]
     return {
         "obis": layout.obis,
         "period_s": layout.capture_period_s,
         "entries": layout.entries,
         "entries_in_use": layout.entries_in_use,
         "newest_first": layout.newest_first,
-        "columns": columns,
+        "columns": columns_json(layout.columns),
     }
+
+
+def columns_json(columns: Iterable[ProfileColumn]) -> list[Json]:
+    """A profile's columns in the meter's order."""
+    return [{"register": c.register, "class": c.class_id, "scaler": c.scaler, "unit": c.unit} for c in columns]
 
 
 def registers_json(registers: CumulativeRegisters) -> dict[str, Json]:

@@ -1,13 +1,24 @@
+import asyncio
 import json
+import queue
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from edge_agent import cli
 from edge_agent.cli import main
 from edge_agent.config import load
 from edge_agent.drafts import seal
 from edge_agent.outbox.outbox import Outbox
+from edge_agent.readers.compare import Difference
 from edge_agent.steps import Park
+from firmware_sim.dlms.server import serve
+from firmware_sim.dlms.session import DEFAULT_PASSWORD
+from firmware_sim.meter import Meter, MeterSpec
+from firmware_sim.world import Home
+from signing.interval import parse_instant
 from signing.signer import open_signer
 from signing.statements.answers import Disposition, Refusal
 from signing.statements.enrolment import open_enrolment
@@ -137,7 +148,76 @@ def test_read_says_what_is_wrong_with_a_url(capsys: pytest.CaptureFixture[str]) 
     assert "unknown key 'x'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["init", "run", "read", "outbox", "check"])
+NOW = parse_instant("2026-04-26T12:07:31+05:30", "now")
+SPAN = ["--from", "2026-04-26T00:00:00+05:30", "--to", "2026-04-26T01:00:00+05:30"]
+
+
+@pytest.fixture
+def meter_url(tmp_path: Path) -> Iterator[str]:
+    """A simulated meter, served by another thread: a command runs its own loop."""
+    (tmp_path / "lls").write_bytes(DEFAULT_PASSWORD)
+    meter = Meter(MeterSpec(serial="12345678"), Home(seed=7, array_w=5000))
+    loop, ended = asyncio.new_event_loop(), asyncio.Event()
+    ports: queue.Queue[int] = queue.Queue()
+
+    async def serving() -> None:
+        async with serve(meter, now=lambda: NOW) as port:
+            ports.put(port)
+            await ended.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serving(),))
+    thread.start()
+    try:
+        yield f"dlms+tcp://127.0.0.1:{ports.get(timeout=20)}?password=file:{tmp_path}/lls"
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join()
+        loop.close()
+
+
+def test_discover_prints_what_the_meter_is_and_one_that_is_away_is_refused(
+    meter_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["discover", meter_url, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["given association"]["nameplate"]["serial number"] == "12345678"
+    assert found["given association"]["refused"] == {}
+    assert main(["discover", "dlms+tcp://127.0.0.1:1?client=16"]) == 1
+    assert "no connection" in capsys.readouterr().out
+
+
+def test_read_prints_a_profile_of_any_kind(meter_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["read", meter_url, "--profile", "1.0.99.2.0.255", *SPAN, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [row["at"] for row in found["rows"]] == ["2026-04-25T18:30:00Z"]
+    assert found["columns"][0]["register"] == "0.0.1.0.0.255"
+    assert found["rows"][0]["cells"][0] == "2026-04-25T18:30:00Z"
+    for wrong in ("1.0.99", "0.0.99.98.250.255"):
+        assert main(["read", meter_url, "--profile", wrong]) == 1
+        assert wrong in capsys.readouterr().err
+    assert main(["read", "modbus+tcp://127.0.0.1:1?map=sdm630", "--profile", "1.0.99.2.0.255"]) == 1
+    assert "only those meters have profiles" in capsys.readouterr().err
+
+
+def test_compare_reads_with_both_stacks_and_wants_a_span(meter_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["read", meter_url, "--compare", *SPAN, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"differences": []}
+    assert main(["read", meter_url, "--compare"]) == 2
+    assert main(["read", meter_url, "--compare", "--profile", "1.0.99.2.0.255", *SPAN]) == 2
+
+
+def test_a_difference_between_the_stacks_is_found(
+    meter_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def one(*_: object) -> list[Difference]:
+        return [Difference(what="block", ours="1", other="2")]
+
+    monkeypatch.setattr(cli, "compare", one)
+    assert main(["read", meter_url, "--compare", *SPAN]) == 1
+    assert '"dlms-cosem": "2"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["init", "run", "read", "discover", "outbox", "check"])
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])

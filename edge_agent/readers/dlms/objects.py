@@ -6,7 +6,7 @@ Source: DLMS UA Blue Book, class 15 (association LN) attribute 2, class 7 (profi
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
-from typing import Final
+from typing import Final, TypeAlias
 
 from edge_agent.errors import MeterDecodeError
 from edge_agent.readers.dlms import codec, profile
@@ -45,9 +45,12 @@ class ListedObject:
     methods: int
     """How many methods the association may use."""
 
-    def access(self) -> dict[str, str]:
-        """The access modes in words, by attribute."""
-        return {str(attribute): _MODES.get(mode, str(mode)) for attribute, mode in self.attributes}
+    def access(self) -> dict[str, list[int]]:
+        """The attributes by their access mode, in words."""
+        modes: dict[str, list[int]] = {}
+        for attribute, mode in self.attributes:
+            modes.setdefault(_MODES.get(mode, str(mode)), []).append(attribute)
+        return modes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +83,7 @@ def object_list(data: Data, what: str) -> tuple[ListedObject, ...]:
 
 def _listed(entry: Data, what: str) -> ListedObject:
     class_id, version, name, rights = profile.parts(entry, what, 4)
-    attributes, *methods = profile.parts(rights, what)
+    attributes, *methods = profile.parts(rights, what) or (codec.NULL,)
     if not isinstance(name.value, bytes):
         raise MeterDecodeError(f"expected a logical name, got {name.tag.name} in {what}")
     modes = []
@@ -131,7 +134,10 @@ def _row_clock(cell: Data, where: str) -> MeterClock | None:
     return profile.clock(cell, where)
 
 
-def shown(data: Data, column: ProfileColumn | None = None) -> str | int | bool | list[object] | None:
+Shown: TypeAlias = "str | int | bool | list[Shown] | None"
+
+
+def shown(data: Data, column: ProfileColumn | None = None) -> Shown:
     """A value to be read by people: exact, nothing guessed.
 
     A number of a register stands as decimal text in its unit, another as it is; a date-time as RFC 3339 where it names an
@@ -159,9 +165,12 @@ def _instant(value: bytes) -> str | None:
 
 
 def _octets(data: Data) -> str:
-    if data.tag in {Tag.OCTET_STRING, Tag.VISIBLE_STRING, Tag.UTF8_STRING}:
-        return profile.text(data, "a value")
-    return f"0x{data.value.hex()}" if isinstance(data.value, bytes) else str(data.value)
+    value = data.value
+    if not isinstance(value, bytes):
+        return profile.text(data, "a value") if data.tag is not Tag.BIT_STRING else str(value)
+    text = value.rstrip(b"\x00 ").decode("latin-1")
+    is_text = data.tag is Tag.OCTET_STRING and text.isascii() and text.isprintable()
+    return text if is_text else f"0x{value.hex()}"
 
 
 def _float(value: float, column: ProfileColumn | None) -> str:
