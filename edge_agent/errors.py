@@ -60,3 +60,7 @@ class CounterBackError(MeterRefusedError):
 
     Another meter, a meter that was reset, or somebody who wants counters used twice. Never silently followed.
     """
+
+
+class MeterKeyError(ReaderError):
+    """A meter's keys cannot be had: stop asking that meter and tell the operator. Carries the remedy, and never a key."""

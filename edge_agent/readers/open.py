@@ -4,15 +4,24 @@ from collections.abc import Awaitable, Callable
 from importlib import resources, util
 
 from edge_agent.errors import MeterDecodeError, ReaderUrlError
+from edge_agent.readers import access
 from edge_agent.readers import url as urls
-from edge_agent.readers.dlms.association import Secret
-from edge_agent.readers.dlms.hdlc import DEFAULT_LIMITS, MOST_INFORMATION, MOST_WINDOW, HdlcLimits, HdlcLink
+from edge_agent.readers.access import METER_READER_CLIENT, Vault
+from edge_agent.readers.dlms.hdlc import (
+    DEFAULT_LIMITS,
+    LONGEST_APDU,
+    MOST_INFORMATION,
+    MOST_WINDOW,
+    AnswerSize,
+    HdlcLimits,
+    HdlcLink,
+)
 from edge_agent.readers.dlms.hdlc_frame import server_address
 from edge_agent.readers.dlms.link import Link
 from edge_agent.readers.dlms.profile import StampMeans
 from edge_agent.readers.dlms.reader import DlmsReader
+from edge_agent.readers.dlms.security import Secret
 from edge_agent.readers.dlms.serial_port import SerialSettings, open_serial
-from edge_agent.readers.dlms.session import Session
 from edge_agent.readers.dlms.transport import Transport, alone, connect_tcp
 from edge_agent.readers.dlms.wrapper import WrapperLink
 from edge_agent.readers.dlms_cosem import CosemReader
@@ -26,8 +35,7 @@ from edge_agent.readers.reader import Reader, SampledReader
 from edge_agent.readers.url import ReaderUrl
 from edge_agent.registers import Origin
 
-PUBLIC_CLIENT = 16
-METER_READER_CLIENT = 32
+PUBLIC_CLIENT = access.PUBLIC_CLIENT
 LINE_WAIT_S = 900
 """Longest wait for a line that other meters are read over: one of them may be back-filled meanwhile."""
 SUNSPEC = "sunspec"
@@ -35,8 +43,12 @@ SUNSPEC = "sunspec"
 _BAUDS = ("1200", "2400", "4800", "9600", "19200", "38400", "57600", "115200")
 
 
-def open_reader(url: str) -> Reader | SampledReader:
-    """A reader for `url`, not yet connected: entering it connects.
+_SIZES: dict[tuple[object, ...], AnswerSize] = {}
+"""How long the answers of each meter behind HDLC are best. Outlives every reader: the next poll opens another one."""
+
+
+def open_reader(url: str, vault: Vault | None = None) -> Reader | SampledReader:
+    """A reader for `url`, not yet connected: entering it connects. Meters' keys come from `vault` when they are needed.
 
     Raises:
         ReaderUrlError: with every fault of the URL and its remedy; never with a secret.
@@ -46,7 +58,7 @@ def open_reader(url: str) -> Reader | SampledReader:
     if make is None:
         known = ", ".join(READERS)
         raise ReaderUrlError((f"expected a scheme of {known}, got '{parts.scheme}:'", *parts.faults))
-    return make(parts)
+    return make(parts, vault)
 
 
 def known_maps() -> dict[str, str]:
@@ -56,21 +68,24 @@ def known_maps() -> dict[str, str]:
     return {entry.name.removesuffix(".toml"): entry.read_text("utf-8") for entry in files}
 
 
-def _dlms_tcp(url: ReaderUrl) -> Reader:
+def _dlms_tcp(url: ReaderUrl, vault: Vault | None) -> Reader:
     """Keys: client (32), server (1), and those of `_dlms`."""
     host, port = url.endpoint(4059)
     client = url.number("client", METER_READER_CLIENT, range(1, 0x10000))
     server = url.number("server", 1, range(1, 0x10000))
-    return _dlms(url, client, lambda: WrapperLink(client=client, server=server), lambda _: connect_tcp(host, port))
+    return _dlms(
+        url, vault, client, lambda client: WrapperLink(client=client, server=server), lambda _: connect_tcp(host, port)
+    )
 
 
-def _dlms_hdlc_tcp(url: ReaderUrl) -> Reader:
+def _dlms_hdlc_tcp(url: ReaderUrl, vault: Vault | None) -> Reader:
     """Keys: those of `_hdlc` and of `_dlms`. One connection at a time to one host and port: a converter has one line."""
     host, port = url.endpoint(4059)
     client, link = _hdlc(url)
     line = f"{host}:{port}"
     return _dlms(
         url,
+        vault,
         client,
         link,
         lambda timeout_s: alone(line, lambda: connect_tcp(host, port), timeout_s),
@@ -78,7 +93,7 @@ def _dlms_hdlc_tcp(url: ReaderUrl) -> Reader:
     )
 
 
-def _dlms_serial(url: ReaderUrl) -> Reader:
+def _dlms_serial(url: ReaderUrl, vault: Vault | None) -> Reader:
     """Keys: baud (9600), parity (N, E or O; N), stop (1 or 2; 1), those of `_hdlc` and of `_dlms`."""
     settings = SerialSettings(
         device=url.device(),
@@ -89,6 +104,7 @@ def _dlms_serial(url: ReaderUrl) -> Reader:
     client, link = _hdlc(url)
     return _dlms(
         url,
+        vault,
         client,
         link,
         lambda timeout_s: alone(settings.line, lambda: open_serial(settings), timeout_s),
@@ -96,9 +112,9 @@ def _dlms_serial(url: ReaderUrl) -> Reader:
     )
 
 
-def _hdlc(url: ReaderUrl) -> tuple[int, Callable[[], Link]]:
+def _hdlc(url: ReaderUrl) -> tuple[int, Callable[[int], Link]]:
     """Keys: client (32), server (1), physical (none), address (octets of the server's address: 1, 2 or 4; the fewest),
-    frame (octets of information, 128), window (1).
+    frame (octets of information, 128), window (1), pdu (octets of an answer; as many as fill the meter's frames).
     """
     client = url.number("client", METER_READER_CLIENT, range(1, 0x80))
     logical = url.number("server", 1, range(1, 0x4000))
@@ -108,45 +124,44 @@ def _hdlc(url: ReaderUrl) -> tuple[int, Callable[[], Link]]:
         information=url.number("frame", DEFAULT_LIMITS.information, range(32, MOST_INFORMATION + 1)),
         window=url.number("window", DEFAULT_LIMITS.window, range(1, MOST_WINDOW + 1)),
     )
+    size = _SIZES.setdefault((url.host, url.port, url.path, logical, physical), AnswerSize())
+    if "pdu" in url.keys:
+        size = AnswerSize(url.number("pdu", LONGEST_APDU, range(64, LONGEST_APDU + 1)))
     try:
         server = server_address(logical, physical, None if octets == "fewest" else int(octets))
     except ValueError as error:
         url.faults.append(f"{error} in 'address'")
-    return client, lambda: HdlcLink(client=client, server=server, limits=limits)
+    return client, lambda client: HdlcLink(client=client, server=server, limits=limits, size=size)
 
 
 def _dlms(
     url: ReaderUrl,
+    vault: Vault | None,
     client: int,
-    link: Callable[[], Link],
+    link: Callable[[int], Link],
     connect: Callable[[float], Awaitable[Transport]],
     *,
     waits_for_line: bool = False,
 ) -> Reader:
-    """Keys: password (file:/path), timeout (10 s), stamp (end)."""
+    """Keys: timeout (10 s), stamp (end), and those of `access.parse_access`."""
     timeout_s = url.number("timeout", 10, range(1, 301))
     stamp = url.choice("stamp", StampMeans.END.value, tuple(means.value for means in StampMeans))
-    wants_secret = "password" in url.keys
-    password = url.secret("password")
-    if password is not None and not 0 < len(password) <= 64:
-        url.faults.append("expected 1 to 64 octets in the file of 'password'")
-    if wants_secret and client == PUBLIC_CLIENT:
-        url.faults.append("expected no password for client=16 (public): remove it, or use client=32 (meter reader)")
-    if not wants_secret and client != PUBLIC_CLIENT and not any("'client'" in fault for fault in url.faults):
-        url.faults.append(f"expected password=file:/path for client={client}: only client=16 (public) has none")
+    allowed = access.parse_access(url, client)
     url.finish()
-    secret = None if password is None else Secret(password)
+    connect_s = LINE_WAIT_S if waits_for_line else None
+    line = access.Line(connect=lambda: connect(timeout_s), link=link, timeout_s=timeout_s, connect_s=connect_s)
     return DlmsReader(
-        connect=lambda: connect(timeout_s),
-        session=Session(link(), secret),
-        origin=Origin.PLAIN if secret is None else Origin.LLS,
+        connect=line.connect,
+        session=access.session(allowed, vault, line),
+        origin=allowed.origin,
         timeout_s=timeout_s,
         stamp_means=StampMeans(stamp),
-        connect_s=LINE_WAIT_S if waits_for_line else None,
+        connect_s=connect_s,
+        renewal=access.recovery(allowed, vault, line),
     )
 
 
-def _dlms_cosem_tcp(url: ReaderUrl) -> Reader:
+def _dlms_cosem_tcp(url: ReaderUrl, _: Vault | None) -> Reader:
     """A second opinion. Keys: client (32), server (1), password (file:/path), timeout (10 s), deadline (120 s), stamp (end)."""
     host, port = url.endpoint(4059)
     client = url.number("client", METER_READER_CLIENT, range(1, 0x10000))
@@ -169,7 +184,7 @@ def _dlms_cosem_tcp(url: ReaderUrl) -> Reader:
     )
 
 
-def _modbus_tcp(url: ReaderUrl) -> SampledReader:
+def _modbus_tcp(url: ReaderUrl, _: Vault | None) -> SampledReader:
     """Keys: unit (1), map (required), timeout (3 s)."""
     host, port = url.endpoint(502)
     unit = url.number("unit", 1, range(1, 248))
@@ -177,7 +192,7 @@ def _modbus_tcp(url: ReaderUrl) -> SampledReader:
     return _modbus(url, TcpBlocks(host=host, port=port, unit=unit, timeout_s=timeout_s))
 
 
-def _modbus_rtu(url: ReaderUrl) -> SampledReader:
+def _modbus_rtu(url: ReaderUrl, _: Vault | None) -> SampledReader:
     """Keys: baud (9600), parity (N, E or O; N), stop (1), unit (1), map (required), timeout (3 s).
 
     The standard's own line is 19200 8E1; what a meter is set to is on its display.
@@ -220,7 +235,7 @@ def _map(url: ReaderUrl) -> RegisterMap | None:
         return None
 
 
-READERS: dict[str, Callable[[ReaderUrl], Reader | SampledReader]] = {
+READERS: dict[str, Callable[[ReaderUrl, Vault | None], Reader | SampledReader]] = {
     "dlms+tcp:": _dlms_tcp,
     "dlms+hdlc+tcp:": _dlms_hdlc_tcp,
     "dlms+serial:": _dlms_serial,

@@ -6,7 +6,7 @@ What the objects mean is the caller's: `reader` knows those of a load profile, `
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Protocol
 
 from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError
 from edge_agent.readers.dlms.apdu import AccessResult
@@ -26,10 +26,29 @@ LIST_LIMIT: Final = 10
 """Most attributes in one GET with list; firmware buffers are small."""
 
 
+class Renewal(Protocol):
+    """What can be done about an association that is refused because our invocation counter is stale."""
+
+    async def before(self) -> None:
+        """What is needed before the first association.
+
+        Raises:
+            CounterBackError: the meter's counter went back.
+        """
+
+    async def again(self, error: MeterRefusedError | MeterUnavailableError) -> Session | None:
+        """A new session to try once more after `error`; None when that would not help.
+
+        Raises:
+            CounterBackError: the meter's counter went back.
+        """
+
+
 class DlmsClient:
     """A meter on one association; one task at a time. `connect` gives the byte stream; `session` is new and unused.
 
     `connect_s` is how long `connect` may take where that differs from `timeout_s`: a line that others use is waited for.
+    `renewal` is asked at most once when the association is refused.
     """
 
     def __init__(
@@ -39,9 +58,11 @@ class DlmsClient:
         session: Session,
         timeout_s: float,
         connect_s: float | None = None,
+        renewal: Renewal | None = None,
     ) -> None:
         self._connect = connect
         self._session = session
+        self._renewal = renewal
         self._timeout_s = timeout_s
         self._connect_s = timeout_s if connect_s is None else connect_s
         self.traffic = Traffic()
@@ -57,17 +78,39 @@ class DlmsClient:
         """
         return self._session.granted
 
+    @property
+    def is_verified(self) -> bool:
+        """Whether the tag of every answer so far was verified."""
+        return self._session.is_verified
+
     async def open(self) -> None:
         """Connects and associates.
 
         Raises:
             MeterUnavailableError, MeterRefusedError, MeterDecodeError: as a `Reader`; the connection is then closed.
+            MeterKeyError: the keys of the association cannot be had.
         """
+        if self._renewal is not None:
+            await self._renewal.before()
+        await self._reach()
+        try:
+            await self._associate()
+        except (MeterRefusedError, MeterUnavailableError) as error:
+            session = None if self._renewal is None else await self._renewal.again(error)
+            if session is None:
+                raise
+            self._session = session
+            await self._reach()
+            await self._associate()
+
+    async def _reach(self) -> None:
         try:
             async with asyncio.timeout(self._connect_s):
                 self._transport = Metered(await self._connect(), self.traffic)
         except TimeoutError as error:
             raise MeterUnavailableError(f"no connection to the meter within {self._connect_s} s") from error
+
+    async def _associate(self) -> None:
         try:
             await self._exchange(self._session.associate(), "the request to associate")
         except BaseException:
@@ -136,11 +179,11 @@ class DlmsClient:
         return results
 
     def _list_size(self) -> int:
-        """Attributes in one request: 11 octets each in the meter's PDU, after 4 of header."""
+        """Attributes in one request: 11 octets each in the meter's PDU, after 4 of header and what ciphering adds."""
         granted: Association = self._session.granted
         if not self._lists or Conformance.MULTIPLE_REFERENCES not in granted.conformance:
             return 1
-        return max(1, min(LIST_LIMIT, (granted.max_pdu - 4) // 11))
+        return max(1, min(LIST_LIMIT, (granted.max_pdu - 4 - self._session.overhead) // 11))
 
     async def _get_list(self, attributes: tuple[Attribute, ...]) -> list[Data | AccessResult]:
         try:

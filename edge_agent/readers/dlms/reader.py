@@ -7,7 +7,7 @@ from typing import Final, Self
 from edge_agent.errors import MeterRefusedError
 from edge_agent.readers.dlms import cosem, ladder, profile
 from edge_agent.readers.dlms.apdu import AccessResult
-from edge_agent.readers.dlms.client import DlmsClient, given
+from edge_agent.readers.dlms.client import DlmsClient, Renewal, given
 from edge_agent.readers.dlms.codec import Data
 from edge_agent.readers.dlms.cosem import Attribute
 from edge_agent.readers.dlms.ladder import Rung
@@ -49,8 +49,11 @@ class DlmsReader:
         timeout_s: float,
         stamp_means: StampMeans = StampMeans.END,
         connect_s: float | None = None,
+        renewal: Renewal | None = None,
     ) -> None:
-        self.client = DlmsClient(connect=connect, session=session, timeout_s=timeout_s, connect_s=connect_s)
+        self.client = DlmsClient(
+            connect=connect, session=session, timeout_s=timeout_s, connect_s=connect_s, renewal=renewal
+        )
         self._origin = origin
         self._stamp_means = stamp_means
         self._layouts: dict[Attribute, ProfileLayout] = {}
@@ -58,8 +61,8 @@ class DlmsReader:
 
     @property
     def origin(self) -> Origin:
-        """See `Reader.origin`."""
-        return self._origin
+        """See `Reader.origin`. Never more than the answers that came can bear."""
+        return self._origin if self._origin is not Origin.GMAC or self.client.is_verified else Origin.LLS
 
     async def __aenter__(self) -> Self:
         """See `Reader.__aenter__`."""

@@ -1,0 +1,171 @@
+"""A stale counter is mended once, and a counter that went back is never followed."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from edge_agent.errors import CounterBackError, CounterRefusedError, MeterForgedError, MeterUnavailableError
+from edge_agent.readers.dlms.client import DlmsClient
+from edge_agent.readers.dlms.cosem import SERIAL, Attribute
+from edge_agent.readers.dlms.recovery import CounterRecovery
+from edge_agent.readers.dlms.session import Session
+from edge_agent.readers.dlms.transport import Transport
+from edge_agent.readers.dlms.wrapper import WrapperLink
+from tests.edge_agent.readers.dlms.ciphered import CipheredMeter, Counters
+from tests.edge_agent.readers.dlms.test_ciphered_session import meter, session
+from tests.edge_agent.readers.dlms.wire import ScriptedMeter, octets, u32
+
+COUNTER = Attribute(class_id=1, obis="0.0.43.1.3.255")
+
+
+class Joined:
+    """A transport whose far end is in memory."""
+
+    def __init__(self, answer: Callable[[bytes], bytes]) -> None:
+        self._answer = answer
+        self._waiting = b""
+
+    async def send(self, data: bytes) -> None:
+        self._waiting += self._answer(data)
+
+    async def receive(self) -> bytes:
+        if not self._waiting:
+            raise MeterUnavailableError("the meter closed the connection")
+        data, self._waiting = self._waiting, b""
+        return data
+
+    async def close(self) -> None:
+        pass
+
+
+class Book:
+    """What is noted, in memory."""
+
+    def __init__(self, counters: Counters, *, is_known: bool = True, verified: int = -1) -> None:
+        self.counters = counters
+        self.known = is_known
+        self.verified = verified
+        self.learned: list[int] = []
+
+    def is_known(self) -> bool:
+        return self.known
+
+    def learn(self, counter: int) -> bool:
+        self.learned.append(counter)
+        if counter < self.verified:
+            raise CounterBackError("the meter's invocation counter went back")
+        is_ahead = counter >= self.counters.own
+        self.counters.own = max(self.counters.own, counter + 1)
+        return is_ahead
+
+
+class Bench:
+    """One meter with a ciphered and a public association, and how often each was opened."""
+
+    def __init__(self, peer: CipheredMeter, book: Book) -> None:
+        self.peer = peer
+        self.book = book
+        self.public = 0
+        self.keyed = 0
+        self.is_silent = False
+        self.is_shut = False
+
+    def _to_peer(self) -> Callable[[], Awaitable[Transport]]:
+        async def connect() -> Joined:
+            self.keyed += 1
+
+            def answer(frame: bytes) -> bytes:
+                reply = self.peer.answer(frame)
+                return b"" if self.is_silent and reply[8] == 0xD8 else reply
+
+            return Joined(answer)
+
+        return connect
+
+    async def _public(self) -> Joined:
+        self.public += 1
+        if self.is_shut:
+            raise MeterUnavailableError("no connection")
+        return Joined(ScriptedMeter(objects={(1, COUNTER.obis, 2): u32(self.peer.accepted)}).answer)
+
+    def client(self) -> DlmsClient:
+        def renew() -> Session:
+            return session(counters=self.book.counters)
+
+        recovery = CounterRecovery(
+            public=lambda: DlmsClient(
+                connect=self._public, session=Session(WrapperLink(client=48, server=1)), timeout_s=5
+            ),
+            counter=COUNTER,
+            book=self.book,
+            renew=renew,
+        )
+        return DlmsClient(connect=self._to_peer(), session=renew(), timeout_s=5, renewal=recovery)
+
+
+async def read(bench: Bench) -> None:
+    client = bench.client()
+    await client.open()
+    assert (await client.get(SERIAL)) == octets(b"SN-1")
+    await client.close()
+
+
+@pytest.mark.parametrize("is_silent", [False, True])
+async def test_a_stale_counter_is_mended_by_one_look_through_the_public_association(*, is_silent: bool) -> None:
+    counters = Counters(own=5)
+    bench = Bench(meter(accepted=5000), Book(counters))
+    bench.is_silent = is_silent
+    await read(bench)
+    assert bench.book.learned == [5000]
+    assert (bench.public, bench.keyed) == (1, 2)
+    assert counters.taken[1] == 5001
+
+
+async def test_a_key_that_was_never_used_here_asks_first() -> None:
+    bench = Bench(meter(accepted=70), Book(Counters(own=0), is_known=False))
+    await read(bench)
+    assert (bench.public, bench.keyed) == (1, 1)
+
+
+async def test_a_counter_that_is_not_stale_costs_nothing() -> None:
+    bench = Bench(meter(), Book(Counters()))
+    await read(bench)
+    assert (bench.public, bench.keyed) == (0, 1)
+
+
+async def test_a_meter_that_goes_on_refusing_is_asked_twice_and_no_more() -> None:
+    bench = Bench(meter(accepted=5000), Book(Counters(own=5)))
+    bench.peer.mangle = lambda reply: bytes.fromhex("d80106") if reply[0] == 0x61 else reply
+    with pytest.raises(CounterRefusedError):
+        await bench.client().open()
+    assert (bench.public, bench.keyed) == (1, 2)
+
+
+async def test_a_counter_below_what_is_proven_is_refused_and_nothing_is_tried() -> None:
+    bench = Bench(meter(accepted=70), Book(Counters(own=5), verified=71))
+    with pytest.raises(CounterBackError):
+        await bench.client().open()
+    assert bench.keyed == 1
+
+
+async def test_another_refusal_with_a_counter_in_order_is_not_tried_again() -> None:
+    bench = Bench(meter(), Book(Counters(own=5)))
+    bench.peer.mangle = lambda reply: bytes.fromhex("d80102") if reply[0] == 0x61 else reply
+    with pytest.raises(Exception, match="service not supported"):
+        await bench.client().open()
+    assert (bench.public, bench.keyed) == (1, 1)
+
+
+async def test_a_public_association_that_is_shut_leaves_the_first_error() -> None:
+    bench = Bench(meter(accepted=5000), Book(Counters(own=5)))
+    bench.is_shut = True
+    with pytest.raises(CounterRefusedError):
+        await bench.client().open()
+    assert (bench.public, bench.keyed) == (1, 1)
+
+
+async def test_a_forged_grant_is_not_mended() -> None:
+    bench = Bench(meter(plain_answers=True), Book(Counters(own=5)))
+    with pytest.raises(MeterForgedError):
+        await bench.client().open()
+    assert bench.public == 0
