@@ -3,7 +3,7 @@
 Source: RFC 8949 §4.2.1; docs/wire-format.md §2.
 """
 
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 import cbor2
 
@@ -14,6 +14,11 @@ Item: TypeAlias = "int | bytes | str | bool | list[Item] | dict[int | str, Item]
 
 MAX_DEPTH = 16
 """Deepest nesting that any structure of the wire format has room for; deeper input is refused before it is walked."""
+
+_RESOLVED_TAGS = (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
+"""Tags that the library would turn into other types. A bignum is the trap: it is an `int` to every check of a field, and to put one of
+thousands of digits into a message raises `ValueError`.
+"""
 
 DIGEST_SIZE = 32
 SALT_SIZE = 16
@@ -28,16 +33,30 @@ def encode(item: object) -> bytes:
     return cbor2.dumps(item, canonical=True)
 
 
+def _refused(_decoder: object) -> NoReturn:
+    raise ValueError("a tag that no structure has")
+
+
+_REFUSED = dict.fromkeys(_RESOLVED_TAGS, _refused)
+
+
 def decode(data: bytes, path: str) -> Item:
     """What `data` holds, whole: trailing bytes, other encodings of the same value, duplicate keys are refused.
+
+    So are the tags that the library resolves by itself: none of them is ours, and an integer is never longer than 64 bits.
 
     Raises:
         DecodeError: naming `path`.
     """
     try:
-        item: Item = cbor2.loads(data, max_depth=MAX_DEPTH, allow_indefinite=False, allow_duplicate_keys=False)
+        item: Item = cbor2.loads(
+            data,
+            max_depth=MAX_DEPTH,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+            semantic_decoders=_REFUSED,
+        )
         again = cbor2.dumps(item, canonical=True)
-    # Tags that the library resolves by itself raise what they like on hostile content; none of them is ours.
     except (
         cbor2.CBORError,
         ValueError,

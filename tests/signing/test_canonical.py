@@ -55,6 +55,34 @@ def test_other_bytes_of_a_value_are_refused(data: bytes) -> None:
         decode(data, "here")
 
 
+@pytest.mark.parametrize("bits", [64, 20_000])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_integer_beyond_64_bits_is_refused_before_any_message_has_to_print_it(bits: int, sign: int) -> None:
+    # Python refuses to print more than 4300 digits by an error of its own, which no caller of `decode` expects.
+    number = sign * 2**bits - (sign < 0)
+    for data in (encode(number), encode([1, {1: number}]), encode([[number]])):
+        with pytest.raises(DecodeError, match="in 'here'"):
+            decode(data, "here")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xc0\x74" + b"2026-04-26T04:30:00Z",
+        b"\xc1\x00",
+        b"\xc4\x82\x01\x01",
+        b"\xd8\x1e\x82\x01\x02",
+        b"\xd8\x23\x61a",
+        b"\xd8\x25\x50" + bytes(16),
+        b"\xd9\x01\x02\x80",
+        b"\xd9\xd9\xf7\x00",
+    ],
+)
+def test_a_tag_that_the_library_would_resolve_is_refused(data: bytes) -> None:
+    with pytest.raises(DecodeError, match="in 'here'"):
+        decode(data, "here")
+
+
 def test_nesting_is_bounded() -> None:
     assert decode(b"\x81" * (MAX_DEPTH - 1) + b"\x00", "x")
     for depth in (MAX_DEPTH + 1, 1000, 1_000_000):
