@@ -15,6 +15,7 @@ from headend.logbook import LogTransaction
 from headend.registry import RegisteredKey, RegisteredMeter, Registry
 from headend.store.sqlite.log_rows import leaf_place
 from headend.store.store import BatchStore, Fork, Link, NewBatch, Put
+from signing.fields import MAX_UINT
 from signing.statements.meter_record import SpeakerState
 
 
@@ -99,7 +100,8 @@ class Chains:
             return {head: list(chain.head)}
         old = sorted({claim.batch.sequence for claim in claims if claim.batch.sequence <= head})
         for first, last in _runs(old):
-            for link in self._store.links(chain.chain, first - 1, last + 1):
+            # Nothing stands above the greatest sequence, and the database could not be asked for it.
+            for link in self._store.links(chain.chain, first - 1, min(last + 1, MAX_UINT)):
                 if link not in found.setdefault(link.sequence, []):
                     found[link.sequence].append(link)
         if chain.head:

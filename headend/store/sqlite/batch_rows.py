@@ -5,6 +5,7 @@ touches a window is found from the chain's newest end: `reach` says when to stop
 """
 
 import sqlite3
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -75,13 +76,22 @@ class SqliteBatches:
     def replace_gaps(self, chain: int, gaps: Sequence[Gap], *, at_utc: int) -> None:
         """Makes these the open gaps of a chain; those that were open keep when they opened and were asked for."""
         before = self._connection.execute(
-            "SELECT first, last, opened_utc, asked_utc FROM gaps WHERE chain = ?", (chain,)
+            "SELECT first, last, opened_utc, asked_utc FROM gaps WHERE chain = ? ORDER BY first", (chain,)
         ).fetchall()
-        self._connection.execute("DELETE FROM gaps WHERE chain = ?", (chain,))
+        # Only what changes is written and compared: a chain may have thousands of gaps, and every batch comes by here.
+        kept = {row[:2] for row in before} & {(gap.first, gap.last) for gap in gaps}
+        gone = [row for row in before if row[:2] not in kept]
+        firsts = [row[0] for row in gone]
+        self._connection.executemany(
+            "DELETE FROM gaps WHERE chain = ? AND first = ?", [(chain, first) for first in firsts]
+        )
         for gap in gaps:
+            if (gap.first, gap.last) in kept:
+                continue
             # What is left of a gap that was partly filled is as old as that gap.
-            older = next((row for row in before if row[0] <= gap.first and gap.last <= row[1]), None)
-            opened, asked = (older[2], older[3]) if older else (at_utc, None)
+            place = bisect_right(firsts, gap.first) - 1
+            inside = place >= 0 and gap.last <= gone[place][1]
+            opened, asked = gone[place][2:] if inside else (at_utc, None)
             self._connection.execute(
                 "INSERT INTO gaps (chain, first, last, opened_utc, asked_utc) VALUES (?, ?, ?, ?, ?)",
                 (chain, gap.first, gap.last, opened, asked),

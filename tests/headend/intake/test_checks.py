@@ -11,6 +11,7 @@ from headend.store.sqlite import turned_away_rows
 from signing.backends.file import FileSigner
 from signing.canonical import encode
 from signing.envelope import unseal
+from signing.fields import MAX_UINT
 from signing.messages import SignedAnswer, Up, parse_up
 from signing.statements.answers import Disposition, Refusal
 from signing.statements.meter_record import Place
@@ -57,6 +58,16 @@ def assert_noise(headend: Headend, check: int) -> None:
 @pytest.mark.parametrize("payload", [b"", b"garbage", b"\x84\x01", b"\xff" * 100, encode([1, 2, b"", 0])])
 def test_1_garbage_is_noise(headend: Headend, one: Gateway, payload: bytes) -> None:
     deliver(headend, payload)
+    assert_noise(headend, 1)
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_1_an_integer_of_thousands_of_digits_is_noise_wherever_it_stands(
+    headend: Headend, one: Gateway, place: int
+) -> None:
+    parts: list[object] = [1, 2, b"", 0]
+    parts[place] = 2**20_000
+    deliver(headend, encode(parts))
     assert_noise(headend, 1)
 
 
@@ -273,6 +284,26 @@ def test_everything_else_is_admitted_whatever_it_says(headend: Headend, one: Gat
         one.after(None, "SKS00000001", wh=2**50, sequence=5, read_at_utc=0),
     ]
     assert headend.take_in(*odd).admitted == 5
+
+
+def test_the_greatest_sequence_there_is_forks_like_any_other(headend: Headend, one: Gateway) -> None:
+    first = one.next()
+    top = [one.after(first, one.meters[0], sequence=MAX_UINT, wh=wh) for wh in (10, 11)]
+    headend.take_in(first)
+    assert headend.take_in(top[0]).admitted == 1
+    report = headend.take_in(top[1])
+    assert (report.admitted, [fork.sequence for fork in report.forks]) == (1, [MAX_UINT])
+
+
+def test_a_chain_of_gaps_costs_a_batch_no_more_than_the_gaps_that_it_changes(headend: Headend, one: Gateway) -> None:
+    first = one.next()
+    headend.take_in(first, *(one.after(first, one.meters[0], sequence=2 * n) for n in range(1, 40)))
+    written: list[str] = []
+    headend.database.connection.set_trace_callback(written.append)
+    headend.take_in(one.after(first, one.meters[0], sequence=21))
+    headend.database.connection.set_trace_callback(None)
+    assert len([text for text in written if "gaps" in text and not text.startswith("SELECT")]) == 1
+    assert [gap.first for gap in headend.store.gaps(1)] == [n for n in range(1, 78, 2) if n != 21]
 
 
 def test_noise_never_counts_as_stored_already(headend: Headend, one: Gateway) -> None:
