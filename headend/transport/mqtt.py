@@ -26,7 +26,6 @@ from signing.topics import MAX_MESSAGE, shard_filter
 _MAX_UNACKNOWLEDGED = 16_384
 _SESSION_S = 7 * 86_400
 _KEEPALIVE_S = 60
-_MAX_INFLIGHT_ANSWERS = 4096
 _LINK_BITS = 16
 """A packet id is below 2^16; the number of the connection stands above it."""
 
@@ -159,7 +158,8 @@ class MqttTransport:
             protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
             manual_ack=True,
         )
-        client.max_inflight_messages_set(_MAX_INFLIGHT_ANSWERS)
+        # Under any limit paho walks through all unacknowledged answers at each acknowledgement; 0 is none.
+        client.max_inflight_messages_set(0)
         client.reconnect_delay_set(min_delay=1, max_delay=30)
         if settings.username is not None:
             client.username_pw_set(settings.username, settings.password)

@@ -171,3 +171,19 @@ def test_closing_ends_the_thread() -> None:
         transport = MqttTransport(settings(port))
         transport.close()
     assert threading.active_count() == before
+
+
+def test_answers_do_not_wait_until_the_broker_has_acknowledged_earlier_ones() -> None:
+    # Under a limit, paho walks through every unacknowledged answer at each acknowledgement.
+    answers = 4200
+    with linked() as (transport, peer):
+        peer.packet()
+        peer.socket.sendall(CONNACK)
+        _, body = peer.packet()
+        peer.socket.sendall(b"\x90\x04" + body[:2] + b"\x01\x01")
+        assert transport.wait_ready(PATIENCE_S)
+        for number in range(answers):
+            transport.publish("a", str(number).encode())
+        received = [peer.packet() for _ in range(answers)]
+    assert {kind for kind, _ in received} == {0x32}
+    assert [body[5:] for _, body in received] == [str(number).encode() for number in range(answers)]
