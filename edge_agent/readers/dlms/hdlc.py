@@ -21,7 +21,8 @@ MOST_INFORMATION: Final = 2030
 """Source: Green Book, maximum information field length."""
 MOST_WINDOW: Final = 7
 """Frame numbers have three bits."""
-MOST_MESSAGE: Final = 0xFFFF + 3
+LONGEST_APDU: Final = 0xFFFF
+MOST_MESSAGE: Final = LONGEST_APDU + 3
 """Octets of a whole message: the longest APDU and its LLC header."""
 MOST_STRIKES: Final = 3
 """Turns in a row without progress before the line is given up: a storm of repetitions helps nobody."""
@@ -76,6 +77,28 @@ class HdlcLimits:
 DEFAULT_LIMITS: Final = HdlcLimits()
 
 
+@dataclass(slots=True)
+class AnswerSize:
+    """The longest APDU that one meter is asked for. Its links share this: what one learns, the next association asks for.
+
+    A meter that cuts its answers at 1024 octets fills eight frames of 128 and sends a ninth for the rest; asked for 1021, it
+    needs no ninth.
+    """
+
+    octets: int = LONGEST_APDU
+
+    def learn(self, message: int, frame: int) -> None:
+        """The meter makes messages of `message` octets where an answer is longer, in frames of `frame`."""
+        full = message - message % frame
+        if full and _cost(full, frame) < _cost(message, frame):
+            self.octets = full - len(_RESPONSE)
+
+
+def _cost(message: int, frame: int) -> float:
+    """Octets on the wire beside each octet of an answer's own: frames with their acknowledgements, and the next request."""
+    return (20 * -(-message // frame) + 48) / max(1, message - 15)
+
+
 @dataclass(frozen=True, slots=True)
 class _Segment:
     """One frame's worth of a message."""
@@ -87,10 +110,13 @@ class _Segment:
 class HdlcLink:
     """A `Link` over HDLC: the first APDU opens it, and waits for the meter's UA."""
 
-    def __init__(self, *, client: int, server: bytes, limits: HdlcLimits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self, *, client: int, server: bytes, limits: HdlcLimits = DEFAULT_LIMITS, size: AnswerSize | None = None
+    ) -> None:
         self._client = client_address(client)
         self._server = server
         self._limits = limits
+        self._size = AnswerSize() if size is None else size
         self._deframer = Deframer(destination=self._client, source=server)
         self._phase = Phase.NEW
         self._information = DEFAULT_INFORMATION
@@ -102,6 +128,7 @@ class HdlcLink:
         self._is_our_turn = True
         self._is_answer_due = False
         self._message = bytearray()
+        self._frame_octets = self._message_octets = 0
         self._strikes = 0
         self._may_ask_again = True
 
@@ -109,6 +136,16 @@ class HdlcLink:
     def phase(self) -> Phase:
         """Where the link stands."""
         return self._phase
+
+    @property
+    def answer_octets(self) -> int:
+        """See `Link.answer_octets`."""
+        return self._size.octets
+
+    def was_block(self) -> None:
+        """See `Link.was_block`."""
+        if self._message_octets > self._frame_octets > 0:
+            self._size.learn(self._message_octets, self._frame_octets)
 
     @property
     def is_gone(self) -> bool:
@@ -219,6 +256,8 @@ class HdlcLink:
         return False
 
     def _collect(self, frame: Frame, apdus: list[bytes]) -> None:
+        if not self._message:
+            self._frame_octets = len(frame.information)
         self._message += frame.information
         if len(self._message) > MOST_MESSAGE:
             raise MeterDecodeError(f"expected at most {MOST_MESSAGE} octets in an HDLC message, got more")
@@ -226,6 +265,7 @@ class HdlcLink:
             return
         message, self._message = bytes(self._message), bytearray()
         self._is_answer_due = False
+        self._message_octets = len(message)
         if not message.startswith(_RESPONSE) or len(message) == len(_RESPONSE):
             raise MeterDecodeError(f"expected an LLC header e6e700 and an APDU, got {message[:4].hex() or 'nothing'}")
         apdus.append(message[len(_RESPONSE) :])

@@ -167,12 +167,13 @@ class Login:
             offered |= Conformance.GENERAL_PROTECTION
         return offered
 
-    def request(self) -> bytes:
-        """The AARQ."""
+    def request(self, max_pdu: int = 0xFFFF) -> bytes:
+        """The AARQ; the meter's answers are to have at most `max_pdu` octets."""
         protection, handshake = self.protection, self.handshake
         return aarq(
             self.password if handshake is None else Secret(handshake.challenge),
             conformance=self.offered,
+            max_pdu=max_pdu,
             mechanism=Mechanism.LLS if handshake is None else handshake.mechanism,
             title=None if self.cipher is None else self.cipher.title,
             dedicated=None if protection is None else protection.dedicated,

@@ -28,6 +28,13 @@ class Link(Protocol):
         """
 
     @property
+    def answer_octets(self) -> int:
+        """The longest APDU that the client should say it takes: what fills this link's frames best."""
+
+    def was_block(self) -> None:
+        """The last APDU was a block of a longer answer, as long as the meter makes them."""
+
+    @property
     def is_gone(self) -> bool:
         """Whether there is nothing of the link itself left to take down."""
 

@@ -142,7 +142,7 @@ class Session:
         self._move(Event.ASSOCIATE)
         assert self._prepare is not None
         self._login = self._prepare()
-        return self._emit(self._login.request())
+        return self._emit(self._login.request(self._link.answer_octets))
 
     def get(self, attribute: Attribute, access: bytes | None = None) -> bytes:
         """The bytes that ask for `attribute`, whole or by an encoded selective-access descriptor."""
@@ -346,6 +346,7 @@ class Session:
             raise MeterDecodeError(f"expected at most {MAX_ANSWER_OCTETS} octets, got more")
         self._parts.append(block.part)
         if not block.last:
+            self._link.was_block()
             self._move(Event.BLOCK)
             return Step(self._emit(apdu.get_next(self._invoke, block.number)), None)
         self._move(Event.ANSWER)

@@ -46,6 +46,14 @@ class WrapperLink:
         return Received(tuple(apdus))
 
     @property
+    def answer_octets(self) -> int:
+        """See `Link.answer_octets`."""
+        return MAX_APDU
+
+    def was_block(self) -> None:
+        """See `Link.was_block`: no length is better than another."""
+
+    @property
     def is_gone(self) -> bool:
         """See `Link.is_gone`: a wrapper is only framing, and there is never anything to take down."""
         return True

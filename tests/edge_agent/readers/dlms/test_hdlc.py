@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.errors import MeterDecodeError, MeterUnavailableError, ReaderError
-from edge_agent.readers.dlms.hdlc import DEFAULT_LIMITS, MOST_STRIKES, HdlcLimits, HdlcLink, Phase, parameters
+from edge_agent.readers.dlms.hdlc import (
+    DEFAULT_LIMITS,
+    MOST_STRIKES,
+    AnswerSize,
+    HdlcLimits,
+    HdlcLink,
+    Phase,
+    parameters,
+)
 from edge_agent.readers.dlms.hdlc_frame import Deframer, Frame, client_address, encode, server_address
 
 SERVER = server_address(1)
@@ -409,3 +417,46 @@ def test_whatever_comes_ends_in_bytes_or_a_reader_error(events: list[bytes | str
         except ReaderError:
             assert len(client(link.disconnect())) <= 1
             return
+
+
+# How long an answer is asked for.
+
+
+@pytest.mark.parametrize(
+    ("message", "frame", "octets"),
+    [
+        (1027, 128, 1021),
+        (515, 128, 509),
+        (1024, 128, 65_535),
+        (1023, 128, 65_535),
+        (131, 128, 125),
+        (160, 128, 125),
+        (255, 128, 65_535),
+        (65_538, 128, 65_533),
+        (100, 128, 65_535),
+    ],
+)
+def test_answers_are_asked_for_in_full_frames_where_that_is_cheaper(message: int, frame: int, octets: int) -> None:
+    size = AnswerSize()
+    size.learn(message, frame)
+    assert size.octets == octets
+
+
+def test_what_one_link_learns_the_next_asks_for() -> None:
+    size = AnswerSize()
+    for expected in (65_535, 253):
+        link = HdlcLink(client=16, server=SERVER, size=size)
+        assert link.answer_octets == expected
+        link.send(b"question")
+        link.receive(meter(UA))
+        parts = ((RESPONSE.ljust(128, b"x"), True), (bytes(128), True), (bytes(3), False))
+        for number, (part, more) in enumerate(parts):
+            link.receive(i_frame(number, 1, part, more=more))
+        link.was_block()
+
+
+def test_an_answer_in_one_frame_teaches_nothing() -> None:
+    link = opened()
+    link.was_block()
+    assert link.answer_octets == 65_535
+    assert fresh().answer_octets == 65_535

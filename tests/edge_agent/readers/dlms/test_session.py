@@ -311,10 +311,11 @@ def test_any_apdus_end_in_an_outcome_or_a_reader_error(apdus: list[bytes], state
             session.receive(frame(apdu))
 
 
-class HeldBack:
+class HeldBack(WrapperLink):
     """A link that opens first: what is sent waits for the peer's first octet."""
 
     def __init__(self) -> None:
+        super().__init__(client=32, server=1)
         self._held = b""
 
     def send(self, apdu: bytes) -> bytes:
