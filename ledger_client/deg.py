@@ -42,10 +42,15 @@ from ledger_client.ledger import (
     UnreadableRecord,
 )
 from signing.errors import SigningError
-from signing.interval import Interval, parse_instant, utc_text
+from signing.interval import DAY_S, Interval, parse_instant, utc_text
 
 PUT, RECORD, ALLOCATE, GET = "/ledger/put", "/ledger/record", "/ledger/allocate", "/ledger/get"
 """The four paths; all are POST."""
+
+MAX_DELIVERY_S = 31 * DAY_S
+"""The longest delivery that is read as a trade. Whoever may put one names its window, and a head-end looks at every block of it: one that
+ends in a century would take hours and all of its memory.
+"""
 
 _RETRY_STATUS = frozenset({408, 425, 429})
 """The 4xx that say "later" and nothing about the request."""
@@ -218,6 +223,10 @@ def read_trade(value: object) -> Trade:
         window = Interval(parse_instant(start, "deliveryStartTime"), parse_instant(end, "deliveryEndTime"))
     except SigningError as error:
         raise LedgerProtocolError(str(error)) from error
+    if window.length_s > MAX_DELIVERY_S:
+        raise LedgerProtocolError(
+            f"expected a delivery of at most {MAX_DELIVERY_S} s, got {window.length_s} s in 'deliveryEndTime'"
+        )
     return Trade(
         transaction_id=text(fields, "transactionId"),
         order_item_id=text(fields, "orderItemId"),

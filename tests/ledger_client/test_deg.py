@@ -140,6 +140,8 @@ def _detail(**changes: object) -> dict[str, object]:
         ({"deliveryEndTime": None}, "deliveryEndTime"),
         ({"deliveryStartTime": "2026-04-26T04:30:00"}, "deliveryStartTime"),
         ({"deliveryStartTime": END, "deliveryEndTime": START}, "start before end"),
+        ({"deliveryEndTime": "2026-05-27T04:30:01Z"}, "at most 2678400 s"),
+        ({"deliveryEndTime": "2106-02-07T06:28:15Z"}, "deliveryEndTime"),
         ({"sellerId": ""}, "sellerId"),
         ({"buyerId": 7}, "buyerId"),
         ({"discomIdBuyer": None}, "discomIdBuyer"),
@@ -180,6 +182,11 @@ def test_a_record_that_is_no_trade_keeps_its_reason_and_hides_no_other(changes: 
 def test_a_price_may_be_nothing_or_unstated(stated: object, price: Decimal | None) -> None:
     (trade,) = deg.read_page(page(RECORD | _detail(pricePerUnit=stated))).trades
     assert trade.price_inr_per_kwh == price
+
+
+def test_the_longest_delivery_is_still_a_trade() -> None:
+    (trade,) = deg.read_page(page(RECORD | {"deliveryEndTime": "2026-05-27T04:30:00Z"})).trades
+    assert trade.window.length_s == deg.MAX_DELIVERY_S
 
 
 def test_a_record_that_is_no_object_is_named_as_such() -> None:
