@@ -45,6 +45,7 @@ def offset(material: Material, rule: Rule) -> tuple[Finding, ...]:
     checks = sorted(check for chain in material.chains for check in _checks(chain))
     good = [check.read_at_utc for check in checks if abs(check.offset_ms) <= fail_ms]
     doubted: dict[int, Finding] = {}
+    reached: dict[int, int] = {}
     for check in checks:
         if abs(check.offset_ms) <= fail_ms:
             continue
@@ -52,9 +53,11 @@ def offset(material: Material, rule: Rule) -> tuple[Finding, ...]:
         since = good[before - 1] if before else 0
         until = good[after] if after < len(good) else MAX_INSTANT
         until = max(until, check.read_at_utc + check.ahead_s)
-        for start in material.grid():
-            if start < until and since < start + material.period_s:
-                doubted.setdefault(start, _clock(rule, start, check, Verdict.SUSPECT))
+        # What an earlier check since the same good one doubts is not gone through again: a clock may be wrong for weeks of checks.
+        for start in material.between(max(since, reached.get(since, 0) + material.period_s - 1), until):
+            if start not in doubted:
+                doubted[start] = _clock(rule, start, check, Verdict.SUSPECT)
+        reached[since] = max(until, reached.get(since, 0))
     return _notes(material, rule, fail_ms) + tuple(doubted[start] for start in sorted(doubted))
 
 
@@ -76,9 +79,8 @@ def change(material: Material, rule: Rule) -> tuple[Finding, ...]:
             if abs(step_ms) > rule.parameters["step_s"] * _MS_PER_S:
                 until = after.read_at_utc + max(before.ahead_s, after.ahead_s)
                 because = f"the meter's clock stepped by {step_ms} ms before {ist_text(after.read_at_utc)}"
-                for start in material.grid():
-                    if start < until and before.read_at_utc < start + material.period_s:
-                        reasons.setdefault(start, (("step_ms", step_ms), because))
+                for start in material.between(before.read_at_utc, until):
+                    reasons.setdefault(start, (("step_ms", step_ms), because))
     around = _with_neighbours(reasons, rule.parameters["neighbour_blocks"] * material.period_s, material.period_s)
     return tuple(
         finding(

@@ -39,6 +39,7 @@ def monotone(material: Material, rule: Rule) -> tuple[Finding, ...]:
     stamp, or a negative one, make the whole context SUSPECT: nobody can say which reading is the false one.
     """
     findings: list[Finding] = []
+    rolled = {start for start, copy in material.copies if copy.reading.flags & Flag.ROLLED_OVER}
     for channel, energy in _CHANNELS:
         values = {stamp: _values(registers, energy) for stamp, registers in material.registers.items()}
         for stamp, found in values.items():
@@ -49,7 +50,7 @@ def monotone(material: Material, rule: Rule) -> tuple[Finding, ...]:
         single = [(stamp, max(found)) for stamp, found in values.items() if len(found) == 1]
         for before, after in pairwise(single):
             if after[1] - before[1] < rule.parameters["least_rise_wh"]:
-                findings += _fall(material, rule, channel, before, after)
+                findings += _fall(material, rule, channel, (before, after), rolled)
     return tuple(findings)
 
 
@@ -93,14 +94,13 @@ def _balance(rule: Rule, channel: str, total: int, rise: int) -> Finding:
 
 
 def _fall(
-    material: Material, rule: Rule, channel: str, before: tuple[int, int], after: tuple[int, int]
+    material: Material, rule: Rule, channel: str, fall: tuple[tuple[int, int], tuple[int, int]], rolled: set[int]
 ) -> list[Finding]:
-    (since, low), (until, high) = before, after
+    (since, low), (until, high) = fall
     numbers = {"after_utc": until, "before_utc": since, "rise_wh": high - low}
     because = f"{channel} register rose by {high - low} Wh from {ist_text(since)} to {ist_text(until)}"
-    between = [start for start in material.grid() if since < start + material.period_s and start < until]
-    inside = set(between)
-    if any(start in inside and copy.reading.flags & Flag.ROLLED_OVER for start, copy in material.copies):
+    between = material.between(since, until)
+    if not rolled.isdisjoint(between):
         return [finding(rule, "ROLL", Verdict.VALID, f"{because}: rolled over", numbers=numbers)]
     return [finding(rule, "ROLL", Verdict.REJECTED, because, numbers=numbers, block_utc=start) for start in between]
 

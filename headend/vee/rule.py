@@ -75,6 +75,13 @@ class Material:
         """Starts of the blocks of the context, ascending."""
         return self.context.block_starts(self.period_s)
 
+    def between(self, since_utc: int, until_utc: int) -> range:
+        """Starts of the blocks of the context that share an instant with the open span from `since_utc` to `until_utc`."""
+        grid = self.grid()
+        first = (since_utc - self.period_s - grid.start) // self.period_s + 1
+        end = -((grid.start - until_utc) // self.period_s)
+        return grid[max(0, first) : max(0, end)]
+
 
 Judging: TypeAlias = Callable[[Material, Rule], tuple[Finding, ...]]
 """What a rule says of the material, by its id, version and parameters. MUST be pure and independent of order of arrival."""

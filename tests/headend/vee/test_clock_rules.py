@@ -1,7 +1,11 @@
 """The bounds of the rules that judge the clock: last good, first bad, and how far doubt reaches."""
 
+from typing import Any
+
 import pytest
 
+from headend.readings import Finding
+from headend.vee import clock_rules
 from signing.statements.reading import Flag
 from signing.statements.window_actual import Verdict
 from tests.headend.vee.judged import EIGHT, QUARTERS, blocks, findings, one
@@ -52,6 +56,20 @@ class TestClock:
     def test_a_check_that_is_just_good_enough_ends_doubt(self) -> None:
         assert blocks(findings(self.hourly(180, -200, -180, 0), "V09")) == QUARTERS[2:6]
         assert blocks(findings(self.hourly(0, -200, 0, -200), "V09")) == QUARTERS[2:8]
+
+    def test_weeks_of_wrong_checks_say_one_thing_of_each_block(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        made: list[int | None] = []
+        plain = clock_rules.finding
+
+        def counted(*args: Any, **fields: Any) -> Finding:
+            made.append(fields["block_utc"])
+            return plain(*args, **fields)
+
+        monkeypatch.setattr(clock_rules, "finding", counted)
+        home = self.hourly(*[-200] * 40, start="00:00")
+        found = findings(home, "V09")
+        assert blocks(found) == QUARTERS
+        assert len(made) == len(found)
 
     def test_doubt_ends_with_the_next_good_check(self) -> None:
         assert blocks(findings(self.hourly(0, -200, 0, 0, 0, 0, start="09:00"), "V09")) == QUARTERS[:2]
