@@ -22,7 +22,8 @@ from edge_agent.drafts import Draft, Sealed, seal
 from edge_agent.errors import MeterDecodeError, MeterRefusedError
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.readers.reader import Reader, SampledReader
-from edge_agent.registers import Origin, ProfileLayout
+from edge_agent.readers.succession import finding
+from edge_agent.registers import Origin, ProfileLayout, RegisterSample
 from edge_agent.schedule import Rules, Task, Why, due, last_boundary, next_due_utc
 from signing.interval import DAY_S, PERIODS_S, Interval, ist_day_start
 from signing.keys import Signer
@@ -31,6 +32,11 @@ from signing.statements.reading_batch import Origin as WireOrigin
 
 DEFAULT_PERIOD_S = 900
 """For a meter without memory whose configuration names no period."""
+DEFAULT_MOST_W = 20_000_000
+"""The most power behind a sampled register whose configuration names no ``max_block_wh``: more than any premises draws at low or
+medium voltage, less than a wrong word order makes of a small home. Above it a difference is no energy."""
+COARSE_WH = 10
+"""A register whose step is coarser is told to an operator: its blocks are known no better."""
 CLOCK_APART_MS = 180_000
 """Above this an operator is told that gateway and meter disagree about the time. Source: rule V09."""
 
@@ -245,6 +251,9 @@ class SampledMeter:
         self._site = site
         self._settings = settings
         self._period_s = settings.period_s or DEFAULT_PERIOD_S
+        self._most_wh = settings.max_block_wh or DEFAULT_MOST_W * self._period_s // 3600
+        self._last: tuple[int, RegisterSample] | None = None
+        self._faults: list[str] = []
 
     def boundary_to_witness(self) -> int | None:
         """The boundary at which the meter is to be sampled now, if there is one that is not witnessed yet."""
@@ -268,6 +277,7 @@ class SampledMeter:
         """
         sample = await reader.sample()
         require_identity(self._settings, sample.serial)
+        self._judge(sample)
         if not 0 <= self._site.now_utc() - boundary <= self._site.poll.witness_s:
             return False
         self._site.outbox.memory.witness(
@@ -284,7 +294,8 @@ class SampledMeter:
         Raises:
             OutboxFullError: there is no room to sign.
         """
-        outcome = Outcome(next_utc=self.next_boundary_utc())
+        outcome = Outcome(next_utc=self.next_boundary_utc(), faults=self._faults)
+        self._faults = []
         memory, meter = self._site.outbox.memory, self._settings
         since = memory.first_witnessed_utc(meter.id)
         if since is None:
@@ -298,6 +309,24 @@ class SampledMeter:
                 outcome.blocks += task.span.length_s // self._period_s
         return outcome
 
+    def _judge(self, sample: RegisterSample) -> None:
+        """Notes what is wrong between this sample and the one before. Their difference is signed as absent: `assemble` sees to it
+        from the samples alone, over restarts too.
+        """
+        now_utc, last = self._site.now_utc(), self._last
+        self._last = (now_utc, sample)
+        if sample.quantum_wh > COARSE_WH and (last is None or last[1].quantum_wh != sample.quantum_wh):
+            self._faults.append(
+                f"its registers step by {sample.quantum_wh.normalize():f} Wh: blocks are known no better; "
+                "read whole-number registers where the meter has them"
+            )
+        if last is None or now_utc <= last[0]:
+            return
+        limit_w = self._most_wh * 3600 // self._period_s
+        found = finding(last[1], sample, elapsed_s=now_utc - last[0], limit_w=limit_w)
+        if found is not None:
+            self._faults.append(found)
+
     def _draft(self, span: Interval, now_utc: int) -> Draft:
         witnessed = self._site.outbox.memory.witnessed(self._settings.id, span)
         serials = {sample.serial for sample in witnessed.values()}
@@ -305,9 +334,7 @@ class SampledMeter:
             meter=self._settings.id,
             start_utc=span.start_utc,
             period_s=self._period_s,
-            readings=sampled_readings(
-                span, period_s=self._period_s, witnessed=witnessed, most_wh=self._settings.max_block_wh
-            ),
+            readings=sampled_readings(span, period_s=self._period_s, witnessed=witnessed, most_wh=self._most_wh),
             registers=sampled_registers(witnessed, span),
             identity=serials.pop() if len(serials) == 1 else None,
             read_at_utc=now_utc,
