@@ -23,7 +23,7 @@ from edge_agent.config import Config, MeterSettings
 from edge_agent.errors import MeterUnavailableError, ReaderError
 from edge_agent.forward import Forwarder
 from edge_agent.journal import fields
-from edge_agent.outbox.errors import OutboxFullError, StateError
+from edge_agent.outbox.errors import AnotherRunsError, OutboxFullError, StateError
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.poll import IdentityError, MemoryMeter, Outcome, SampledMeter, Site
 from edge_agent.readers.reader import Reader, SampledReader
@@ -186,7 +186,8 @@ def only_one(settings: Config) -> Iterator[None]:
     """Holds the state for this process.
 
     Raises:
-        StateError: another agent runs on it; two would only hinder one another.
+        AnotherRunsError: another agent runs on it; two would only hinder one another.
+        StateError: there is no such state.
     """
     try:
         descriptor = os.open(settings.lock_file, os.O_RDWR | os.O_CREAT, 0o600)
@@ -195,10 +196,12 @@ def only_one(settings: Config) -> Iterator[None]:
             f"cannot open '{settings.lock_file}' ({error.strerror}): correct 'state', or run `sakshi-agent init`"
         ) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AnotherRunsError(f"another agent runs on '{settings.state}': stop it first") from error
+        # Outside: a socket that would block, in whoever holds the state, is not another agent.
         yield
-    except BlockingIOError as error:
-        raise StateError(f"another agent runs on '{settings.state}': stop it first") from error
     finally:
         os.close(descriptor)
 

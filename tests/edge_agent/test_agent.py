@@ -177,6 +177,8 @@ async def test_a_full_outbox_leaves_the_meter_in_peace_and_says_so(
 def test_only_one_agent_runs_on_a_state(settings: Config) -> None:
     with only_one(settings), pytest.raises(StateError, match="another agent runs"), only_one(settings):
         pass
+    with pytest.raises(BlockingIOError), only_one(settings):
+        raise BlockingIOError
     with only_one(settings):
         pass
 
