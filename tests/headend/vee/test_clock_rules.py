@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from headend.readings import Finding
-from headend.vee import clock_rules
+from headend.vee.rule import finding
 from signing.statements.reading import Flag
 from signing.statements.window_actual import Verdict
 from tests.headend.vee.judged import EIGHT, QUARTERS, blocks, findings, one
@@ -59,13 +59,12 @@ class TestClock:
 
     def test_weeks_of_wrong_checks_say_one_thing_of_each_block(self, monkeypatch: pytest.MonkeyPatch) -> None:
         made: list[int | None] = []
-        plain = clock_rules.finding
 
         def counted(*args: Any, **fields: Any) -> Finding:
             made.append(fields["block_utc"])
-            return plain(*args, **fields)
+            return finding(*args, **fields)
 
-        monkeypatch.setattr(clock_rules, "finding", counted)
+        monkeypatch.setattr("headend.vee.clock_rules.finding", counted)
         home = self.hourly(*[-200] * 40, start="00:00")
         found = findings(home, "V09")
         assert blocks(found) == QUARTERS
