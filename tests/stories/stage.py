@@ -230,6 +230,17 @@ class Stage:
         assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
         return answer.json()
 
+    def components(self) -> dict[str, dict[str, Any]]:
+        """The head-end's parts by name, whether they work or not."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        parts = httpx.get(f"{self.url}/v1/health", headers=headers, timeout=20).json()["components"]
+        return {part["name"]: part for part in parts}
+
+    def works(self) -> bool:
+        """Whether the parts that depend on others have all been heard of, and every part works."""
+        found = self.components()
+        return {"broker", "ledger"} <= set(found) and all(part["works"] for part in found.values())
+
     def postings(self) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = self.get("/v1/postings")["items"]
         return items

@@ -186,7 +186,7 @@ def test_bad_input_is_counted_by_number_and_what_is_genuine_settles_behind_it(tm
         for gateway in (ROGUE, HONEST, STOLEN):
             stage.enrol(gateway, connection_point=f"CP-{gateway.name}")
         run([*stage.headend("key", "revoke"), "--meter", STOLEN.meters[0], "--kid", STOLEN.kid.hex()])
-        until("the broker is there", lambda: stage.get("/v1/health")["works"])
+        until("the broker is there", stage.works)
         with world(stage) as somebody:
             expected = make_noise(somebody) | overreach(somebody) | quarrel(somebody)
             until("everything is counted", lambda: counted(stage) == expected)

@@ -4,14 +4,13 @@ import random
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 
 from deploy.demo.broker import Broker
 from deploy.demo.processes import running
 from signing.energy import kwh_text
 from tests.stories.play import truth_in
-from tests.stories.stage import AGENT, BROKER, HEADEND, METER, Stage, said_by, until
+from tests.stories.stage import AGENT, BROKER, EXCHANGE, HEADEND, METER, Stage, said_by, until
 from tests.system import require
 
 pytestmark = [pytest.mark.story, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -63,17 +62,18 @@ def test_killed_at_any_moment_of_a_back_fill_nothing_is_lost_and_nothing_counts_
     with running(tmp_path / "logs") as processes:
         stage = Stage(tmp_path, processes, kind=kind, backfill_days=DAYS)
         stage.prepare()
-        for name in (BROKER, "exchange", HEADEND, AGENT):
+        for name in (BROKER, EXCHANGE, HEADEND, AGENT):
             stage.start(name)
         stage.put()
         for _ in range(KILLS):
-            victim = chance.choice((AGENT, HEADEND, BROKER))
+            victim = chance.choice((AGENT, HEADEND, BROKER, EXCHANGE))
             time.sleep(chance.uniform(0.1, 1.5))
             stage.kill(victim)
             time.sleep(chance.uniform(0.0, 0.5))
             stage.start(victim)
         until("everything is answered", lambda: is_answered(stage))
         until("the window is posted", stage.is_confirmed)
+        until("everything works", stage.works)
         require_whole(stage)
         processes.end(AGENT)
         assert processes.end(HEADEND) == 0
@@ -85,7 +85,7 @@ def test_an_agent_back_fills_without_a_broker_and_a_broker_without_a_headend(tmp
     with running(tmp_path / "logs") as processes:
         stage = Stage(tmp_path, processes, backfill_days=DAYS)
         stage.prepare()
-        stage.start("exchange")
+        stage.start(EXCHANGE)
         stage.put()
         # No broker: everything is read and signed all the same.
         stage.start(AGENT)
@@ -99,6 +99,7 @@ def test_an_agent_back_fills_without_a_broker_and_a_broker_without_a_headend(tmp
         stage.start(HEADEND)
         until("everything is answered", lambda: is_answered(stage))
         until("the window is posted", stage.is_confirmed)
+        until("everything works", stage.works)
         require_whole(stage)
         assert {entry["meter"] for entry in stage.get("/v1/meters")["items"]} == {METER.id}
 
@@ -118,6 +119,4 @@ def test_a_headend_that_finds_no_broker_says_so_and_takes_it_up_when_it_comes(tm
 
 
 def broker_note(stage: Stage) -> str:
-    answer = httpx.get(f"{stage.url}/v1/health", headers={"Authorization": f"Bearer {stage.token}"}, timeout=20)
-    notes = {part["name"]: part["note"] for part in answer.json()["components"]}
-    return str(notes.get("broker", ""))
+    return str(stage.components().get("broker", {}).get("note", ""))

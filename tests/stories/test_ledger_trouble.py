@@ -55,8 +55,7 @@ def test_a_ledger_that_is_down_slow_or_loses_its_answer_gets_each_figure_once(tm
         assert sum(posting["attempts"] for posting in stage.postings()) >= 7
         pushed = sorted(trade["pushedKwh"] for trade in stage.trades())
         assert pushed == sorted(kwh_text(-measured(stage, window)) for window in windows)
-        (ledger,) = (part for part in stage.get("/v1/health")["components"] if part["name"] == "ledger")
-        assert ledger["works"]
+        until("the ledger works again", stage.works)
 
 
 def test_a_post_that_the_ledger_refuses_is_shown_and_never_tried_again(tmp_path: Path) -> None:
@@ -75,7 +74,7 @@ def test_a_post_that_the_ledger_refuses_is_shown_and_never_tried_again(tmp_path:
         before = stage.postings()
         assert processes.end(HEADEND) == 0
         stage.start(HEADEND)
-        until("the trades were read again", lambda: {"ledger", "settlement"} <= working(stage))
+        until("the trades were read again", stage.works)
         assert stage.postings() == before
         assert all((posting["state"], posting["attempts"]) == ("REFUSED", 1) for posting in before)
         assert stage.effects() == []
@@ -83,7 +82,3 @@ def test_a_post_that_the_ledger_refuses_is_shown_and_never_tried_again(tmp_path:
 
 def refused(stage: Stage) -> set[str]:
     return {posting["delivery_start"] for posting in stage.postings() if posting["state"] == "REFUSED"}
-
-
-def working(stage: Stage) -> set[str]:
-    return {part["name"] for part in stage.get("/v1/health")["components"] if part["works"]}

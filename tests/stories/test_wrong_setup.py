@@ -180,7 +180,7 @@ def test_a_head_end_restored_from_an_old_backup_refuses_to_sign(stage: Stage) ->
     stage.start(BROKER)
     stage.start("exchange")
     stage.start(HEADEND)
-    until("the broker is there", lambda: stage.get("/v1/health")["works"])
+    until("the broker is there", stage.works)
     old, checkpoint = stage.folder / "old.db", stage.headend_folder / "state" / "checkpoint-0"
     stage.copy_database(old)
     stage.start(AGENT)
@@ -199,7 +199,7 @@ def test_a_head_end_restored_from_an_old_backup_refuses_to_sign(stage: Stage) ->
     # With the database that was signed it serves again.
     stage.restore_database(new)
     stage.start(HEADEND)
-    until("it works", lambda: stage.get("/v1/health")["works"])
+    until("it works", stage.works)
 
 
 def test_two_agents_never_share_one_state(stage: Stage) -> None:
