@@ -8,6 +8,13 @@ CREATE TABLE invocation_counter (
   others_utc    INTEGER                                       -- when the meter last knew a counter of ours that we never used
 ) STRICT, WITHOUT ROWID;
 
+-- Meters' keys, sealed to the gateway's wrapping key. Never plain.
+CREATE TABLE meter_key (
+  meter      TEXT PRIMARY KEY,
+  sealed     BLOB NOT NULL,
+  since_utc  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- What became of meters' keys and counters, kept for ever. Never a key: `fingerprint` is of the sealed file.
 CREATE TABLE meter_key_event (
   number       INTEGER PRIMARY KEY AUTOINCREMENT,
