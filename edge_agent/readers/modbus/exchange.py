@@ -7,6 +7,7 @@ any time-out, a meter that was late is not asked again before it must have finis
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Final, Protocol
 from weakref import WeakKeyDictionary
@@ -16,6 +17,9 @@ from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
 from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError
 from edge_agent.readers.modbus.register_map import Block, Function
+
+# Whatever the library has to say reaches the caller as an error; its own lines hold what the meter sent.
+logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
 
 QUIET_S: Final = 5.0
 """Silence after a time-out: longer than the slowest meter takes to say what it was asked before."""

@@ -1,7 +1,7 @@
 """Block reads over Modbus RTU: one owner per serial port, any number of units on its line.
 
-Requests of all units queue in the order they came. A unit that did not answer is left alone until it must have finished; the
-other units of its line are asked meanwhile, since every RTU answer names its unit and is checked to.
+Requests of all units queue in the order they came. A unit that did not answer is left alone until it must have finished, and is
+asked last; the other units of its line are asked meanwhile, since every RTU answer names its unit and is checked to.
 
 Source: MODBUS over Serial Line V1.02, 2.5.1.1 (3.5 characters between frames) and 2.4.1 (the master waits for its answer).
 """
@@ -20,6 +20,7 @@ from pymodbus.client import AsyncModbusSerialClient
 from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError
 from edge_agent.readers.modbus.exchange import QUIET_S, ask, leave_alone, name, until_quiet, words_of
 from edge_agent.readers.modbus.register_map import Block
+from edge_agent.readers.modbus.turns import Turns
 
 LONGEST_FRAME: Final = 256
 """Octets of the longest RTU frame. Source: MODBUS over Serial Line V1.02, 2.5.1."""
@@ -62,7 +63,7 @@ class SerialLine:
         self.settings = settings
         self._client: AsyncModbusSerialClient | None = None
         self._users = 0
-        self._lock = asyncio.Lock()
+        self._turns = Turns()
         self._ended = 0.0
 
     @property
@@ -79,7 +80,7 @@ class SerialLine:
         # Counted before anything is awaited: a second meter must not find the port free meanwhile.
         self._users += 1
         try:
-            async with self._lock:
+            async with self._turns.turn(None):
                 await self._open()
         except BaseException:
             self.leave()
@@ -96,7 +97,7 @@ class SerialLine:
         peer = f"{self.settings.device} unit {unit}"
         # Outside of the line's turn: a meter that is left alone does not hold up the others.
         await until_quiet(peer)
-        async with self._lock:
+        async with self._turns.turn(unit):
             # The answer's own length is no lateness: at 1200 baud 125 registers take more than two seconds.
             whole_s = timeout_s + LONGEST_FRAME * self.settings.character_s
             client = await self._open()
@@ -104,9 +105,11 @@ class SerialLine:
             try:
                 async with asyncio.timeout(whole_s):
                     answer = await ask(client, block, unit)
+                self._turns.was_there(unit)
                 return words_of(answer, block, unit=unit, peer=self.settings.device)
             except (TimeoutError, OSError, ModbusException) as error:
                 self._drop(peer, quiet_s)
+                self._turns.was_late(unit)
                 raise MeterUnavailableError(f"no answer from {peer} to {name(block)} within {timeout_s} s") from error
             except (asyncio.CancelledError, MeterDecodeError):
                 self._drop(peer, quiet_s)

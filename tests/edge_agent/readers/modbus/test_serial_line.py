@@ -10,12 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of
+from hypothesis import strategies as st
 
-from edge_agent.errors import MeterRefusedError, MeterUnavailableError
+from edge_agent.errors import MeterRefusedError, MeterUnavailableError, ReaderError
 from edge_agent.readers.modbus.register_map import Block, Function
 from edge_agent.readers.modbus.serial_line import LineSettings, SerialBlocks, line_of
 from firmware_sim.modbus.line_faults import Late, LineFault, Noisy, Silent, Slow
-from firmware_sim.modbus.rtu import Slaves
+from firmware_sim.modbus.rtu import Slaves, crc
 from firmware_sim.modbus.serial import serve_pty
 from firmware_sim.modbus.table import HOLDING, Table, fixed
 
@@ -228,3 +231,49 @@ def test_a_character_takes_its_bits_and_the_gap_has_a_floor() -> None:
     assert replace(slow, baud=115200).gap_s == pytest.approx(0.00175)
     assert replace(slow, parity="N").character_s == pytest.approx(10 / 9600)
     assert str(slow) == "/dev/x at 9600 8E1"
+
+
+async def test_a_meter_that_is_gone_is_asked_after_the_others_of_its_line() -> None:
+    loop = asyncio.get_running_loop()
+    async with serve_pty(slaves(2, 3)) as path:
+        gone = blocks(path, 1, timeout_s=0.8)
+        others = [blocks(path, unit) for unit in (2, 3)]
+        with pytest.raises(MeterUnavailableError):
+            await gone.read(ENERGIES)
+        await asyncio.sleep(0.3)
+        again = asyncio.create_task(gone.read(ENERGIES))
+        await asyncio.sleep(0)
+        started = loop.time()
+        await asyncio.gather(*(meter.read(ENERGIES) for meter in others for _ in range(4)))
+        assert loop.time() - started < 0.8
+        with pytest.raises(MeterUnavailableError):
+            await again
+        for meter in (gone, *others):
+            await meter.close()
+
+
+@settings_of(max_examples=60, deadline=None)
+@given(st.binary(max_size=40), st.sampled_from([3, 4, 0x83, 0x2B, 0x18, 0x14, 0x0C]), st.booleans())
+def test_whatever_comes_is_words_or_a_readers_error(noise: bytes, function: int, is_checked: bool) -> None:  # noqa: FBT001
+    asyncio.run(_noise(bytes([1, function]) + noise, is_checked=is_checked))
+
+
+async def _noise(told: bytes, *, is_checked: bool) -> None:
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    os.set_blocking(ours, False)
+    loop = asyncio.get_running_loop()
+    loop.add_reader(ours, lambda: os.read(ours, 4096) and os.write(ours, told + crc(told) if is_checked else told))
+    meter = SerialBlocks(settings=settings(os.ttyname(theirs)), unit=1, timeout_s=0.001, quiet_s=0)
+    try:
+        words = await meter.read(ENERGIES)
+        assert is_checked
+        assert told[1] == 3
+        assert len(words) == told[2] // 2
+    except ReaderError:
+        pass
+    finally:
+        await meter.close()
+        loop.remove_reader(ours)
+        os.close(ours)
+        os.close(theirs)
