@@ -16,6 +16,7 @@ from ledger_client.ledger import (
     LedgerProtocolError,
     LedgerRefusedError,
     LedgerUnavailableError,
+    Trade,
     TradeQuery,
     TradeUnknownError,
 )
@@ -28,6 +29,8 @@ POSTS_AT_ONCE = 64
 
 _UNSENT = frozenset({PostingState.DUE, PostingState.WAITING})
 _REPLACED = OPEN | {PostingState.CONFIRMED}
+_SAID = frozenset({PostingState.POSTED, PostingState.CONFIRMED, PostingState.DIFFERS, PostingState.REFUSED})
+"""States in which the ledger has the figure, or an operator has to look before it is given again."""
 
 NewestReady = Callable[[Delivery], Signed[WindowActual] | None]
 """The newest actual of a delivery whose inclusion proof exists, or none. Nothing else may be posted (EVIDENCE §4)."""
@@ -40,6 +43,8 @@ class PullReport:
     trades: int
     unreadable: int
     """Rows of the ledger that are no trade; an operator looks."""
+    unreached: frozenset[Delivery]
+    """Deliveries with a trade that no actual of ours was allocated to yet, as far as the ledger shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +73,28 @@ def pull(database: Database, ledger: Ledger, discom: str, *, look_back_days: int
     with database.transaction() as connection:
         rows.put_trades(connection, trades.values(), now_utc)
         rows.put_unreadable(connection, unreadable.values(), now_utc)
-    return PullReport(trades=len(trades), unreadable=len(unreadable))
+        shown = _shown(trades.values(), discom)
+        for delivery, total_wh in shown.items():
+            if total_wh is not None:
+                _require_confirmed(connection, delivery, total_wh)
+    unreached = frozenset(delivery for delivery, total_wh in shown.items() if total_wh is None)
+    return PullReport(trades=len(trades), unreadable=len(unreadable), unreached=unreached)
+
+
+def _shown(trades: Iterable[Trade], discom: str) -> dict[Delivery, int | None]:
+    """What a ledger shows as allocated to our side of each delivery; none while one of its trades got nothing said."""
+    found: dict[Delivery, int | None] = {}
+    for own in own_sides(trades, discom):
+        total_wh, more_wh = found.get(own.delivery, 0), own.trade.allocated_wh(own.side)
+        found[own.delivery] = None if total_wh is None or more_wh is None else total_wh + more_wh
+    return found
+
+
+def _require_confirmed(connection: sqlite3.Connection, delivery: Delivery, shown_wh: int) -> None:
+    """Notes where the ledger's rows no longer say what it confirmed."""
+    for record in rows.postings_of(connection, delivery):
+        if record.state is PostingState.CONFIRMED and record.allocated_wh != shown_wh:
+            rows.put_posting(connection, posting.contradicted(record, shown_wh))
 
 
 def followed(database: Database, discom: str, *, look_back_days: int, now_utc: int) -> dict[Delivery, int]:
@@ -82,10 +108,20 @@ def followed(database: Database, discom: str, *, look_back_days: int, now_utc: i
     return found
 
 
-def plan(
-    database: Database, wanted: Iterable[Delivery], newest_ready: NewestReady, policy: Policy, now_utc: int
+def plan(  # noqa: PLR0913 - one caller, which has each of them
+    database: Database,
+    wanted: Iterable[Delivery],
+    newest_ready: NewestReady,
+    policy: Policy,
+    now_utc: int,
+    *,
+    unreached: frozenset[Delivery] = frozenset(),
 ) -> tuple[PostingRecord, ...]:
-    """Addresses every newest provable actual to its delivery, once; a later revision supersedes what was addressed before."""
+    """Addresses every newest provable actual to its delivery, once; a later revision supersedes what was addressed before.
+
+    What a ledger confirmed before another trade of the delivery was put goes again where `unreached` says so: a ledger spreads an
+    actual over the trades that it holds at that moment.
+    """
     added = []
     with database.transaction() as connection:
         for delivery in wanted:
@@ -93,7 +129,15 @@ def plan(
             record = None if actual is None else _planned(connection, delivery, actual, policy, now_utc)
             if record is not None:
                 added.append(record)
+            elif actual is not None and delivery in unreached:
+                _again(connection, delivery, actual, now_utc)
     return tuple(added)
+
+
+def _again(connection: sqlite3.Connection, delivery: Delivery, actual: Signed[WindowActual], now_utc: int) -> None:
+    for record in rows.postings_of(connection, delivery):
+        if record.actual == actual.digest and record.state is PostingState.CONFIRMED:
+            rows.put_posting(connection, posting.reopened(record, now_utc))
 
 
 def _planned(
@@ -107,6 +151,9 @@ def _planned(
     if any(earlier.actual == actual.digest for earlier in before):
         return None
     record = posting.first(delivery, actual, policy, now_utc)
+    if record is not None and any(earlier.net_wh == record.net_wh and earlier.state in _SAID for earlier in before):
+        # One post per meter, window and figure: more evidence for what was said is no other figure.
+        return None
     # What a revision took back, or made doubtful, is not posted any more; what the ledger holds stays there until a figure replaces it.
     outdated = _UNSENT if record is None else _REPLACED
     for earlier in before:

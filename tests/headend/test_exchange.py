@@ -18,7 +18,7 @@ from signing.backends.file import FileSigner
 from signing.envelope import Signed
 from signing.statements.window_actual import Status, Totals, WindowActual
 from tests.headend.actuals import actual, statement_key
-from tests.ledger_client.rehearsal import BUYER_DISCOM, NOW, SELLER_DISCOM, SELLER_METER, Rehearsal, running
+from tests.ledger_client.rehearsal import BUYER_DISCOM, NOW, SELLER_DISCOM, SELLER_METER, Rehearsal, posting, running
 
 POLICY = Policy(statuses=frozenset({Status.FINAL}), retry_s=30, give_up_s=86_400)
 
@@ -154,6 +154,61 @@ def test_what_the_ledger_confirmed_stays_confirmed_until_a_figure_replaces_it(
     assert before.state is PostingState.CONFIRMED
 
 
+def test_a_trade_that_is_put_after_the_posting_is_reached_by_the_same_post(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    ready = exported(signer, delivery, 12_000)
+    legs.plan(database, [delivery], lambda _: ready, POLICY, NOW)
+    legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW)
+    exchange.put_both(transaction_id="tx-2")
+    found = legs.pull(database, ledger, SELLER_DISCOM, look_back_days=7, now_utc=NOW)
+    assert found.unreached == {delivery}
+    assert legs.plan(database, [delivery], lambda _: ready, POLICY, NOW, unreached=found.unreached) == ()
+    (after,) = legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW).moved
+    assert (after.state, after.allocated_wh, after.attempts) == (PostingState.CONFIRMED, 12_000, 2)
+    found = legs.pull(database, ledger, SELLER_DISCOM, look_back_days=7, now_utc=NOW)
+    assert found.unreached == frozenset()
+    assert [trade.pushed_wh for trade in rows.trades_from(database.connection, 0)] == [6000, 6000]
+
+
+def test_a_figure_that_a_revision_made_doubtful_does_not_go_to_a_trade_that_is_put_after_it(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    first = exported(signer, delivery, 4000)
+    legs.plan(database, [delivery], lambda _: first, POLICY, NOW)
+    legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW)
+    doubtful = actual(
+        signer, delivery.window, posted_as=SELLER_METER, totals=None, status=Status.PENDING, supersedes=first
+    )
+    legs.plan(database, [delivery], lambda _: doubtful, POLICY, NOW, unreached=frozenset({delivery}))
+    assert legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW).moved == ()
+
+
+def test_rows_that_change_after_they_were_confirmed_are_an_operators_business(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    ready = exported(signer, delivery)
+    legs.plan(database, [delivery], lambda _: ready, POLICY, NOW)
+    legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW)
+    pulled(database, ledger)
+    (before,) = rows.postings_of(database.connection, delivery)
+    assert before.state is PostingState.CONFIRMED
+    other = posting(-1000, evidence="another", meter_id=delivery.posted_as)
+    ledger.post(other)
+    pulled(database, ledger)
+    (after,) = rows.postings_of(database.connection, delivery)
+    assert (after.state, after.note) == (
+        PostingState.DIFFERS,
+        "confirmed 6.000 kWh, the ledger shows 1.000 kWh now",
+    )
+
+
 def test_a_silent_ledger_ends_the_round_and_the_other_postings_keep_their_turn(
     exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
 ) -> None:
@@ -259,3 +314,46 @@ def test_a_crash_after_the_post_was_recorded_reads_back_without_a_second_effect(
     (after,) = legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW).moved
     assert after.state is PostingState.CONFIRMED
     assert after.actual == planned.actual
+
+
+def test_the_same_figure_over_more_evidence_is_not_posted_again(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    first = exported(signer, delivery)
+    legs.plan(database, [delivery], lambda _: first, POLICY, NOW)
+    legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW)
+    second = exported(signer, delivery, supersedes=first)
+    assert legs.plan(database, [delivery], lambda _: second, POLICY, NOW) == ()
+    assert [record.state for record in rows.postings_of(database.connection, delivery)] == [PostingState.CONFIRMED]
+
+
+def test_a_refused_figure_waits_for_an_operator_and_another_figure_is_posted(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    first = exported(signer, delivery)
+    legs.plan(database, [delivery], lambda _: first, POLICY, NOW)
+    legs.post(database, ledger, BUYER_DISCOM, POLICY, NOW)
+    same = exported(signer, delivery, supersedes=first)
+    assert legs.plan(database, [delivery], lambda _: same, POLICY, NOW) == ()
+    other = exported(signer, delivery, 5000, supersedes=same)
+    assert len(legs.plan(database, [delivery], lambda _: other, POLICY, NOW)) == 1
+
+
+def test_a_figure_that_came_back_after_another_is_posted_again(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    revisions: list[Signed[WindowActual]] = []
+    for export_wh in (4000, 5000, 4000):
+        before = revisions[-1] if revisions else None
+        revisions.append(exported(signer, delivery, export_wh, supersedes=before))
+        legs.plan(database, [delivery], lambda _: revisions[-1], POLICY, NOW)
+        legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW)
+    pulled(database, ledger)
+    (trade,) = rows.trades_from(database.connection, 0)
+    assert trade.pushed_wh == 4000

@@ -59,10 +59,10 @@ def verify_again(played: Played, side: str) -> str:
 
 
 def postings(played: Played, discom: str) -> list[str]:
-    """States of what was posted, but for revisions that a later one superseded."""
+    """States of everything that was addressed to the ledger."""
     path = played.folder / discom / "state" / "headend.db"
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        rows = connection.execute("SELECT state FROM postings WHERE state <> 'SUPERSEDED'").fetchall()
+        rows = connection.execute("SELECT state FROM postings").fetchall()
     return [state for (state,) in rows]
 
 
