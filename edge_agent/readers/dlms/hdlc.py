@@ -127,6 +127,7 @@ class HdlcLink:
         self._next_received = 0
         self._is_our_turn = True
         self._is_answer_due = False
+        self._has_polled = False
         self._message = bytearray()
         self._frame_octets = self._message_octets = 0
         self._strikes = 0
@@ -224,9 +225,14 @@ class HdlcLink:
         if frame.control & 0x03 == 0x03:
             self._on_unnumbered(frame, kind)
             return b""
-        is_progress = self._acknowledged(frame.control >> 5)
         is_information = not frame.control & 1
-        if is_information and frame.control >> 1 & 7 == self._next_received:
+        ahead = (frame.control >> 1) - self._next_received & 7 if is_information else 0
+        if ahead >= self._limits.window:
+            # A frame that came before, because the meter heard a question and then that it was asked again. To answer it
+            # would have the meter say everything twice from now on.
+            return b""
+        is_progress = self._acknowledged(frame.control >> 5)
+        if is_information and ahead == 0:
             self._next_received = (self._next_received + 1) & 7
             is_progress = True
             self._collect(frame, apdus)
@@ -235,7 +241,7 @@ class HdlcLink:
         if not frame.control & _POLL:
             return b""
         self._is_our_turn = True
-        return self._take_turn(is_progress=is_progress, is_busy=not is_information and kind & 0x0F == _RNR)
+        return self._take_turn(is_progress=is_progress, supervisory=kind & 0x0F if not is_information else _RR)
 
     def _on_unnumbered(self, frame: Frame, kind: int) -> None:
         """UA again and unnumbered information answer nothing."""
@@ -270,21 +276,27 @@ class HdlcLink:
             raise MeterDecodeError(f"expected an LLC header e6e700 and an APDU, got {message[:4].hex() or 'nothing'}")
         apdus.append(message[len(_RESPONSE) :])
 
-    def _take_turn(self, *, is_progress: bool, is_busy: bool) -> bytes:
+    def _take_turn(self, *, is_progress: bool, supervisory: int) -> bytes:
         """What the meter's final frame calls for; nothing where the next word is the caller's."""
-        if not is_progress and not is_busy:
+        if supervisory == _RNR:
+            return b""
+        if not is_progress:
             self._strikes += 1
             if self._strikes > MOST_STRIKES:
                 raise MeterUnavailableError(f"the meter repeats itself on the HDLC link, {self._strikes} times")
         if self._unacknowledged is not None:
-            return b"" if is_busy else self._information_frame(self._unacknowledged, (self._next_sent - 1) & 7)
+            # Only an answer to our poll, or a reject, says that the frame did not arrive; any other is late.
+            if self._has_polled or supervisory == _REJ:
+                return self._information_frame(self._unacknowledged, (self._next_sent - 1) & 7)
+            self._is_our_turn = False
+            return b""
         if self._message:
             return self._receive_ready()
         if self._queue or not self._is_answer_due:
             return self._pump()
         # The meter took the question and has no answer yet, or its answer came in the wrong order: it is asked at once once,
         # and after that only as often as the caller finds it silent.
-        return b"" if is_busy or self._strikes > 1 else self._receive_ready()
+        return b"" if self._strikes > 1 else self._receive_ready()
 
     def _pump(self) -> bytes:
         """The next segment, when it is our turn."""
@@ -306,12 +318,13 @@ class HdlcLink:
         ]
 
     def _information_frame(self, segment: _Segment, number: int) -> bytes:
-        self._is_our_turn = False
+        self._is_our_turn = self._has_polled = False
         control = self._next_received << 5 | _POLL | number << 1
         return self._frame(control, segment.information, segmented=not segment.last)
 
     def _receive_ready(self) -> bytes:
         self._is_our_turn = False
+        self._has_polled = True
         return self._frame(self._next_received << 5 | _POLL | _RR)
 
     def _frame(self, control: int, information: bytes = b"", *, segmented: bool = False) -> bytes:

@@ -188,25 +188,35 @@ def test_a_gap_in_a_window_is_asked_for_again() -> None:
     assert link.receive(i_frame(4, 2, b"d")).apdus == (b"abcd",)
 
 
-def test_a_frame_that_comes_twice_is_taken_once() -> None:
+def test_a_frame_that_comes_twice_is_taken_once_and_not_answered_twice() -> None:
     link = opened()
     link.send(b"question")
     part = i_frame(1, 2, RESPONSE + b"a", more=True)
-    link.receive(part)
-    (frame,) = client(link.receive(part).reply)
-    assert frame.control == 0x51  # RR 2 again
+    assert len(client(link.receive(part + part).reply)) == 1
+    assert link.receive(part).reply == b""
     assert link.receive(i_frame(2, 2, b"b")).apdus == (b"ab",)
     assert link.receive(i_frame(2, 2, b"b")) == link.receive(b"")
+    assert len(client(link.send(b"next"))) == 1
+    assert link.receive(i_frame(2, 2, b"b")) == link.receive(b"")
+    assert link.receive(i_frame(3, 3, RESPONSE + b"c")).apdus == (b"c",)
 
 
-def test_a_meter_that_repeats_itself_is_left() -> None:
+def test_a_meter_that_has_nothing_to_say_again_and_again_is_left() -> None:
     link = opened()
     link.send(b"question")
-    part = i_frame(1, 2, RESPONSE + b"a", more=True)
     for _ in range(MOST_STRIKES + 1):
-        link.receive(part)
-    with pytest.raises(MeterUnavailableError, match="repeats itself"):
-        link.receive(part)
+        link.receive(rr(2))
+    with pytest.raises(MeterUnavailableError, match=f"repeats itself on the HDLC link, {MOST_STRIKES + 1} times"):
+        link.receive(rr(2))
+
+
+def test_progress_forgives_what_came_before() -> None:
+    link = opened()
+    link.send(b"question")
+    for number in range(1, 5):
+        for _ in range(MOST_STRIKES):
+            link.receive(rr(2))
+        link.receive(i_frame(number, 2, RESPONSE + b"a", more=True))
 
 
 @pytest.mark.parametrize("received", [0, 3, 7])
@@ -217,11 +227,20 @@ def test_an_acknowledgement_of_what_was_never_sent_is_named(received: int) -> No
         link.receive(rr(received))
 
 
-@pytest.mark.parametrize("kind", [0x01, 0x09], ids=["RR", "REJ"])
-def test_a_question_that_the_meter_has_not_got_is_sent_again(kind: int) -> None:
+def test_a_question_that_the_meter_rejects_is_sent_again() -> None:
     link = opened()
     sent = link.send(b"question")
-    assert link.receive(rr(1, kind)).reply == sent
+    assert link.receive(rr(1, 0x09)).reply == sent
+    assert link.receive(i_frame(1, 2, RESPONSE + b"a")).apdus == (b"a",)
+
+
+def test_a_question_that_the_meter_has_not_got_is_sent_again_when_it_was_asked() -> None:
+    link = opened()
+    sent = link.send(b"question")
+    assert link.receive(rr(1)).reply == b""
+    link.ask_again()
+    assert link.receive(rr(1)).reply == sent
+    assert link.receive(rr(1)).reply == b""
     assert link.receive(i_frame(1, 2, RESPONSE + b"a")).apdus == (b"a",)
 
 

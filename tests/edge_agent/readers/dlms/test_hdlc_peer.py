@@ -148,6 +148,20 @@ def test_any_one_frame_of_the_meter_that_comes_twice_is_taken_once(place: int) -
     assert converse(link(), meter(), Line(to_client=_nth(place, lambda data: data * 2))) == TRUTH
 
 
+@pytest.mark.parametrize("place", range(len(TRUTH_LINE.sent)))
+def test_a_meter_that_is_asked_again_too_early_does_not_say_everything_twice(place: int) -> None:
+    client, peer, line, heard = link(), meter(), Line(), [b""]
+
+    def slow(data: bytes) -> bytes:
+        # It hears the frame and that it is asked again, and answers both.
+        heard[0] = peer.receive(client.ask_again()) if len(line.sent) == place + 1 else b""
+        return data
+
+    line.to_client = lambda data: slow(data) + heard[0]
+    assert converse(client, peer, line) == TRUTH
+    assert sum(map(len, line.sent)) == sum(map(len, TRUTH_LINE.sent))
+
+
 @pytest.mark.parametrize("value", [0x10, 0xFF])
 @pytest.mark.parametrize("place", range(len(TRUTH_LINE.received)))
 def test_a_damaged_octet_never_makes_another_answer(place: int, value: int) -> None:
