@@ -29,13 +29,14 @@ class Finding:
 
 async def check(settings: Config, open_reader: Callable[[str], Reader | SampledReader]) -> list[Finding]:
     """The key and the state, every meter, the broker. Nothing is signed, sent or changed."""
-    findings = [_key(settings)]
+    findings = [key_and_state(settings)]
     findings += await asyncio.gather(*(_meter(meter, open_reader) for meter in settings.meters))
-    findings.append(await _broker(settings))
+    findings.append(await broker(settings))
     return findings
 
 
-def _key(settings: Config) -> Finding:
+def key_and_state(settings: Config) -> Finding:
+    """Whether the key can sign and the state is that of this gateway, key and meters."""
     try:
         kid = open_signer(settings.key).public_key.kid
         with Outbox(settings.database, capacity=settings.capacity) as outbox:
@@ -61,7 +62,8 @@ async def _meter(settings: MeterSettings, open_reader: Callable[[str], Reader | 
     return Finding(what=what, is_good=True, text=f"{shown}, {reader.origin.value}")
 
 
-async def _broker(settings: Config) -> Finding:
+async def broker(settings: Config) -> Finding:
+    """Whether the broker takes the connection and the subscription."""
     what = f"broker {settings.broker.host}:{settings.broker.port}"
     heard: asyncio.Queue[LinkUp | LinkDown | Arrived] = asyncio.Queue()
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edge_agent import agent, enrol
 from edge_agent.check import check
+from edge_agent.commission import Visit, commission
 from edge_agent.config import Config, load
 from edge_agent.discover import answers, discover
 from edge_agent.errors import ReaderError
@@ -75,7 +76,15 @@ def _parser() -> argparse.ArgumentParser:
     outbox.add_argument("number", nargs="?", help="the number in the list, or all")
     outbox.add_argument("--json", action="store_true", help="one JSON object a line")
     checking = commands.add_parser("check", help="check the configuration, the key, every meter and the broker")
-    for command in (init, run, outbox, checking):
+    commissioning = commands.add_parser(
+        "commission", help="one page for the technician at a meter, GO or NO-GO; waits for a first receipt"
+    )
+    commissioning.add_argument("--meter", metavar="ID", help="this meter only (default: each in turn)")
+    commissioning.add_argument(
+        "--wait", type=int, default=120, metavar="SECONDS", help="patience for a receipt (default %(default)s)"
+    )
+    commissioning.add_argument("--json", action="store_true", help="one JSON object a meter")
+    for command in (init, run, outbox, checking, commissioning):
         command.add_argument("--config", type=Path, required=True, metavar="FILE", help="the agent's TOML file")
     return parser
 
@@ -212,6 +221,21 @@ def _check(settings: Config, _: argparse.Namespace) -> int:
     return DONE if all(finding.is_good for finding in findings) else REFUSED
 
 
-_COMMANDS = {"init": _init, "run": _run, "outbox": _outbox, "check": _check}
+def _commission(settings: Config, arguments: argparse.Namespace) -> int:
+    meters = [meter for meter in settings.meters if arguments.meter in {None, meter.id}]
+    if not meters or arguments.wait < 1:
+        known = ", ".join(meter.id for meter in settings.meters)
+        print(f"expected one of {known} in --meter, and a second or more in --wait", file=sys.stderr)
+        return MISUSE
+    visit = Visit(settings=settings, open_reader=open_reader, now_ms=agent.now_ms, wait_s=arguments.wait)
+    is_go = True
+    for meter in meters:
+        page = asyncio.run(commission(visit, meter))
+        print(json.dumps(page.as_json()) if arguments.json else page.text())
+        is_go = is_go and page.is_go
+    return DONE if is_go else REFUSED
+
+
+_COMMANDS = {"init": _init, "run": _run, "outbox": _outbox, "check": _check, "commission": _commission}
 _AT_THE_DESK = {"read": _read, "discover": _discover}
 """Commands that need no configuration, only a URL."""

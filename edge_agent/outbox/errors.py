@@ -9,6 +9,10 @@ class StateError(OutboxError):
     """The state is missing, another's, or unusable: stop. The message carries the remedy."""
 
 
+class AnotherRunsError(StateError):
+    """Another agent owns the state now."""
+
+
 class OutboxFullError(OutboxError):
     """There is no room to sign more: stop reading, say so, keep everything, keep sending."""
 

@@ -33,6 +33,15 @@ class Backlog:
     """Start of the oldest unanswered span."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipted:
+    """What the head-end has proved to have of one meter."""
+
+    batches: int
+    newest_utc: int | None
+    """When the newest receipt was noted."""
+
+
 class Report:
     """What waits, and why."""
 
@@ -70,3 +79,10 @@ class Report:
             )
             for place, meter, sequence, digest, start, end, state, attempts, number, reason in found
         ]
+
+    def receipted(self, meter: str) -> Receipted:
+        """What of `meter` is receipted."""
+        count, newest = self._database.one(
+            "SELECT count(*), max(answered_utc) FROM batch WHERE meter = ? AND state = 'RECEIPTED'", meter
+        )
+        return Receipted(batches=cast("int", count), newest_utc=cast("int | None", newest))

@@ -2,17 +2,17 @@ import asyncio
 import json
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
 
-from edge_agent import cli
 from edge_agent.cli import main
 from edge_agent.config import load
 from edge_agent.drafts import seal
 from edge_agent.outbox.outbox import Outbox
-from edge_agent.readers.compare import Difference
+from edge_agent.readers.dlms.codec import Data, Tag
 from edge_agent.steps import Park
 from firmware_sim.dlms.server import serve
 from firmware_sim.dlms.session import DEFAULT_PASSWORD
@@ -24,6 +24,9 @@ from signing.statements.answers import Disposition, Refusal
 from signing.statements.enrolment import open_enrolment
 from tests.edge_agent.discom import Discom
 from tests.edge_agent.gateway import draft, to_send
+from tests.edge_agent.readers.dlms.wire import BLOCK, ScriptedMeter, array, capture, scaler
+from tests.edge_agent.readers.dlms.wire import meter as scripted
+from tests.edge_agent.readers.peers import listening, read_frame
 from tests.edge_agent.settings import text
 
 
@@ -152,27 +155,57 @@ NOW = parse_instant("2026-04-26T12:07:31+05:30", "now")
 SPAN = ["--from", "2026-04-26T00:00:00+05:30", "--to", "2026-04-26T01:00:00+05:30"]
 
 
-@pytest.fixture
-def meter_url(tmp_path: Path) -> Iterator[str]:
-    """A simulated meter, served by another thread: a command runs its own loop."""
-    (tmp_path / "lls").write_bytes(DEFAULT_PASSWORD)
-    meter = Meter(MeterSpec(serial="12345678"), Home(seed=7, array_w=5000))
+def in_a_thread(opened: Callable[[], AbstractAsyncContextManager[int]]) -> Iterator[int]:
+    """The port of a meter that is served by another thread: a command runs its own loop."""
     loop, ended = asyncio.new_event_loop(), asyncio.Event()
     ports: queue.Queue[int] = queue.Queue()
 
     async def serving() -> None:
-        async with serve(meter, now=lambda: NOW) as port:
+        async with opened() as port:
             ports.put(port)
             await ended.wait()
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serving(),))
     thread.start()
     try:
-        yield f"dlms+tcp://127.0.0.1:{ports.get(timeout=20)}?password=file:{tmp_path}/lls"
+        yield ports.get(timeout=20)
     finally:
         loop.call_soon_threadsafe(ended.set)
         thread.join()
         loop.close()
+
+
+@pytest.fixture
+def meter_url(tmp_path: Path) -> Iterator[str]:
+    (tmp_path / "lls").write_bytes(DEFAULT_PASSWORD)
+    meter = Meter(MeterSpec(serial="12345678"), Home(seed=7, array_w=5000))
+    for port in in_a_thread(lambda: serve(meter, now=lambda: NOW)):
+        yield f"dlms+tcp://127.0.0.1:{port}?password=file:{tmp_path}/lls"
+
+
+@pytest.fixture
+def differing_url() -> Iterator[str]:
+    """A meter that gives another serial number to whoever comes second."""
+
+    async def peer(stream: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        meter = meters.pop(0)
+        while True:
+            writer.write(meter.answer(await read_frame(stream)))
+
+    meters = [without_days(serial) for serial in ("A", "B")]
+    for port in in_a_thread(lambda: listening(peer)):
+        yield f"dlms+tcp://127.0.0.1:{port}?client=16"
+
+
+def without_days(serial: str) -> ScriptedMeter:
+    meter, daily = scripted([]), "1.0.99.2.0.255"
+    for attribute in (4, 5, 7, 8):
+        meter.objects[7, daily, attribute] = meter.objects[7, BLOCK, attribute]
+    meter.objects[7, daily, 3] = array(capture(8, "0.0.1.0.0.255"), capture(3, "1.0.1.8.0.255"))
+    meter.objects[7, daily, 2] = array()
+    meter.objects[3, "1.0.1.8.0.255", 3] = scaler(0, 30)
+    meter.objects[1, "0.0.96.1.0.255", 2] = Data(Tag.VISIBLE_STRING, serial)
+    return meter
 
 
 def test_discover_prints_what_the_meter_is_and_one_that_is_away_is_refused(
@@ -206,18 +239,33 @@ def test_compare_reads_with_both_stacks_and_wants_a_span(meter_url: str, capsys:
     assert main(["read", meter_url, "--compare", "--profile", "1.0.99.2.0.255", *SPAN]) == 2
 
 
-def test_a_difference_between_the_stacks_is_found(
-    meter_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_a_difference_between_the_stacks_is_found(differing_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["read", differing_url, "--compare", *SPAN]) == 1
+    assert [each["what"] for each in json.loads(capsys.readouterr().out)["differences"]] == ["identity: serial"]
+
+
+def test_commission_prints_a_page_for_each_meter_and_is_no_go_for_one_bad_line(
+    file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async def one(*_: object) -> list[Difference]:
-        return [Difference(what="block", ours="1", other="2")]
+    file.write_text(file.read_text().replace(":4059", ":1"))
+    initialised(file)
+    capsys.readouterr()
+    assert main(["commission", "--config", str(file), "--wait", "1"]) == 1
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first == "NO-GO meter M1"
+    assert any(line.startswith("NO    connection") for line in lines)
+    assert any(line.startswith("ok    disk and outbox") for line in lines)
+    assert main(["commission", "--config", str(file), "--meter", "M1", "--wait", "1", "--json"]) == 1
+    page = json.loads(capsys.readouterr().out)
+    assert (page["meter"], page["go"]) == ("M1", False)
 
-    monkeypatch.setattr(cli, "compare", one)
-    assert main(["read", meter_url, "--compare", *SPAN]) == 1
-    assert '"dlms-cosem": "2"' in capsys.readouterr().out
+
+@pytest.mark.parametrize("arguments", [["--meter", "M9"], ["--wait", "0"]])
+def test_commission_wants_a_meter_that_is_configured_and_some_patience(file: Path, arguments: list[str]) -> None:
+    assert main(["commission", "--config", str(initialised(file)), *arguments]) == 2
 
 
-@pytest.mark.parametrize("command", ["init", "run", "read", "discover", "outbox", "check"])
+@pytest.mark.parametrize("command", ["init", "run", "read", "discover", "outbox", "check", "commission"])
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])
