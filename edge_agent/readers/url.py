@@ -1,6 +1,8 @@
 """Reader URLs: where a meter is and how to speak to it, every fault reported at once with its remedy.
 
 ``dlms+tcp://192.0.2.7:4059?client=32&server=1&password=file:/etc/sakshi/meter.lls``
+``dlms+hdlc+tcp://192.0.2.7:4059?client=32&server=1&physical=17&password=file:/etc/sakshi/meter.lls``
+``dlms+serial:/dev/ttyUSB0?baud=9600&client=32&server=1&physical=17&password=file:/etc/sakshi/meter.lls``
 ``modbus+tcp://192.0.2.8:502?unit=1&map=sdm630``
 ``modbus+rtu:/dev/ttyUSB0?baud=9600&parity=E&unit=1&map=adl400``
 """
