@@ -22,7 +22,7 @@ from ledger_client.ledger import (
 )
 from signing.envelope import Signed
 from signing.interval import DAY_S
-from signing.statements.window_actual import WindowActual
+from signing.statements.window_actual import Cause, WindowActual
 
 POSTS_AT_ONCE = 64
 """Postings of one round: settlement goes on with other things in between."""
@@ -108,7 +108,7 @@ def followed(database: Database, discom: str, *, look_back_days: int, now_utc: i
     return found
 
 
-def plan(  # noqa: PLR0913 - one caller, which has each of them
+def plan(
     database: Database,
     wanted: Iterable[Delivery],
     newest_ready: NewestReady,
@@ -130,14 +130,22 @@ def plan(  # noqa: PLR0913 - one caller, which has each of them
             if record is not None:
                 added.append(record)
             elif actual is not None and delivery in unreached:
-                _again(connection, delivery, actual, now_utc)
+                _again(connection, posting.first(delivery, actual, policy, now_utc), now_utc)
     return tuple(added)
 
 
-def _again(connection: sqlite3.Connection, delivery: Delivery, actual: Signed[WindowActual], now_utc: int) -> None:
-    for record in rows.postings_of(connection, delivery):
-        if record.actual == actual.digest and record.state is PostingState.CONFIRMED:
+def _again(connection: sqlite3.Connection, wanted: PostingRecord | None, now_utc: int) -> None:
+    if wanted is None:
+        return
+    for record in rows.postings_of(connection, wanted.delivery):
+        if record.net_wh == wanted.net_wh and record.state is PostingState.CONFIRMED:
             rows.put_posting(connection, posting.reopened(record, now_utc))
+
+
+def _is_said(before: Iterable[PostingRecord], record: PostingRecord) -> bool:
+    """Whether the newest post that still holds says the same: one that was refused before another figure was posted says nothing."""
+    holding = [earlier for earlier in before if earlier.state is not PostingState.SUPERSEDED]
+    return bool(holding) and holding[-1].net_wh == record.net_wh and holding[-1].state in _SAID
 
 
 def _planned(
@@ -151,8 +159,10 @@ def _planned(
     if any(earlier.actual == actual.digest for earlier in before):
         return None
     record = posting.first(delivery, actual, policy, now_utc)
-    if record is not None and any(earlier.net_wh == record.net_wh and earlier.state in _SAID for earlier in before):
-        # One post per meter, window and figure: more evidence for what was said is no other figure.
+    is_asked = actual.statement.cause is Cause.OPERATOR
+    if record is not None and not is_asked and _is_said(before, record):
+        # One post per meter, window and figure: more evidence for what was said is no other figure. An operator who attests again,
+        # after a refusal was put right, means it.
         return None
     # What a revision took back, or made doubtful, is not posted any more; what the ledger holds stays there until a figure replaces it.
     outdated = _UNSENT if record is None else _REPLACED

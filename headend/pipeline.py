@@ -55,7 +55,8 @@ class Settlement:
 
     __slots__ = (
         "_agenda", "_attestor", "_by_name", "_config", "_database", "_first_seen", "_last_record", "_ledger", "_names_of",
-        "_next_pull_utc", "_policy", "_registry", "_settled", "_strangers", "_told", "_trouble", "_unplanned", "_unreadable",
+        "_next_pull_utc", "_policy", "_registry", "_settled", "_strangers", "_told", "_trouble", "_unplanned", "_unreached",
+        "_unreadable",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +84,8 @@ class Settlement:
         self._agenda = Agenda()
         self._unplanned: set[Delivery] = set()
         """Deliveries whose newest actual may not be addressed to the ledger yet."""
+        self._unreached: frozenset[Delivery] = frozenset()
+        """Deliveries with a trade that no actual was allocated to, as of the newest pull; until it was planned by."""
         self._settled: set[Delivery] = set()
         """Deliveries whose newest figure is final."""
         self._strangers: set[str] = set()
@@ -134,9 +137,11 @@ class Settlement:
             if report.pulled.unreadable > self._unreadable:
                 report.alarms.append(f"{report.pulled.unreadable} row(s) of the ledger are no trade: see its operator")
             self._unreadable = report.pulled.unreadable
+            self._unreached = report.pulled.unreached
         # More than is asked for: what was awaited before is followed until its posting is given up.
         days = config.ledger.look_back_days + config.posting.give_up_days
         self._follow(exchange.followed(self._database, config.discom, look_back_days=days, now_utc=now_utc), now_utc)
+        self._unplanned |= self._unreached & self._first_seen.keys()
 
     def _follow(self, wanted: dict[Delivery, int], now_utc: int) -> None:
         for delivery in self._first_seen.keys() - wanted.keys():
@@ -237,8 +242,9 @@ class Settlement:
         wanted = sorted(self._unplanned)
         for first in range(0, len(wanted), _AT_ONCE):
             portion = wanted[first : first + _AT_ONCE]
-            exchange.plan(self._database, portion, self._newest_ready, self._policy, now_utc)
+            exchange.plan(self._database, portion, self._newest_ready, self._policy, now_utc, unreached=self._unreached)
             self._unplanned.difference_update(portion)
+        self._unreached = frozenset()
 
     def _post(self, report: SettlementReport, now_utc: int) -> None:
         report.posted = exchange.post(self._database, self._ledger, self._config.discom, self._policy, now_utc)

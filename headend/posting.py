@@ -6,8 +6,8 @@ digest, so a retry is the same post; whatever is repeated after a crash has no s
 ::
 
     DUE ──post──▶ POSTED ──read back──▶ CONFIRMED
-     ▲ │                     └────────▶ DIFFERS   (the ledger's rows say something else: an operator looks)
-     │ ├─ no answer: DUE again, later
+     ▲ │                     └────────▶ DIFFERS   (the ledger's rows say something else, then or later: an operator looks)
+     │ ├─ no answer: DUE again, later; so is what was CONFIRMED before another trade was put
      │ ├─ 404: WAITING until the deadline, then EXPIRED
      └─┘─ other 4xx: REFUSED, never retried (an operator looks)
 """
@@ -18,6 +18,7 @@ from enum import Enum
 
 from headend.trades import Delivery
 from ledger_client.ledger import Confirmation, Posting, Receipt, client_reference
+from signing.energy import kwh_text
 from signing.envelope import Signed
 from signing.statements.window_actual import Status, WindowActual
 
@@ -121,6 +122,18 @@ def due(records: Iterable[PostingRecord], now_utc: int) -> tuple[PostingRecord, 
 def superseded(record: PostingRecord, revision: int) -> PostingRecord:
     """`record` after a later revision of its window was addressed to the same delivery."""
     return replace(record, state=PostingState.SUPERSEDED, note=f"superseded by revision {revision}")
+
+
+def reopened(record: PostingRecord, now_utc: int) -> PostingRecord:
+    """`record`, that a ledger confirmed, after a trade was put that it has not reached: the same post goes again."""
+    return replace(record, state=PostingState.DUE, next_try_utc=now_utc, note="a trade was put after it was posted")
+
+
+def contradicted(record: PostingRecord, shown_wh: int) -> PostingRecord:
+    """`record`, that a ledger confirmed, after the ledger's rows came to show another total."""
+    confirmed = "nothing" if record.allocated_wh is None else f"{kwh_text(record.allocated_wh)} kWh"
+    note = f"confirmed {confirmed}, the ledger shows {kwh_text(shown_wh)} kWh now"
+    return replace(record, state=PostingState.DIFFERS, note=note)
 
 
 def posted(record: PostingRecord, receipt: Receipt, now_utc: int) -> PostingRecord:

@@ -52,8 +52,10 @@ MAX_DELIVERY_S = 31 * DAY_S
 ends in a century would take hours and all of its memory.
 """
 
-_RETRY_STATUS = frozenset({408, 425, 429})
-"""The 4xx that say "later" and nothing about the request."""
+_RETRY_STATUS = frozenset({401, 408, 425, 429})
+"""The 4xx that say "later" and nothing about the request. 401 is about who asks and when: a clock that is off for an hour, or a key that the
+registry does not show yet, must not refuse the postings of that hour for ever.
+"""
 
 # --- requests: strict
 
@@ -312,7 +314,7 @@ def read_write_receipt(body: bytes) -> WriteReceipt:
 def refusal(status: int, body: bytes) -> LedgerError:
     """The error that an answer other than 2xx is, by what the caller does next.
 
-    5xx, 408, 425 and 429 say "later"; 404 with a ledger's error object says "no such trade yet"; without one it comes
+    5xx, 401, 408, 425 and 429 say "later"; 404 with a ledger's error object says "no such trade yet"; without one it comes
     from something that is no ledger. Every other 4xx is final.
     """
     code, message = _error_fields(body)

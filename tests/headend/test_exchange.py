@@ -15,8 +15,8 @@ from ledger_client.http import HttpLedger
 from ledger_client.ledger import client_reference
 from ledger_client.sandbox.faults import Fault
 from signing.backends.file import FileSigner
-from signing.envelope import Signed
-from signing.statements.window_actual import Status, Totals, WindowActual
+from signing.envelope import Signed, sign
+from signing.statements.window_actual import Cause, Status, Totals, WindowActual
 from tests.headend.actuals import actual, statement_key
 from tests.ledger_client.rehearsal import BUYER_DISCOM, NOW, SELLER_DISCOM, SELLER_METER, Rehearsal, posting, running
 
@@ -357,3 +357,53 @@ def test_a_figure_that_came_back_after_another_is_posted_again(
     pulled(database, ledger)
     (trade,) = rows.trades_from(database.connection, 0)
     assert trade.pushed_wh == 4000
+
+
+@pytest.mark.parametrize("fate", [PostingState.REFUSED, PostingState.DIFFERS])
+def test_a_figure_that_was_refused_before_another_one_is_posted_when_it_comes_again(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner, fate: PostingState
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    first = exported(signer, delivery, 4000)
+    (planned,) = legs.plan(database, [delivery], lambda _: first, POLICY, NOW)
+    with database.transaction() as connection:
+        rows.put_posting(connection, replace(planned, state=fate))
+    second = exported(signer, delivery, 5000, supersedes=first)
+    legs.plan(database, [delivery], lambda _: second, POLICY, NOW)
+    legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW)
+    third = exported(signer, delivery, 4000, supersedes=second)
+    legs.plan(database, [delivery], lambda _: third, POLICY, NOW)
+    (after,) = legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW).moved
+    assert (after.revision, after.state, after.allocated_wh) == (2, PostingState.CONFIRMED, 4000)
+
+
+def test_more_evidence_for_what_was_said_keeps_a_late_trade_within_reach(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    first = exported(signer, delivery, 12_000)
+    legs.plan(database, [delivery], lambda _: first, POLICY, NOW)
+    legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW)
+    second = exported(signer, delivery, 12_000, supersedes=first)
+    legs.plan(database, [delivery], lambda _: second, POLICY, NOW, unreached=frozenset({delivery}))
+    (after,) = legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW).moved
+    assert (after.revision, after.attempts) == (0, 2)
+
+
+def test_what_an_operator_attests_again_goes_to_the_ledger_that_refused_the_same_figure(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    first = exported(signer, delivery, 4000)
+    (planned,) = legs.plan(database, [delivery], lambda _: first, POLICY, NOW)
+    with database.transaction() as connection:
+        rows.put_posting(connection, replace(planned, state=PostingState.REFUSED))
+    again = exported(signer, delivery, 4000, supersedes=first)
+    assert legs.plan(database, [delivery], lambda _: again, POLICY, NOW) == ()
+    asked = sign(replace(again.statement, cause=Cause.OPERATOR), signer)
+    legs.plan(database, [delivery], lambda _: asked, POLICY, NOW)
+    (after,) = legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW).moved
+    assert (after.actual, after.state) == (asked.digest, PostingState.CONFIRMED)

@@ -267,7 +267,7 @@ def test_a_write_receipt_is_read() -> None:
     ("status", "kind"),
     [
         (400, LedgerRefusedError),
-        (401, LedgerRefusedError),
+        (401, LedgerUnavailableError),
         (403, LedgerRefusedError),
         (404, TradeUnknownError),
         (408, LedgerUnavailableError),
