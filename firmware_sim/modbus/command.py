@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from firmware_sim.errors import SetupError
 from firmware_sim.meter import Meter
 from firmware_sim.modbus.line_faults import LINE_FAULTS, LineFault, parse_line_fault
-from firmware_sim.modbus.personalities import MAPS
+from firmware_sim.modbus.personalities import MAPS, OtherWordOrder, end_wh
 from firmware_sim.modbus.rtu import Slaves
 from firmware_sim.modbus.serial import BAUDS, PARITIES, LineSpeed, serve_port, serve_pty
 from firmware_sim.modbus.server import serve_units
 from firmware_sim.modbus.session import Others
+from firmware_sim.modbus.shown import REGISTER_FAULTS, RegisterFault, Shown, bent, parse_register_fault
 from firmware_sim.modbus.table import Registers
 from firmware_sim.options import Checks, Plan, Role, one_of, plan, whole
 
@@ -48,6 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--parity", default="N", metavar="N|E|O", help="parity of the serial port (default %(default)s)"
     )
+    names = (f"{name}={argument}" if argument else name for name, argument in sorted(REGISTER_FAULTS.items()))
+    parser.add_argument("--register-fault", action="append", default=[], metavar="NAME[=ISO]",
+                        help=f"{', '.join(names)}; repeatable")  # fmt: skip
     parser.add_argument("--line-fault", action="append", default=[], metavar="NAME[=S]",
                         help=f"{', '.join(sorted(LINE_FAULTS))}; slow and late take seconds; repeatable")  # fmt: skip
 
@@ -59,7 +63,8 @@ def setup(arguments: argparse.Namespace, checks: Checks) -> tuple[Plan, Setup] |
         checks.problems.append("--listen: give one of --listen HOST:PORT, --pty and --serial-port PATH")
     units = checks.take("--unit", _units, arguments.unit)
     others = checks.take("--others", one_of(Others), arguments.others)
-    make = checks.take("--map", _model, arguments.map)
+    bends = checks.each("--register-fault", parse_register_fault, arguments.register_fault)
+    make = checks.take("--map", lambda text: _model(text, bends), arguments.map)
     speed = checks.take("--baud", lambda text: _speed(text, arguments.parity), arguments.baud)
     faults = checks.each("--line-fault", parse_line_fault, arguments.line_fault)
     planned = plan(arguments, Role.SOLAR, checks)
@@ -109,10 +114,20 @@ def _units(text: str) -> tuple[int, ...]:
     return units
 
 
-def _model(text: str) -> Callable[[Meter, int], Registers]:
+def _model(text: str, faults: Sequence[RegisterFault]) -> Callable[[Meter, int], Registers]:
     if text not in MAPS:
         raise SetupError(f"expected one of {', '.join(sorted(MAPS))}, got {text!r}")
-    return MAPS[text]
+    return lambda meter, unit: faulty(text, meter, unit, faults)
+
+
+def faulty(model: str, meter: Shown, unit: int, faults: Sequence[RegisterFault]) -> Registers:
+    """The registers of a personality under `faults`.
+
+    Raises:
+        SetupError: the meter cannot be of this model.
+    """
+    registers = MAPS[model](bent(meter, faults, end_wh(model)), unit)
+    return OtherWordOrder(registers) if any(fault.name == "word-order" for fault in faults) else registers
 
 
 def _speed(text: str, parity: str) -> LineSpeed:

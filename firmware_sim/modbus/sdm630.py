@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable
 
 from firmware_sim.errors import SetupError
-from firmware_sim.meter import Meter
+from firmware_sim.modbus.shown import Shown
 from firmware_sim.modbus.table import INPUT, IllegalAddressError
 
 MAX_WORDS = 80
@@ -33,7 +33,7 @@ class Sdm630:
 
     max_words = MAX_WORDS
 
-    def __init__(self, meter: Meter, unit: int) -> None:
+    def __init__(self, meter: Shown, unit: int) -> None:
         if not (meter.spec.serial.isdigit() and int(meter.spec.serial) <= MAX_SERIAL):
             raise SetupError(f"expected a serial number from 0 to {MAX_SERIAL}, got {meter.spec.serial!r}")
         self._meter = meter

@@ -6,7 +6,7 @@ Source: SunSpec Information Model Reference, models 1, 201 to 204 and 211 to 214
 import struct
 from collections.abc import Callable
 
-from firmware_sim.meter import Meter
+from firmware_sim.modbus.shown import Shown
 from firmware_sim.modbus.table import HOLDING, Registers, Table, Value, fixed
 
 BASES = (40000, 50000, 0)
@@ -34,7 +34,7 @@ def _float32(value: Callable[[int], float]) -> Value:
     return Value(words=2, octets=lambda now: struct.pack(">f", value(now)))
 
 
-def _common(meter: Meter, unit: int, at: int) -> dict[int, Value]:
+def _common(meter: Shown, unit: int, at: int) -> dict[int, Value]:
     return {
         at: _header(1, _COMMON_LENGTH),
         at + 2: _text("Sakshi", 16),
@@ -45,15 +45,15 @@ def _common(meter: Meter, unit: int, at: int) -> dict[int, Value]:
     }
 
 
-def _imported(meter: Meter) -> Callable[[int], int]:
+def _imported(meter: Shown) -> Callable[[int], int]:
     return lambda now: meter.registers(now).imported_wh
 
 
-def _exported(meter: Meter) -> Callable[[int], int]:
+def _exported(meter: Shown) -> Callable[[int], int]:
     return lambda now: meter.registers(now).exported_wh or 0
 
 
-def _integers(meter: Meter, model: int, at: int) -> dict[int, Value]:
+def _integers(meter: Shown, model: int, at: int) -> dict[int, Value]:
     return {
         at: _header(model, _INTEGER_LENGTH),
         at + 18: Value(words=1, octets=lambda now: struct.pack(">h", meter.power_w(now) // 10)),
@@ -64,7 +64,7 @@ def _integers(meter: Meter, model: int, at: int) -> dict[int, Value]:
     }
 
 
-def _floats(meter: Meter, model: int, at: int) -> dict[int, Value]:
+def _floats(meter: Shown, model: int, at: int) -> dict[int, Value]:
     return {
         at: _header(model, _FLOAT_LENGTH),
         at + 28: _float32(lambda now: float(meter.power_w(now))),
@@ -73,7 +73,7 @@ def _floats(meter: Meter, model: int, at: int) -> dict[int, Value]:
     }
 
 
-def chain(meter: Meter, unit: int, model: int, base: int = BASES[0]) -> Registers:
+def chain(meter: Shown, unit: int, model: int, base: int = BASES[0]) -> Registers:
     """The registers of a SunSpec meter of `model` whose chain begins at `base`."""
     common_at = base + 2
     meter_at = common_at + 2 + _COMMON_LENGTH
@@ -88,6 +88,6 @@ def chain(meter: Meter, unit: int, model: int, base: int = BASES[0]) -> Register
     return Table(values={HOLDING: values}, spans={HOLDING: (range(base, end_at + 2),)})
 
 
-def meter_of(model: int) -> Callable[[Meter, int], Registers]:
+def meter_of(model: int) -> Callable[[Shown, int], Registers]:
     """A maker of SunSpec meters of `model`, at the first base."""
     return lambda meter, unit: chain(meter, unit, model)

@@ -13,10 +13,12 @@ from edge_agent.poll import IdentityError, SampledMeter
 from edge_agent.readers.open import open_reader
 from edge_agent.readers.reader import SampledReader
 from firmware_sim.meter import Energies, Meter, MeterSpec
+from firmware_sim.modbus.command import faulty
 from firmware_sim.modbus.rtu import Slaves
 from firmware_sim.modbus.serial import serve_pty
 from firmware_sim.modbus.server import MAPS, serve
-from firmware_sim.modbus.table import HOLDING, INPUT, Registers, Table, Value, fixed
+from firmware_sim.modbus.shown import parse_register_fault
+from firmware_sim.modbus.table import HOLDING, Registers, Table, Value, fixed
 from firmware_sim.world import Home
 from signing.statements.reading import Absence
 from signing.statements.reading_batch import Opening, ReadingBatch
@@ -199,24 +201,46 @@ async def test_a_wrong_word_order_is_no_number_and_named(case: Case) -> None:
 
 
 async def test_a_wrong_word_order_of_a_float_is_an_error_or_no_number(case: Case) -> None:
-    meter = simulated()
-    right = MAPS["sdm630"](meter, 1)
-
-    class Swapped:
-        max_words = 80
-
-        def read(self, function: int, address: int, words: int, now: Callable[[], int]) -> bytes:
-            content = right.read(function, address, words, now)
-            if function != INPUT:
-                return content
-            return b"".join(content[at + 2 : at + 4] + content[at : at + 2] for at in range(0, len(content), 4))
-
-    async with over_tcp(Swapped(), case.clock, "sdm630") as case.url:
+    # Its serial number, in the same order, is configured as what it reads as.
+    meter = simulated(serial="1632501948")
+    registers = faulty("sdm630", meter, 1, (parse_register_fault("word-order"),))
+    async with over_tcp(registers, case.clock, "sdm630") as case.url:
         for block in range(8):
             with contextlib.suppress(MeterDecodeError):
                 await case.at(TEN + block * PERIOD_S)
     case.meter.sign_due()
     assert {exported for _, _, exported in case.readings().values()} == {None}
+
+
+@pytest.mark.parametrize(
+    ("model", "text", "told"),
+    [
+        ("adl400", "roll-over=2026-04-26T10:20:00+05:30", "rolled over"),
+        ("iem3155", "reset=2026-04-26T10:20:00+05:30", "was reset"),
+        ("sdm630", "reset=2026-04-26T10:20:00+05:30", "was reset"),
+    ],
+)
+async def test_a_simulated_fault_costs_its_block_and_is_named(model: str, text: str, told: str, case: Case) -> None:
+    meter = simulated()
+    registers = faulty(model, meter, 1, (parse_register_fault(text),))
+    async with over_tcp(registers, case.clock, model) as case.url:
+        for block in range(5):
+            await case.at(TEN + block * PERIOD_S)
+    readings = list(case.readings().values())
+    assert [absence is Absence.NONE for absence, _, _ in readings] == [True, False, True, True]
+    assert readings[1][0] is Absence.REGISTER_FELL
+    assert sum(told in fault for fault in case.faults) == 1
+    truth = meter.block(TEN + 2 * PERIOD_S, PERIOD_S).energies
+    assert abs((readings[2][2] or 0) - (truth.exported_wh or 0)) <= 100
+
+
+async def test_transformers_the_wrong_way_round_show_as_export_where_import_was(case: Case) -> None:
+    meter = simulated()
+    registers = faulty("iem3155", meter, 1, (parse_register_fault("swapped-ct"),))
+    await shown(case, registers, 2, "iem3155")
+    truth = meter.block(TEN, PERIOD_S).energies
+    # Nothing in one meter tells this: the head-end compares it with what its premises should do.
+    assert case.readings() == {TEN: (Absence.NONE, truth.exported_wh, truth.imported_wh)}
 
 
 async def test_another_meter_on_the_wire_is_never_signed(case: Case) -> None:
