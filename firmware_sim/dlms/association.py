@@ -4,7 +4,7 @@ Source: IEC 62056-5-3, 9.2.2 (access security) and 9.4 (association); IEC 62056-
 """
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from firmware_sim.dlms import acse
@@ -120,27 +120,30 @@ def with_associations(
     objects: Iterable[CosemObject], clients: Iterable[Client], association: Association, max_pdu: int
 ) -> dict[bytes, CosemObject]:
     """Every object as `association` finds it, with itself and, for who sees everything, the other associations."""
-    client = association.client
-    kept = list(objects)
-    declared = [_declared(each, kept) for each in clients]
-    found = {each.name: each for each in [*kept, *declared]}
-    # An association sees itself; what it may not see is in the meter all the same, and is refused, not denied.
-    visible = [each for each in found.values() if client.sees_everything or each.public]
-    current = _object(ASSOCIATION, client, visible, _current(association, max_pdu), public=True)
-    visible.append(current)
-    found[ASSOCIATION] = current
+    found = {each.name: each for each in objects}
+    # An association sees itself and the others; what it may not see is in the meter all the same, and is refused, not
+    # denied. Lists are made when they are asked for, from all that is found then.
+    for each in clients:
+        declared = _declared(each, found)
+        found[declared.name] = declared
+    found[ASSOCIATION] = _object(ASSOCIATION, association.client, found, _current(association, max_pdu), public=True)
     return found
 
 
 def _object(
-    name: bytes, client: Client, visible: list[CosemObject], attributes: dict[int, Plain], *, public: bool
+    name: bytes,
+    client: Client,
+    objects: Mapping[bytes, CosemObject],
+    attributes: dict[int, Plain],
+    *,
+    public: bool,
 ) -> CosemObject:
     return CosemObject(
         class_id=15,
         version=1,
         name=name,
         attributes={
-            2: lambda _: array(each.listed() for each in visible),
+            2: lambda _: array(each.listed() for each in objects.values() if client.sees_everything or each.public),
             3: constant(structure(integer8(client.sap), unsigned16(SERVER_SAP))),
             6: constant(octets(client.mechanism.oid)),
             **attributes,
@@ -150,12 +153,11 @@ def _object(
     )
 
 
-def _declared(client: Client, objects: list[CosemObject]) -> CosemObject:
+def _declared(client: Client, objects: Mapping[bytes, CosemObject]) -> CosemObject:
     number = ORDER.index(client.sap) + 1
-    visible = [each for each in objects if client.sees_everything or each.public]
     context = acse.LN_CONTEXT if client.ciphering is Ciphering.OFF else acse.CIPHERED_CONTEXT
     attributes: dict[int, Plain] = {4: constant(octets(context)), 8: constant(enum(0))}
-    return _object(logical_name(f"0.0.40.0.{number}.255"), client, visible, attributes, public=False)
+    return _object(logical_name(f"0.0.40.0.{number}.255"), client, objects, attributes, public=False)
 
 
 def _current(association: Association, max_pdu: int) -> dict[int, Plain]:

@@ -225,7 +225,7 @@ class _Quantities:
     def _bills(self, now: int) -> list[int]:
         stamps: list[int] = []
         at = month_start(now)
-        while len(stamps) < BILLS and min(self._least(at), self._least(month_start(at - 1))) >= 0:
+        while len(stamps) < BILLS and self._least(at) >= 0:
             stamps.append(at)
             at = month_start(at - 1)
         return stamps[::-1]

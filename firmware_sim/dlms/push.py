@@ -18,10 +18,12 @@ async def push_once(notifier: Notifier, host: str, port: int) -> bool:
     try:
         writer.write(frame)
         await writer.drain()
-        writer.close()
-        await writer.wait_closed()
     except OSError:
         return False
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
     return True
 
 

@@ -512,3 +512,23 @@ def test_a_bent_ciphered_request_is_refused_and_the_meter_goes_on(data: st.DataO
         assert late.associate()[0xA2] == ACCEPTED
     assert EK.hex() not in answer.hex()
     assert AK.hex() not in answer.hex()
+
+
+def test_a_declared_association_lists_what_its_client_sees() -> None:
+    wire = reader()
+
+    def listed(number: int) -> bytes:
+        answer = wire.glo(f"C001C1 000F 00002800{number:02x}FF 02 00")
+        content = answer[12:] if answer[1] == 2 else answer[4:]
+        block = 0
+        while answer[1] == 2 and not answer[3]:
+            block += 1
+            answer = wire.glo("C002C1" + block.to_bytes(4, "big").hex())
+            content += answer[10 + (answer[9] & 0x7F if answer[9] & 0x80 else 0) :]
+        return content
+
+    profile, itself = bytes.fromhex("0906" + BLOCK_LOAD[5:]), bytes.fromhex("09060000280000FF")
+    assert profile in listed(3)
+    assert itself in listed(3)
+    assert profile not in listed(1)
+    assert itself in listed(1)
