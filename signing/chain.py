@@ -43,6 +43,7 @@ class Chain:
     def __init__(self, kid: bytes, batches: Iterable[AdmittedBatch], *, enrolment: bytes | None = None) -> None:
         self.kid = kid
         self._enrolment = enrolment
+        self._fork: tuple[int | None] | None = None
         rows: defaultdict[int, dict[bytes, AdmittedBatch]] = defaultdict(dict)
         for batch in batches:
             rows[batch.header.sequence][batch.digest] = batch
@@ -106,6 +107,12 @@ class Chain:
         Two digests for one sequence; or a successor that names another digest than its neighbour's, which says that there is
         another batch with the neighbour's sequence; or a `reach` that does not follow. Before sequence 0 stands the enrolment.
         """
+        if self._fork is None:
+            # Asked for by every rule that looks at the chain, and found by walking all of it.
+            self._fork = (self._found_fork(),)
+        return self._fork[0]
+
+    def _found_fork(self) -> int | None:
         if any(self._strays(batch.header) for batch in self.by_sequence.get(0, ())):
             return 0
         for sequence, branch in self.by_sequence.items():

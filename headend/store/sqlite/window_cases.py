@@ -7,6 +7,7 @@ Source: EVIDENCE §4; docs/wire-format.md §7.
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from headend.store.sqlite import registry_rows
 from headend.store.sqlite.batch_rows import SqliteBatches
@@ -112,8 +113,14 @@ def _base(connection: sqlite3.Connection, chain: int, at_utc: int, before: int) 
     return next((sequence for sequence, reach in rows if reach < at_utc), 0)
 
 
+@lru_cache(maxsize=16_384)
+def _header(sign1: bytes) -> ReadingBatch:
+    """The header in stored bytes. Every window of a meter goes through the same weeks of them, while intake waits."""
+    return ReadingBatch.parse(parse(sign1).payload)
+
+
 def _admitted(kid: bytes, digest: bytes, sign1: bytes, opening: bytes | None) -> AdmittedBatch:
-    header = ReadingBatch.parse(parse(sign1).payload)
+    header = _header(sign1)
     return AdmittedBatch(
         kid=kid,
         digest=digest,

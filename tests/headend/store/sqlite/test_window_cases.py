@@ -146,3 +146,16 @@ def test_the_chain_is_read_whole_where_a_gap_or_a_fork_leaves_its_reach_unconfir
     headend.take_in(messages[3])
     assert not store.gaps(chain)
     assert len(from_rows(headend).parts[0].batches) < len(messages)
+
+
+def test_headers_that_were_read_for_one_window_are_not_decoded_again_for_the_next(
+    headend: Headend, premises: Gateway
+) -> None:
+    headend.take_in(*(stated(premises, hour, HOUR) for hour in range(8, 14)))
+    connection = headend.database.connection
+    records = stored_records(connection, METER)
+    assert records is not None
+    first = stored_part(connection, records, SUBJECT.window).case.batches
+    again = stored_part(connection, records, SUBJECT.window).case.batches
+    assert len(first) == 6
+    assert all(one.header is other.header for one, other in zip(first, again, strict=True))
