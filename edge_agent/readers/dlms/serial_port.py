@@ -59,6 +59,8 @@ class SerialTransport:
 
     async def receive(self) -> bytes:
         """See `Transport.receive`."""
+        # Noise without end must not keep the loop from its deadlines.
+        await asyncio.sleep(0)
         data = self._read()
         if not data:
             loop = asyncio.get_running_loop()

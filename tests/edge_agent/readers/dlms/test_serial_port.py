@@ -5,6 +5,7 @@ import contextlib
 import os
 import subprocess
 import termios
+import threading
 import tty
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -15,14 +16,20 @@ from edge_agent.errors import MeterUnavailableError
 from edge_agent.readers.dlms.serial_port import SerialSettings, SerialTransport, open_serial
 from edge_agent.readers.open import open_reader
 from edge_agent.readers.reader import Reader
+from edge_agent.registers import Origin
+from firmware_sim.dlms.acse import Mechanism
 from firmware_sim.dlms.application import Application
-from firmware_sim.dlms.clients import DEFAULT_PASSWORD
+from firmware_sim.dlms.ciphering import Counters as MeterCounters
+from firmware_sim.dlms.clients import DEFAULT_PASSWORD, Access, Ciphering
 from firmware_sim.dlms.device import Device
+from firmware_sim.dlms.gcm import Keys
 from firmware_sim.dlms.hdlc import HdlcServerSession
 from firmware_sim.dlms.serial import serve_port, serve_pty
 from firmware_sim.meter import Meter, MeterSpec
 from firmware_sim.world import Home
 from signing.interval import parse_instant
+from tests.edge_agent.readers.dlms.ciphered import AK, EK
+from tests.edge_agent.readers.test_access import TITLE, OpenVault
 from tests.system import require
 
 NOW = parse_instant("2026-04-26T12:07:31+05:30", "now")
@@ -220,6 +227,30 @@ async def test_a_port_without_a_meter_is_unavailable_and_left_alone(wire: tuple[
     assert (caught.value.retry_after_s or 0) > 120
 
 
+class LearningVault(OpenVault):
+    """Goes on from what the meter accepted last."""
+
+    def learn(self, uri: str, title: bytes, counter: int) -> bool:
+        super().learn(uri, title, counter)
+        self.counters.own = counter + 1
+        return True
+
+
+async def test_a_stale_counter_is_recovered_over_the_same_port() -> None:
+    # The public association, and then the same one again, use the port one after the other.
+    meter = Meter(MeterSpec(serial="12345678", days=2), Home(seed=7))
+    keys = Access(keys=Keys(encryption=EK, authentication=AK), ciphering=Ciphering.REQUIRED, hls=Mechanism.GMAC)
+    device = Device(meter, now=lambda: NOW, access=keys, counters=MeterCounters(accepted={48: 1000}))
+    vault = LearningVault(encryption=EK, authentication=AK)
+    async with serve_pty(HdlcServerSession(Application(device))) as path:
+        url = f"dlms+serial:{path}?client=48&auth=hls5&keys=store:M1&title={TITLE}"
+        async with asyncio.timeout(20), open_reader(url, vault) as reader:
+            assert isinstance(reader, Reader)
+            assert reader.origin is Origin.GMAC
+            assert (await reader.identity()).serial == "12345678"
+    assert vault.learned == [1000]
+
+
 @pytest.fixture
 def cable(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
     """Two ports of this machine with a line between them, until socat ends."""
@@ -234,6 +265,27 @@ def cable(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
             yield ends
         finally:
             socat.terminate()
+
+
+async def test_noise_without_end_ends_at_the_deadline(wire: tuple[int, str]) -> None:
+    meter, path = wire
+    os.set_blocking(meter, False)
+    done = threading.Event()
+
+    def flood() -> None:
+        while not done.is_set():
+            with contextlib.suppress(BlockingIOError):
+                os.write(meter, b"\x7e\xa0\x07" + bytes(500))
+
+    noise = threading.Thread(target=flood)
+    noise.start()
+    try:
+        with pytest.raises(MeterUnavailableError, match="no answer to the request to associate within 1 s"):
+            async with asyncio.timeout(20):
+                await read_serial(f"dlms+serial:{path}?client=16&timeout=1")
+    finally:
+        done.set()
+        noise.join()
 
 
 @pytest.mark.system
