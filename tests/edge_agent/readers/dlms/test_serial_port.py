@@ -100,6 +100,16 @@ async def test_waiting_for_octets_can_be_cancelled_and_nothing_is_lost(wire: tup
         assert await received(port, 5) == b"later"
 
 
+async def test_octets_that_are_there_already_do_not_hold_the_loop(wire: tuple[int, str]) -> None:
+    meter, path = wire
+    async with port_at(path) as port:
+        os.write(meter, b"noise")
+        turns: list[int] = []
+        asyncio.get_running_loop().call_soon(turns.append, 1)
+        assert await port.receive() == b"noise"
+        assert turns == [1]
+
+
 async def test_what_came_before_the_port_was_opened_is_nobodys_answer(wire: tuple[int, str]) -> None:
     meter, path = wire
     os.write(meter, b"stale")
