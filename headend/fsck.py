@@ -9,6 +9,8 @@
 7. every opening that is kept is the one that its header commits to
 8. gaps and forks are what the batches say
 9. no leaf is without a statement
+10. every logged actual has its row, the rows say what the actuals say, and the revisions of a window follow one another
+11. every posting is of an actual of its window, and of its figure
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,6 +32,7 @@ from signing.log.note import VerifierKey
 from signing.log.tiles import TILE_WIDTH
 from signing.statements.meter_record import MeterRecord
 from signing.statements.reading_batch import Opening, ReadingBatch
+from signing.statements.window_actual import WindowActual
 
 _RESTORE = "stop the head-end and restore the newest sound copy of the database"
 _TELL = "keep a copy of the database and find out who wrote to it"
@@ -59,6 +62,9 @@ def fsck(database: Database, discom: PublicKey) -> Iterator[Damage]:
     yield from _statements(database, discom, entries)
     yield from _records(database)
     yield from _batches(database, entries)
+    said, damages = _actuals(database)
+    yield from damages
+    yield from _postings(database, said)
     # What was found behind a leaf was taken out on the way.
     for leaf in entries:
         log, index = leaf_place(leaf)
@@ -125,6 +131,75 @@ def _records(database: Database) -> Iterator[Damage]:
             if (record.meter, record.number, record.previous, record.log) != expected:
                 yield Damage(check=4, what=f"record {number} of {meter} does not follow the one before", remedy=_TELL)
             previous = envelope
+
+
+def _actuals(database: Database) -> tuple[dict[bytes, WindowActual], list[Damage]]:
+    """The logged actuals by digest, and what is wrong with their rows."""
+    said: dict[bytes, WindowActual] = {}
+    damages: list[Damage] = []
+    rows = database.connection.execute(
+        "SELECT leaf, statements.digest, sign1, connection_point, posted_as, start_utc, end_utc, revision, actuals.digest, "
+        "status, is_newest FROM statements LEFT JOIN actuals USING (leaf) WHERE content_type = ? OR actuals.leaf NOT NULL "
+        "ORDER BY leaf",
+        (WindowActual.CONTENT_TYPE,),
+    )
+    newest: dict[tuple[str, int, int], tuple[bytes, WindowActual]] = {}
+    flagged: dict[tuple[str, int, int], set[bytes]] = {}
+    for leaf, digest, sign1, *row, is_newest in rows:
+        try:
+            actual = WindowActual.parse(parse(sign1, _where(leaf)).payload)
+        except SigningError as error:
+            damages.append(Damage(check=10, what=f"the actual at {_where(leaf)}: {error}", remedy=_RESTORE))
+            continue
+        said[bytes(digest)] = actual
+        if row != _actual_row(actual, digest):
+            damages.append(
+                Damage(check=10, what=f"the actual at {_where(leaf)} is not what its row says", remedy=_RESTORE)
+            )
+        window = (actual.posted_as, actual.window.start_utc, actual.window.end_utc)
+        before = newest.get(window)
+        follows = (0, None) if before is None else (before[1].revision + 1, before[0])
+        if (actual.revision, actual.supersedes) != follows:
+            damages.append(
+                Damage(check=10, what=f"the actual at {_where(leaf)} does not follow the one before", remedy=_TELL)
+            )
+        newest[window] = (digest, actual)
+        if is_newest:
+            flagged.setdefault(window, set()).add(digest)
+    damages += [
+        Damage(check=10, what=f"another actual of {name} than the newest passes for it", remedy=_RESTORE)
+        for (name, start, end), (digest, _) in newest.items()
+        if flagged.get((name, start, end)) != {digest}
+    ]
+    return said, damages
+
+
+def _actual_row(actual: WindowActual, digest: bytes) -> list[object]:
+    window = actual.window
+    return [
+        actual.connection_point,
+        actual.posted_as,
+        window.start_utc,
+        window.end_utc,
+        actual.revision,
+        digest,
+        int(actual.status),
+    ]
+
+
+def _postings(database: Database, said: Mapping[bytes, WindowActual]) -> Iterator[Damage]:
+    rows = database.connection.execute(
+        "SELECT posting, actual, posted_as, start_utc, end_utc, revision, net_wh FROM postings ORDER BY posting"
+    )
+    for posting, digest, *row in rows:
+        actual = said.get(bytes(digest))
+        if actual is None:
+            yield Damage(check=11, what=f"posting {posting} is of an actual that no log holds", remedy=_TELL)
+            continue
+        net_wh = None if actual.totals is None else actual.totals.net_wh
+        window = actual.window
+        if row != [actual.posted_as, window.start_utc, window.end_utc, actual.revision, net_wh]:
+            yield Damage(check=11, what=f"posting {posting} is not of the figure that its actual states", remedy=_TELL)
 
 
 def _batches(database: Database, entries: dict[int, bytes]) -> Iterator[Damage]:

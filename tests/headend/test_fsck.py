@@ -3,7 +3,13 @@ from dataclasses import replace
 import pytest
 
 from headend.fsck import Damage, fsck
+from headend.posting import Policy, first
+from headend.store.sqlite.postings import put_posting
+from headend.trades import Delivery
+from signing.envelope import parse, sign
 from signing.statements.meter_record import Place
+from signing.statements.window_actual import WITH_TOTALS, WindowActual
+from tests.headend.discom import SUBJECT, attestor, log_rules, stated
 from tests.headend.premises import NOW, Gateway, Headend, gateway
 
 METER = "SKS00000001"
@@ -89,3 +95,70 @@ def test_an_erased_opening_is_no_damage(full: tuple[Headend, Gateway]) -> None:
     headend, _ = full
     headend.database.connection.execute("UPDATE batches SET opening = NULL")
     assert found(headend) == []
+
+
+@pytest.fixture
+def settled(headend: Headend) -> Headend:
+    """A database with two revisions of one window and a posting of each."""
+    one = gateway()
+    headend.enrol(one)
+    log_rules(headend)
+    attests = attestor(headend)
+    delivery = Delivery(posted_as=SUBJECT.posted_as, delivery_start="a", delivery_end="b", window=SUBJECT.window)
+    for registers in ((), ((0, 1000), (24, 10_600))):
+        headend.take_in(stated(one, 0, (100,) * 96, registers=registers))
+        (signed,) = attests.attest([SUBJECT], at_utc=NOW)
+        record = first(delivery, signed, Policy(statuses=WITH_TOTALS, retry_s=1, give_up_s=1), NOW)
+        assert record is not None
+        with headend.database.transaction() as connection:
+            put_posting(connection, record)
+    return headend
+
+
+@pytest.mark.parametrize(
+    ("check", "sql"),
+    [
+        (10, "DELETE FROM actuals WHERE revision = 0"),
+        (10, "UPDATE actuals SET connection_point = 'another'"),
+        (10, "UPDATE actuals SET posted_as = 'another'"),
+        (10, "UPDATE actuals SET start_utc = start_utc + 900"),
+        (10, "UPDATE actuals SET end_utc = end_utc + 900"),
+        (10, "UPDATE actuals SET revision = revision + 1 WHERE revision = 1"),
+        (10, "UPDATE actuals SET digest = zeroblob(32) WHERE revision = 1"),
+        (10, "UPDATE actuals SET status = 5 WHERE revision = 1"),
+        (10, "UPDATE actuals SET is_newest = 0"),
+        (10, "UPDATE actuals SET is_newest = 0; UPDATE actuals SET is_newest = 1 WHERE revision = 0"),
+        (11, "UPDATE postings SET actual = zeroblob(32) WHERE revision = 1"),
+        (11, "UPDATE postings SET posted_as = 'another'"),
+        (11, "UPDATE postings SET start_utc = start_utc + 900"),
+        (11, "UPDATE postings SET end_utc = end_utc + 900"),
+        (11, "UPDATE postings SET revision = 7 WHERE revision = 1"),
+        (11, "UPDATE postings SET net_wh = net_wh - 1"),
+    ],
+)
+def test_rows_that_say_other_than_the_logged_actuals_are_found(settled: Headend, check: int, sql: str) -> None:
+    assert found(settled) == []
+    for statement in sql.split(";"):
+        settled.database.connection.execute(statement)
+    damages = found(settled)
+    assert {damage.check for damage in damages} == {check}
+    assert all(damage.what and damage.remedy for damage in damages)
+
+
+def test_10_a_revision_that_does_not_follow_the_one_before_is_found(settled: Headend) -> None:
+    (row,) = settled.database.connection.execute(
+        "SELECT leaf, sign1 FROM actuals JOIN statements USING (leaf) WHERE revision = 1"
+    )
+    actual = WindowActual.parse(parse(row[1]).payload)
+    forged = sign(replace(actual, supersedes=bytes(32)), settled.statement_signer)
+    settled.database.connection.execute(
+        "UPDATE statements SET sign1 = ? WHERE leaf = ?", (forged.envelope.encoded(), row[0])
+    )
+    assert "does not follow the one before" in " ".join(damage.what for damage in found(settled))
+
+
+def test_10_an_actual_that_does_not_decode_is_found(settled: Headend) -> None:
+    settled.database.connection.execute(
+        "UPDATE statements SET sign1 = x'00' WHERE leaf = (SELECT max(leaf) FROM actuals)"
+    )
+    assert 10 in {damage.check for damage in found(settled)}
