@@ -145,7 +145,7 @@ class HdlcLink:
 
     def was_block(self) -> None:
         """See `Link.was_block`."""
-        if self._message_octets > self._frame_octets > 0:
+        if self._message_octets > self._frame_octets:
             self._size.learn(self._message_octets, self._frame_octets)
 
     @property

@@ -478,4 +478,6 @@ def test_an_answer_in_one_frame_teaches_nothing() -> None:
     link = opened()
     link.was_block()
     assert link.answer_octets == 65_535
-    assert fresh().answer_octets == 65_535
+    unused = fresh()
+    unused.was_block()
+    assert unused.answer_octets == 65_535
