@@ -265,7 +265,7 @@ class Stage:
         return [json.loads(line) for line in run([*self.agent("outbox"), "--json"]).splitlines()]
 
     def is_confirmed(self) -> bool:
-        """Whether the newest revision of every window is posted and read back; one that grew may have been posted before."""
+        """Whether every figure is posted and read back; a revision that came before the first answer took its place."""
         states = [posting["state"] for posting in self.postings()]
         return "CONFIRMED" in states and set(states) <= {"CONFIRMED", "SUPERSEDED"}
 
