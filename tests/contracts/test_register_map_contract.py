@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +82,8 @@ async def test_a_meter_of_another_make_is_never_a_number(model: str) -> None:
         assert isinstance(reader, SampledReader)
         with pytest.raises(MeterRefusedError, match="exception 2"):
             await reader.sample()
+
+
+def test_every_map_stands_in_the_page_for_operators() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "modbus.md").read_text(encoding="utf-8")
+    assert [model for model in (*known_maps(), SUNSPEC) if f"`{model}`" not in page] == []

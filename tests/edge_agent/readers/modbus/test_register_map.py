@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from edge_agent.errors import MeterDecodeError
-from edge_agent.readers.modbus.register_map import Block, Function, parse_map
+from edge_agent.readers.modbus.register_map import Block, Function, WordType, parse_map
 from edge_agent.readers.open import known_maps
 
 GOOD = known_maps()["sdm630"]
@@ -85,3 +85,50 @@ def test_registers_that_are_no_table_are_refused() -> None:
         parse_map(head + "[registers]\nimported = 3", "x")
     with pytest.raises(MeterDecodeError, match=r"expected 'registers.imported', got nothing"):
         parse_map(head + "[registers]", "x")
+
+
+@pytest.mark.parametrize(
+    ("factor", "parts"),
+    [
+        ("1", (1, 3)),
+        ("0.1", (1, 2)),
+        ("40", (4, 4)),
+        ("1.25", (125, 1)),
+        ("0.000000000001", (1, -9)),
+        ("1e12", (1, 15)),
+    ],
+)
+def test_a_factor_is_an_exact_decimal(factor: str, parts: tuple[int, int]) -> None:
+    found = parse_map(GOOD.replace('unit = "kWh"', f'unit = "kWh"\nfactor = "{factor}"'), "x")
+    assert (found.imported.factor, found.imported.scaler) == parts
+
+
+@pytest.mark.parametrize(
+    "factor", ['"0"', '"-1"', '"many"', '"nan"', '"inf"', "1", "1.5", '"1e13"', '"1e-13"', '"1234567890123"']
+)
+def test_a_factor_that_is_none_is_named(factor: str) -> None:
+    with pytest.raises(
+        MeterDecodeError, match=r"positive decimal number in quotes, got .* in 'registers\.imported\.factor'"
+    ):
+        parse_map(GOOD.replace('unit = "kWh"', f'unit = "kWh"\nfactor = {factor}', 1), "x")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "ends"),
+    [
+        (WordType.INT16, 1, 2**15),
+        (WordType.UINT16, 1, 2**16),
+        (WordType.INT32, 2, 2**31),
+        (WordType.UINT32, 2, 2**32),
+        (WordType.ACC32, 2, 2**32),
+        (WordType.FLOAT32, 2, None),
+        (WordType.INT64, 4, 2**63),
+        (WordType.UINT64, 4, 2**64),
+    ],
+)
+def test_a_type_has_its_words_and_its_end(kind: WordType, words: int, ends: int | None) -> None:
+    assert (kind.words, kind.ends) == (words, ends)
+
+
+def test_every_type_has_an_end_or_is_a_float() -> None:
+    assert [kind for kind in WordType if kind.ends is None] == [WordType.FLOAT32]

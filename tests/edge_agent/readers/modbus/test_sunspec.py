@@ -1,12 +1,16 @@
 """SunSpec by discovery: the chain is walked within bounds, and a point that is not there is never a number."""
 
+import asyncio
+import contextlib
 import struct
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError
+from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError, ReaderError
 from edge_agent.readers.modbus import sunspec
 from edge_agent.readers.modbus.register_map import Block, Function
 from edge_agent.readers.modbus.sunspec_reader import SunSpecReader
@@ -230,3 +234,36 @@ def test_the_reads_of_a_meter_have_lengths_of_their_own() -> None:
             lengths = [2, sunspec.plate_block(chain).count, sunspec.energy_block(chain).count]
             assert len(set(lengths)) == 3
             assert max(lengths) <= 125
+
+
+@given(
+    st.sampled_from(sorted(sunspec.INTEGER_METERS | sunspec.FLOAT_METERS)),
+    st.lists(st.integers(0, 0xFFFF), min_size=70, max_size=70),
+)
+def test_any_energies_are_a_reading_or_a_readers_error(model: int, said: list[int]) -> None:
+    length = 124 if model >= 211 else 105
+    chain = sunspec.Chain(
+        common=sunspec.Header(address=2, model=1, length=66),
+        meter=sunspec.Header(address=70, model=model, length=length),
+    )
+    words = [model, length, *said][: sunspec.energy_block(chain).count]
+    try:
+        sample = sunspec.sample(chain, words, None)
+    except ReaderError as error:
+        assert "TotWh" in str(error)  # noqa: PT017 - what is refused is the law
+        return
+    assert sample.imported_wh >= 0
+    assert sample.exported_wh is None or sample.exported_wh >= 0
+
+
+@given(st.lists(st.integers(0, 0xFFFF), min_size=4, max_size=400))
+def test_any_device_is_walked_to_an_end(said: list[int]) -> None:
+    blocks = device(said)
+    blocks.words.update(dict.fromkeys(range(65_534, 65_536), 0xFFFF))
+    with contextlib.suppress(ReaderError):
+        asyncio.run(_sample(blocks))
+    assert len(blocks.asked) <= 2 + sunspec.MOST_MODELS + 2
+
+
+async def _sample(blocks: Memory) -> None:
+    await SunSpecReader(blocks=blocks).sample()
