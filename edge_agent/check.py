@@ -11,9 +11,11 @@ from edge_agent.mqtt import Link, Purpose
 from edge_agent.outbox.errors import OutboxError
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.poll import IdentityError, require_identity
+from edge_agent.readers.access import HEAD_END_CLIENTS, client_of, is_keyed
 from edge_agent.readers.reader import Reader, SampledReader
 from edge_agent.steps import Arrived, LinkDown, LinkUp
 from signing.errors import SigningError
+from signing.interval import utc_text
 from signing.signer import open_signer
 
 
@@ -25,6 +27,8 @@ class Finding:
     is_good: bool
     text: str
     """What was found; for a bad one, with the remedy. Never a secret."""
+    is_warning: bool = False
+    """Nothing is wrong yet, and somebody should look."""
 
 
 async def check(settings: Config, open_reader: Callable[[str], Reader | SampledReader]) -> list[Finding]:
@@ -44,6 +48,24 @@ def key_and_state(settings: Config) -> Finding:
     except (SigningError, OutboxError) as error:
         return Finding(what="key and state", is_good=False, text=str(error))
     return Finding(what="key and state", is_good=True, text=f"key {kid.hex()}")
+
+
+def shared_associations(settings: Config, shared_since: Callable[[str], int | None]) -> list[Finding]:
+    """Warnings about ciphered associations that the discom's own head-end probably uses too: each reading of ours advances
+    the invocation counter under it. `shared_since` says when somebody else's counters were last seen in a meter's.
+    """
+    found = []
+    for meter in settings.meters:
+        seen_utc = shared_since(meter.id)
+        if seen_utc is not None:
+            text = f"somebody else's invocation counters were seen in this association at {utc_text(seen_utc)}"
+        elif is_keyed(meter.url) and client_of(meter.url) in HEAD_END_CLIENTS:
+            text = "this association is probably the head-end's too, whose invocation counter it advances"
+        else:
+            continue
+        remedy = "ask the discom for an association and a system title of the agent's own"
+        found.append(Finding(what=f"meter {meter.id}", is_good=True, is_warning=True, text=f"{text}: {remedy}"))
+    return found
 
 
 async def _meter(settings: MeterSettings, open_reader: Callable[[str], Reader | SampledReader]) -> Finding:

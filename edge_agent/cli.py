@@ -7,10 +7,11 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from edge_agent import agent, enrol
-from edge_agent.check import check
+from edge_agent import agent, enrol, keys_command
+from edge_agent.check import check, shared_associations
 from edge_agent.commission import Visit, commission
 from edge_agent.config import Config, load
 from edge_agent.discover import answers, discover
@@ -23,6 +24,7 @@ from edge_agent.outbox.report import Entry
 from edge_agent.readers.compare import compare
 from edge_agent.readers.open import open_reader
 from edge_agent.readers.report import read_all, read_profile
+from edge_agent.vault import GatewayVault
 from signing.errors import DecodeError, SigningError
 from signing.interval import Interval, ist_text, parse_instant, utc_text
 from signing.signer import open_signer
@@ -35,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     _configure_logging()
     try:
+        if arguments.command == "keys" and arguments.verb == keys_command.WRAP:
+            return _show(keys_command.wrap(arguments))
         if arguments.command in _AT_THE_DESK:
             return _AT_THE_DESK[arguments.command](arguments)
         try:
@@ -75,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     outbox.add_argument("action", nargs="?", choices=("release",), help="send parked batches again")
     outbox.add_argument("number", nargs="?", help="the number in the list, or all")
     outbox.add_argument("--json", action="store_true", help="one JSON object a line")
+    keys_command.add_parser(commands)
     checking = commands.add_parser("check", help="check the configuration, the key, every meter and the broker")
     commissioning = commands.add_parser(
         "commission", help="one page for the technician at a meter, GO or NO-GO; waits for a first receipt"
@@ -114,7 +119,26 @@ def _run(settings: Config, _: argparse.Namespace) -> int:
         outbox.require(
             gateway=settings.gateway, kid=signer.public_key.kid, meters=[meter.id for meter in settings.meters]
         )
-        return asyncio.run(_until_stopped(agent.Agent(settings, outbox, signer, open_reader)))
+        with _vault(settings) as vault:
+            return asyncio.run(_until_stopped(agent.Agent(settings, outbox, signer, partial(open_reader, vault=vault))))
+
+
+def _vault(settings: Config) -> GatewayVault:
+    return GatewayVault(settings.database, wrapping=settings.wrapping_key, now_utc=_now_utc)
+
+
+def _now_utc() -> int:
+    return agent.now_ms() // 1000
+
+
+def _show(lines: Sequence[str]) -> int:
+    for line in lines:
+        print(line)
+    return DONE
+
+
+def _keys(settings: Config, arguments: argparse.Namespace) -> int:
+    return _show(keys_command.keys(settings, arguments, _now_utc))
 
 
 async def _until_stopped(running: agent.Agent) -> int:
@@ -215,9 +239,15 @@ def _entry_json(entry: Entry) -> str:
 
 
 def _check(settings: Config, _: argparse.Namespace) -> int:
-    findings = asyncio.run(check(settings, open_reader))
+    if settings.database.is_file():
+        with _vault(settings) as vault:
+            findings = asyncio.run(check(settings, partial(open_reader, vault=vault)))
+            findings += shared_associations(settings, vault.journal.shared_since)
+    else:
+        findings = asyncio.run(check(settings, open_reader))
     for finding in findings:
-        print(f"{'ok  ' if finding.is_good else 'BAD '} {finding.what}: {finding.text}")
+        label = "BAD " if not finding.is_good else "warn" if finding.is_warning else "ok  "
+        print(f"{label} {finding.what}: {finding.text}")
     return DONE if all(finding.is_good for finding in findings) else REFUSED
 
 
@@ -236,6 +266,6 @@ def _commission(settings: Config, arguments: argparse.Namespace) -> int:
     return DONE if is_go else REFUSED
 
 
-_COMMANDS = {"init": _init, "run": _run, "outbox": _outbox, "check": _check, "commission": _commission}
+_COMMANDS = {"keys": _keys, "init": _init, "run": _run, "outbox": _outbox, "check": _check, "commission": _commission}
 _AT_THE_DESK = {"read": _read, "discover": _discover}
 """Commands that need no configuration, only a URL."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from edge_agent.errors import ReaderUrlError
+from edge_agent.readers.access import UTILITY_CLIENTS, client_of
 from edge_agent.readers.open import open_reader
 from edge_agent.steps import Delays
 from signing import fields, interval
@@ -80,6 +81,8 @@ class MeterSettings:
     backfill_days: int
     max_block_wh: int | None
     """Most energy that one block can hold, for meters without memory: a larger difference is signed as implausible."""
+    utility_setting_because: str | None = None
+    """Why the agent holds credentials that could change this meter; without a reason it does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +118,8 @@ class Config:
     capacity: int
     """Unanswered batches at which reading stops."""
     delays: Delays
+    wrapping_key: str
+    """URI of the key that meters' keys are wrapped for, `file:PATH`."""
 
     @property
     def address(self) -> GatewayAddress:
@@ -156,10 +161,12 @@ def parse(text: str, source: str, base: Path) -> Config:
         DecodeError: every fault at once, each with its key and remedy.
     """
     root = parse_toml(text, source)
+    key = _uri(root, "key", base)
     config = Config(
         gateway=root.parsed("gateway", fields.identifier, "x"),
         shard=root.integer("shard", least=0, most=MAX_SHARD, default=0),
-        key=_uri(root, "key", base),
+        key=key,
+        wrapping_key=_uri(root, "wrapping_key", base) if root.has("wrapping_key") else f"{key}.wrapping",
         state=base / root.text("state"),
         broker=_closed(root.table("broker"), lambda table: _broker(table, base)),
         discom=_closed(root.table("discom"), _discom),
@@ -284,8 +291,10 @@ def _meter(table: Table) -> MeterSettings:
         stamp = None
     if stamp is not None and url.startswith("dlms"):
         url = f"{url}{'&' if '?' in url else '?'}stamp={stamp}"
+    because = table.optional_text("utility_setting_because")
     if url:
         _check_url(table, url)
+        _check_client(table, url, because)
     return MeterSettings(
         id=table.parsed("id", fields.identifier, ""),
         serial=table.parsed("serial", fields.label, ""),
@@ -293,6 +302,7 @@ def _meter(table: Table) -> MeterSettings:
         period_s=_period(table),
         backfill_days=table.integer("backfill_days", least=0, most=MAX_BACKFILL_DAYS, default=35),
         max_block_wh=table.integer("max_block_wh", least=1, most=10**12) if table.has("max_block_wh") else None,
+        utility_setting_because=because,
     )
 
 
@@ -302,6 +312,17 @@ def _check_url(table: Table, url: str) -> None:
     except ReaderUrlError as error:
         for fault in error.faults:
             table.faults.add(table.key("url"), fault)
+
+
+def _check_client(table: Table, url: str, because: str | None) -> None:
+    """Credentials that could change a meter are for the discom; the agent only reads."""
+    client = client_of(url)
+    if client in UTILITY_CLIENTS and because is None:
+        table.faults.add(
+            table.key("url"),
+            f"expected credentials that only read, got client={client}, which may change the meter: use the meter reader's "
+            '(client=32), or say utility_setting_because = "why this meter gives its profile to no other"',
+        )
 
 
 def _period(table: Table) -> int | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_agent.config import Config
+from edge_agent.meter_keys import create_wrapping_key
 from edge_agent.outbox.errors import StateError
 from edge_agent.outbox.outbox import Enrolled, Outbox
 from signing.backends.file import create_key, open_key
@@ -33,6 +34,7 @@ def initialise(config: Config, salt: Callable[[], bytes]) -> Enrolment:
     Raises:
         StateError: there is a state already, or the key has been used with a state that is gone; with the remedy.
         KeyUnavailableError: the key cannot be made.
+        MeterKeyError: the wrapping key cannot be made.
     """
     key_path = _key_path(config)
     if config.database.exists():
@@ -46,6 +48,7 @@ def initialise(config: Config, salt: Callable[[], bytes]) -> Enrolment:
             "without its history. Run `sakshi-agent init --new-key`"
         )
     _prepare(config)
+    require_wrapping_key(config)
     signer = create_key(str(key_path), Algorithm.ES256)
     return _create(config, signer, salt)
 
@@ -59,6 +62,7 @@ def replace_key(config: Config, salt: Callable[[], bytes]) -> Enrolment:
         KeyUnavailableError: the new key cannot be made, or the old one cannot be opened.
     """
     _prepare(config)
+    require_wrapping_key(config)
     key_path = _key_path(config)
     old = open_key(str(key_path)) if key_path.exists() else None
     fresh_path = key_path.with_name(f"{key_path.name}.new")
@@ -82,6 +86,17 @@ def replace_key(config: Config, salt: Callable[[], bytes]) -> Enrolment:
         outbox.enrol(_enrolled(config, signed))
         _install(key_path, fresh_path, old)
     return enrolment
+
+
+def require_wrapping_key(config: Config) -> None:
+    """Makes the key that meters' keys are wrapped for, where there is none. It outlives the signing key: nothing is signed by it.
+
+    Raises:
+        MeterKeyError: it cannot be made.
+    """
+    path = Path(config.wrapping_key.removeprefix("file:"))
+    if not path.exists():
+        create_wrapping_key(path)
 
 
 def _retiring(key_path: Path, old: Signer | None, last_kid: bytes | None) -> Signer | None:

@@ -148,7 +148,7 @@ def _checked(octets: bytes, item: canonical.Item, path: str) -> Sealed:
     to, point, ciphertexts = item[3], item[4], item[5]
     if not isinstance(to, bytes) or not isinstance(point, bytes) or not isinstance(ciphertexts, dict):
         raise DecodeError(f"expected digest, point and ciphertexts in '{path}'")
-    roles = {Role(name): text for name, text in ciphertexts.items() if isinstance(text, bytes)}
+    roles = {role: text for role in Role if isinstance(text := ciphertexts.get(role.value), bytes)}
     if len(to) != canonical.DIGEST_SIZE or len(point) != _POINT_SIZE or len(roles) != len(ciphertexts) or not roles:
         raise DecodeError(f"expected a digest of 32 octets, a point of {_POINT_SIZE}, and ciphertexts in '{path}'")
     meter = fields.identifier(item[2], f"{path}: meter")

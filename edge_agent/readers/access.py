@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol, TypeVar
 
-from edge_agent.errors import MeterKeyError
+from edge_agent.errors import MeterKeyError, ReaderUrlError
 from edge_agent.readers.dlms.client import DlmsClient
 from edge_agent.readers.dlms.cosem import Attribute
 from edge_agent.readers.dlms.hls import CHALLENGE_OCTETS, Handshake, HlsAes, HlsGmac, Login
@@ -21,7 +21,7 @@ from edge_agent.readers.dlms.recovery import CounterRecovery
 from edge_agent.readers.dlms.security import KEY_OCTETS, TITLE_OCTETS, Cipher, CipherKeys, Invocations, Policy, Secret
 from edge_agent.readers.dlms.session import Session
 from edge_agent.readers.dlms.transport import Transport
-from edge_agent.readers.url import ReaderUrl
+from edge_agent.readers.url import ReaderUrl, split
 from edge_agent.registers import Origin
 
 T = TypeVar("T")
@@ -30,8 +30,28 @@ PUBLIC_CLIENT: Final = 16
 METER_READER_CLIENT: Final = 32
 UTILITY_CLIENTS: Final = frozenset({48, 80})
 """Utility setting and firmware upgrade: credentials that could change a meter. Source: METERS §3."""
+HEAD_END_CLIENTS: Final = UTILITY_CLIENTS | {METER_READER_CLIENT}
+"""What a discom's own head-end associates as."""
 _COUNTERS: Final = {16: 1, 32: 2, 48: 3, 64: 4, 80: 5, 96: 6}
 """Which 0.0.43.1.x holds the invocation counter of a client. Source: METERS §2."""
+
+
+def client_of(url: str) -> int | None:
+    """The client address in a reader URL of a DLMS meter, the meter reader's where it names none; None for other URLs."""
+    try:
+        parts = split(url)
+    except ReaderUrlError:
+        return None
+    client = parts.keys.get("client", str(METER_READER_CLIENT))
+    return int(client) if parts.scheme.startswith("dlms") and client.isascii() and client.isdecimal() else None
+
+
+def is_keyed(url: str) -> bool:
+    """Whether a reader URL names keys, and so invocation counters."""
+    try:
+        return "keys" in split(url).keys
+    except ReaderUrlError:
+        return False
 
 
 class Auth(Enum):

@@ -114,3 +114,34 @@ def test_a_password_that_is_no_text_is_not_quoted(tmp_path: Path) -> None:
 def test_a_configuration_shows_no_url_and_no_secret(tmp_path: Path, discom: Discom) -> None:
     shown = repr(config(tmp_path, text(discom)))
     assert "dlms+tcp" not in shown
+
+
+KEYED = "dlms+tcp://127.0.0.1:4059?client={}&auth=hls5&keys=store:M1&title=53414b0000000001"
+
+
+@pytest.mark.parametrize("client", [48, 80])
+def test_credentials_that_could_change_a_meter_need_a_reason(tmp_path: Path, discom: Discom, client: int) -> None:
+    url = KEYED.format(client)
+    (fault,) = faults(tmp_path, text(discom, url=url))
+    assert f"meter[0].url: expected credentials that only read, got client={client}" in fault
+    assert "utility_setting_because" in fault
+    settings = config(
+        tmp_path, text(discom, url=url, extra='utility_setting_because = "gives its profile to no other"')
+    )
+    assert settings.meters[0].utility_setting_because == "gives its profile to no other"
+
+
+@pytest.mark.parametrize("client", [47, 49, 79, 81])
+def test_other_credentials_need_no_reason(tmp_path: Path, discom: Discom, client: int) -> None:
+    assert config(tmp_path, text(discom, url=KEYED.format(client))).meters[0].utility_setting_because is None
+
+
+def test_a_reason_is_one(tmp_path: Path, discom: Discom) -> None:
+    (fault,) = faults(tmp_path, text(discom, url=KEYED.format(48), extra='utility_setting_because = ""'))
+    assert "utility_setting_because" in fault
+
+
+def test_the_wrapping_key_stands_beside_the_signing_key(tmp_path: Path, discom: Discom) -> None:
+    assert config(tmp_path, text(discom)).wrapping_key == f"file:{tmp_path}/gateway.key.wrapping"
+    named = text(discom).replace("[broker]", 'wrapping_key = "file:w.key"\n[broker]', 1)
+    assert config(tmp_path, named).wrapping_key == f"file:{tmp_path}/w.key"

@@ -6,6 +6,7 @@ import pytest
 from edge_agent.config import Config
 from edge_agent.drafts import seal
 from edge_agent.enrol import initialise, replace_key
+from edge_agent.meter_keys import open_wrapping_key
 from edge_agent.outbox.errors import StateError
 from edge_agent.outbox.outbox import Outbox
 from signing.canonical import decode
@@ -43,6 +44,13 @@ def test_init_makes_key_state_and_request_and_the_chain_starts_from_it(settings:
     sign_one(settings, 0)
     with Outbox(settings.database, capacity=10) as outbox:
         assert outbox._database.one("SELECT request FROM enrolled") == (request.digest,)
+
+
+def test_init_makes_a_wrapping_key_that_outlives_the_signing_key(settings: Config) -> None:
+    initialise(settings, salt)
+    public = open_wrapping_key(settings.wrapping_key).public
+    replace_key(settings, salt)
+    assert open_wrapping_key(settings.wrapping_key).public == public
 
 
 def test_init_twice_changes_nothing(settings: Config) -> None:
