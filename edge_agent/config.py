@@ -14,6 +14,7 @@ from edge_agent.readers.open import open_reader
 from edge_agent.steps import Delays
 from signing import fields, interval
 from signing.errors import DecodeError, KeyUnavailableError
+from signing.interval import DAY_S
 from signing.keys import PublicKey, parse_cose_key
 from signing.log.note import SignatureKind, VerifierKey
 from signing.tables import Table, parse_toml
@@ -99,6 +100,9 @@ class PollSettings:
     """How often the meter is asked again for a block that is signed as absent."""
     witness_s: int
     """How long after a boundary a sample still counts as taken at it."""
+    remember_s: int = DAY_S
+    """How long columns, scalers and depth of a meter are taken for the same; 0 reads them at every look. Its serial number,
+    clock and period are read at every look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,6 +345,7 @@ def _poll(table: Table) -> PollSettings:
         patience_s=table.integer("patience_s", least=0, most=86_400, default=1800),
         absent_retry_s=table.integer("absent_retry_s", least=60, most=604_800, default=21_600),
         witness_s=table.integer("witness_s", least=1, most=60, default=10),
+        remember_s=table.integer("remember_s", least=0, most=7 * DAY_S, default=DAY_S),
     )
 
 

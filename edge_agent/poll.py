@@ -23,6 +23,7 @@ from edge_agent.errors import MeterDecodeError, MeterRefusedError
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.readers.reader import Reader, SampledReader
 from edge_agent.readers.succession import finding
+from edge_agent.recollection import Beginning, Recollection
 from edge_agent.registers import Origin, ProfileLayout, RegisterSample
 from edge_agent.schedule import Rules, Task, Why, due, last_boundary, next_due_utc
 from signing.interval import DAY_S, PERIODS_S, Interval, ist_day_start
@@ -94,6 +95,7 @@ class MemoryMeter:
         self._settings = settings
         self._refused: dict[Interval, _Refused] = {}
         self._behind_s = 0
+        self._recollection = Recollection(site.poll.remember_s)
 
     async def look(self, reader: Reader) -> Outcome:
         """Reads, signs and stores everything that is due, live blocks first.
@@ -103,17 +105,18 @@ class MemoryMeter:
             ReaderError: as the reader; what was read before is kept.
             OutboxFullError: there is no room to sign.
         """
-        serial = (await reader.identity()).serial
+        beginning = await self._recollection.begin(reader, self._site.now_ms)
+        serial, layout = beginning.serial, beginning.layout
         require_identity(self._settings, serial)
-        clock = await self._clock(reader)
+        clock = self._clock(beginning)
         self._behind_s = 0 if clock.offset_ms is None else max(0, -clock.offset_ms // 1000)
-        layout = await reader.layout()
         period_s = self._period(layout)
         rereads = self._site.outbox.rereads(self._settings.id)
         outcome = Outcome()
         if clock.offset_ms is not None and abs(clock.offset_ms) > CLOCK_APART_MS:
             outcome.faults.append(f"the clocks are apart: meter minus gateway is {clock.offset_ms // 1000} s")
         tried: set[Interval] = set()
+        failed = False
         while task := self._next(period_s, tried):
             tried.add(task.span)
             try:
@@ -122,12 +125,16 @@ class MemoryMeter:
                 # The other spans are still to be had: this one is asked for again later, and is missing until then.
                 outcome.faults.append(f"{task.span.start_utc}-{task.span.end_utc}: {error}")
                 self._put_off(task.span)
+                self._recollection.forget()  # what is remembered may be why
+                failed = True
                 if isinstance(error, MeterDecodeError):
                     break  # the connection may be out of step
                 continue
             self._sign(draft, outcome)
         else:
             self._reread_done(rereads)
+        if not failed:
+            self._recollection.keep(reader, beginning)
         outcome.next_utc = self._next_look_utc(period_s)
         return outcome
 
@@ -184,13 +191,11 @@ class MemoryMeter:
             return now_utc + self._site.poll.interval_s
         return next_due_utc(self._now_utc(), self._rules(period_s)) + self._behind_s
 
-    async def _clock(self, reader: Reader) -> ClockEvidence:
-        asked_ms = self._site.now_ms()
-        clock = await reader.clock()
+    def _clock(self, beginning: Beginning) -> ClockEvidence:
         return evidence(
-            meter_ms=clock.utc_ms,
-            asked_ms=asked_ms,
-            answered_ms=self._site.now_ms(),
+            meter_ms=beginning.clock.utc_ms,
+            asked_ms=beginning.asked_ms,
+            answered_ms=beginning.answered_ms,
             reference=self._site.reference(),
         )
 

@@ -5,6 +5,8 @@ blocks exist only where somebody was there to sample the boundaries. Both are as
 connects, leaving releases the meter whatever happened. Every exchange has a deadline. One reader, one task at a time.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
@@ -62,6 +64,42 @@ class Reader(Protocol):
 
     async def close(self) -> None:
         """Release the meter and close the connection. Idempotent; never raises for a peer that is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """What a meter says in one exchange, enough to know whether it is the one that is remembered."""
+
+    serial: str | None
+    clock: MeterClock
+    capture_period_s: int
+    entries_in_use: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """What a reader found out about a meter that stays true for long. A caller may keep it, and show it to a later reader."""
+
+    load: ProfileLayout
+    """The layout of the block load profile."""
+    layouts: Mapping[str, ProfileLayout]
+    """The layouts of all profiles that were read, by OBIS code."""
+    refused_ways: Mapping[str, int]
+    """How many of the ways to ask for a profile the meter refused before one that it takes, by OBIS code."""
+
+
+@runtime_checkable
+class Recalling(Protocol):
+    """A `Reader` that can begin with what an earlier one of the same meter learned. Errors as `Reader`."""
+
+    async def glance(self) -> Glance:
+        """Serial number, clock, period and rows in use, as the meter says them now."""
+
+    def learned(self) -> Learned:
+        """What is known by now; after `layout`."""
+
+    def recall(self, learned: Learned) -> None:
+        """Take `learned` for true, so that it is not asked for. The caller has seen that the meter is the same."""
 
 
 @runtime_checkable

@@ -3,12 +3,12 @@ from collections.abc import Callable
 import pytest
 
 from edge_agent.config import MeterSettings, PollSettings
-from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError
+from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError, ReaderError
 from edge_agent.outbox.errors import OutboxFullError
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.poll import IdentityError, MemoryMeter, Outcome, SampledMeter, Site
-from edge_agent.readers.reader import Reader, SampledReader
-from edge_agent.registers import Origin
+from edge_agent.readers.reader import Glance, Learned, Reader, SampledReader
+from edge_agent.registers import EXPORT_BLOCK, IMPORT_BLOCK, Origin, ProfileColumn, ProfileLayout
 from signing.interval import DAY_S, Interval
 from signing.statements.answers import Command, CommandKind
 from signing.statements.reading import Absence
@@ -423,3 +423,93 @@ async def test_more_than_the_connection_can_carry_is_signed_as_implausible(gatew
     await sampled.at(TEN + PERIOD_S, 101)
     sampled.meter.sign_due()
     assert sampled.readings() == [(TEN, Absence.IMPLAUSIBLE, None)]
+
+
+class RecallingBench(MemoryBench):
+    """A meter whose reader may begin with what an earlier one learned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layouts_read = 0
+        self.glances = 0
+
+    async def layout(self) -> ProfileLayout:
+        self.layouts_read += 1
+        return await super().layout()
+
+    async def glance(self) -> Glance:
+        self.glances += 1
+        clock = await self.clock()
+        return Glance(serial=self.serial, clock=clock, capture_period_s=self.period_s, entries_in_use=len(self.rows))
+
+    def learned(self) -> Learned:
+        layout = ProfileLayout(
+            obis="1.0.99.1.0.255",
+            columns=tuple(
+                ProfileColumn(class_id=3, obis=obis, attribute=2, data_index=0, scaler=0, unit=30)
+                for obis in (IMPORT_BLOCK, EXPORT_BLOCK)
+            ),
+            capture_period_s=self.period_s,
+            entries=3360,
+            entries_in_use=len(self.rows),
+            newest_first=False,
+        )
+        return Learned(load=layout, layouts={layout.obis: layout}, refused_ways={})
+
+    def recall(self, learned: Learned) -> None:
+        pass
+
+
+@pytest.fixture
+def recalling(case: Case) -> RecallingBench:
+    bench = RecallingBench()
+    case.bench = bench
+    bench.fill(MIDNIGHT - DAY_S, TEN)
+    return bench
+
+
+async def test_a_later_look_takes_the_columns_as_they_were_and_signs_as_much(
+    case: Case, recalling: RecallingBench
+) -> None:
+    await case.look(TEN + 30)
+    recalling.fill(TEN, TEN + PERIOD_S)
+    recalling.offset_ms = -1200
+    outcome = await case.look(TEN + PERIOD_S + 32)
+    assert (outcome.batches, recalling.layouts_read, recalling.glances) == (1, 1, 1)
+    batch, opening = case.batches()[-1]
+    assert (batch.clock_offset_ms, opening.identity) == (-1200, "SERIAL1")
+
+
+async def test_clocks_that_are_apart_do_not_make_every_look_a_long_one(case: Case, recalling: RecallingBench) -> None:
+    recalling.offset_ms = -200_000
+    await case.look(TEN + 230)
+    assert "apart" in (await case.look(TEN + 290)).faults[0]
+    assert recalling.layouts_read == 1
+
+
+async def test_v06_a_meter_swapped_between_two_looks_is_not_signed_from_memory(
+    case: Case, recalling: RecallingBench
+) -> None:
+    await case.look(TEN + 30)
+    before = len(case.batches())
+    recalling.serial = "SERIAL2"
+    recalling.fill(TEN, TEN + PERIOD_S)
+    with pytest.raises(IdentityError, match="the meter on the wire says SERIAL2"):
+        await case.look(TEN + PERIOD_S + 30)
+    assert len(case.batches()) == before
+
+
+@pytest.mark.parametrize("error", [MeterDecodeError("expected 4 parts, got 5"), MeterRefusedError("scope violated")])
+async def test_what_the_meter_would_not_give_makes_it_be_read_anew(
+    case: Case, recalling: RecallingBench, error: ReaderError
+) -> None:
+    await case.look(TEN + 30)
+    live = Interval(TEN, TEN + PERIOD_S)
+    recalling.fill(TEN, TEN + PERIOD_S)
+    recalling.refuses[live] = error
+    await case.look(TEN + PERIOD_S + 30)
+    assert recalling.layouts_read == 1
+    recalling.refuses.clear()
+    await case.look(TEN + PERIOD_S + 100)
+    assert recalling.layouts_read == 2
+    assert case.batches()[-1][0].span == live

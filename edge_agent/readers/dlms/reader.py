@@ -15,6 +15,7 @@ from edge_agent.readers.dlms.profile import StampMeans
 from edge_agent.readers.dlms.session import Session
 from edge_agent.readers.dlms.survey import scalers
 from edge_agent.readers.dlms.transport import Transport
+from edge_agent.readers.reader import Glance, Learned
 from edge_agent.registers import (
     EXPORT_BLOCK,
     EXPORT_TOTAL,
@@ -93,6 +94,36 @@ class DlmsReader:
     async def layout(self) -> ProfileLayout:
         """See `Reader.layout`."""
         return await self._layout(cosem.BLOCK_LOAD, cosem.BLOCK_SCALERS)
+
+    async def glance(self) -> Glance:
+        """See `Recalling.glance`."""
+        period, in_use = (cosem.BLOCK_LOAD.sibling(attribute) for attribute in (4, 7))
+        asked = (cosem.SERIAL, cosem.CLOCK, period, in_use)
+        found = dict(zip(asked, await self.client.get_many(asked), strict=True))
+        serial = found[cosem.SERIAL]
+        return Glance(
+            serial=None if isinstance(serial, AccessResult) else profile.text(serial, str(cosem.SERIAL)) or None,
+            clock=profile.clock(given(cosem.CLOCK, found[cosem.CLOCK]), str(cosem.CLOCK)),
+            capture_period_s=profile.integer(given(period, found[period]), str(period)),
+            entries_in_use=profile.integer(given(in_use, found[in_use]), str(in_use)),
+        )
+
+    def learned(self) -> Learned:
+        """See `Recalling.learned`."""
+        ways = len(ladder.rungs(self.client.granted.conformance))
+        return Learned(
+            load=self._layouts[cosem.BLOCK_LOAD],
+            layouts={of.obis: layout for of, layout in self._layouts.items()},
+            refused_ways={of.obis: ways - len(rungs) for of, rungs in self._rungs.items()},
+        )
+
+    def recall(self, learned: Learned) -> None:
+        """See `Recalling.recall`."""
+        ways = ladder.rungs(self.client.granted.conformance)
+        for of in (cosem.BLOCK_LOAD, cosem.DAILY_LOAD):
+            if of.obis in learned.layouts:
+                self._layouts[of] = learned.layouts[of.obis]
+            self._rungs[of] = ways[learned.refused_ways.get(of.obis, 0) :]
 
     async def block_rows(self, span: Interval) -> tuple[ProfileRow, ...]:
         """See `Reader.block_rows`."""
