@@ -222,7 +222,18 @@ def _open_points(parts: Sequence[ValidatedPart], statements: Sequence[Part]) -> 
     points = [f"{missing} of {expected} blocks missing"] if missing else []
     if suspect:
         points.append(f"{suspect} of {expected} blocks suspect")
-    return points + _causes(parts) if points else []
+    return (points + _causes(parts) if points else []) + _half_exports(parts)
+
+
+def _half_exports(parts: Sequence[ValidatedPart]) -> list[str]:
+    """Where a meter states an export for some blocks of its part and none for others: what is absent is not zero."""
+    found = []
+    for part in parts:
+        valid = [interval for interval in part.intervals if interval.quality is Quality.VALID]
+        absent = sum(interval.export_wh is None for interval in valid)
+        if 0 < absent < len(valid):
+            found.append(f"{absent} of {len(part.blocks)} blocks without export")
+    return found
 
 
 def _causes(parts: Sequence[ValidatedPart]) -> list[str]:

@@ -96,7 +96,13 @@ def _prepared(material: Material, stage: Stage, findings: Iterable[Finding]) -> 
     if stage is Stage.REGISTER:
         return replace(material, registers=_registers(material, kept), copies=kept)
     if stage is Stage.BLOCK:
-        inside = tuple(row for row in kept if material.context.start_utc <= row[0] < material.context.end_utc)
+        # Whatever rules are left out: what was measured over an hour is no value of its first quarter.
+        inside = tuple(
+            (start, copy)
+            for start, copy in kept
+            if material.context.start_utc <= start < material.context.end_utc
+            and copy.batch.header.period_s == material.period_s
+        )
         return replace(material, copies=inside, blocks=_blocks(material.grid(), inside))
     return material
 

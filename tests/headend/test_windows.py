@@ -8,6 +8,7 @@ import pytest
 
 from headend import windows
 from headend.readings import Quality
+from headend.vee.ruleset import DEFAULT_RULE_SET
 from headend.windows import bounded, evidence, evidence_batches, judge, settling_spans, validated
 from signing.chain import AdmittedBatch
 from signing.energy import MAX_WH, Fraction
@@ -383,6 +384,26 @@ def test_every_interval_of_a_part_carries_its_findings() -> None:
     ]
     assert (second.quality, second.findings, second.import_wh) == (Quality.VALID, (), 100)
     assert second.block.end_utc == second.block.start_utc + 900
+
+
+@pytest.mark.parametrize(("stated", "status"), [(0, Status.PROVISIONAL), (1, Status.PENDING), (7, Status.PENDING)])
+def test_an_export_that_some_blocks_lack_is_not_taken_for_zero(stated: int, status: Status) -> None:
+    gateway = Gateway()
+    gateway.state("10:00", tuple(reading(100, 50 if place < stated else None) for place in range(8)))
+    judged = judge(premises(gateway).case())
+    assert judged.status is status
+    if status is Status.PENDING:
+        assert (judged.totals, judged.reason) == (None, f"{8 - stated} of 8 blocks without export")
+
+
+def test_what_was_measured_over_an_hour_is_no_value_of_its_first_quarter_whatever_rules_are_left_out() -> None:
+    gateway = Gateway()
+    gateway.state("10:00", readings((400, 400)), period_s=3600)
+    gateway.state("10:15", readings((0, 0, 0)))
+    gateway.state("11:15", readings((0, 0, 0)))
+    rules = tuple(rule for rule in DEFAULT_RULE_SET.rules if rule.id != "V07")
+    judged = judge(premises(gateway).case(rule_set=replace(DEFAULT_RULE_SET, rules=rules)))
+    assert (judged.status, judged.reason) == (Status.PENDING, "2 of 8 blocks missing")
 
 
 def test_quality_is_ordered_from_best_to_worst() -> None:
