@@ -35,8 +35,9 @@ class TcpBlocks:
 
     async def connect(self) -> None:
         """See `BlockTransport.connect`."""
-        # A gateway may hand a late serial reply to whoever connects next: it is left alone with all its units.
-        await until_quiet(self._peer)
+        # A gateway may hand a late serial reply to whoever connects next: the unit is left alone until it must have come. The
+        # gateway's other units are not, since every answer names its unit and is checked to.
+        await until_quiet(f"{self._peer} unit {self._unit}")
         try:
             connected = await self._client.connect()
         except (OSError, ModbusException) as error:
@@ -71,4 +72,4 @@ class TcpBlocks:
     def _drop(self) -> None:
         """Forget the connection, so that a late reply finds no listener."""
         self._client.close()
-        leave_alone(self._peer, self._quiet_s)
+        leave_alone(f"{self._peer} unit {self._unit}", self._quiet_s)

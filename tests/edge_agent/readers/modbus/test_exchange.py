@@ -13,6 +13,7 @@ from edge_agent.readers.modbus.register_map import Block, Function
 from edge_agent.readers.modbus.transport import TcpBlocks
 from firmware_sim.modbus.line_faults import Late
 from firmware_sim.modbus.server import serve
+from firmware_sim.modbus.session import Others
 from firmware_sim.modbus.table import HOLDING, Table, fixed
 
 BLOCK = Block(function=Function.HOLDING, address=0x10, count=2)
@@ -67,6 +68,20 @@ async def test_a_late_reply_never_answers_another_reader_of_the_same_gateway() -
         other = Block(function=Function.HOLDING, address=0x12, count=2)
         assert list(await second.read(other)) == [0x12, 0x13]
         await second.close()
+
+
+async def test_a_unit_that_is_gone_does_not_hold_up_the_others_of_its_gateway() -> None:
+    registers = Table(values={HOLDING: {at: fixed(bytes([0, at])) for at in range(0x20)}})
+    loop = asyncio.get_running_loop()
+    async with serve(registers, now=lambda: 0, unit=2, others=Others.SILENT) as port:
+        gone, there = (TcpBlocks(host="127.0.0.1", port=port, unit=unit, timeout_s=0.05, quiet_s=5) for unit in (1, 2))
+        with pytest.raises(MeterUnavailableError, match="unit 1"):
+            await gone.read(BLOCK)
+        started = loop.time()
+        assert list(await there.read(BLOCK)) == [0x10, 0x11]
+        assert loop.time() - started < 1
+        await gone.close()
+        await there.close()
 
 
 def test_the_library_logs_no_payloads() -> None:

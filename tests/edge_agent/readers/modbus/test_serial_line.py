@@ -224,6 +224,22 @@ async def test_a_port_that_another_program_holds_is_unavailable() -> None:
         await meter.close()
 
 
+async def test_after_a_time_out_the_port_is_given_up_until_it_is_asked_again() -> None:
+    async with serve_pty(slaves(2)) as path:
+        gone, there = blocks(path, 1, timeout_s=0.05), blocks(path, 2)
+        await there.read(ENERGIES)
+        port = os.open(path, os.O_RDWR | os.O_NOCTTY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(port, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with pytest.raises(MeterUnavailableError):
+            await gone.read(ENERGIES)
+        fcntl.flock(port, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(port)
+        assert list(await there.read(ENERGIES)) == [0x248, 0x249]
+        await gone.close()
+        await there.close()
+
+
 def test_a_character_takes_its_bits_and_the_gap_has_a_floor() -> None:
     slow = LineSettings(device="/dev/x", baud=9600, parity="E", stop_bits=1)
     assert slow.character_s == pytest.approx(11 / 9600)
