@@ -9,15 +9,20 @@ import json
 import sys
 from collections.abc import Sequence
 from enum import IntEnum
+from fractions import Fraction as Factor
 from pathlib import Path
 
 from headend.vee.rule import RuleSetError
+from headend.vee.ruleset import DEFAULT_RULE_SET
 from headend.windows import judge
 from signing.energy import kwh_text
 from signing.errors import DecodeError, VerificationError
 from signing.evidence import Judgement, WindowCase
 from signing.interval import ist_text
+from signing.statements.meter_record import MeterRecord
+from signing.statements.rule_set import RuleSet
 from signing.statements.window_actual import Basis, Totals, WindowActual
+from signing.statements.window_part import Part
 from signing.trust import TrustRoot, parse_trust
 from signing.verify import Verdict, verify
 from signing.verify_lone import BatchOutcome, BatchVerdict, confront, verify_batch
@@ -169,6 +174,8 @@ def _report(found: Verdict) -> Report:
         **({} if actual.reason is None else {"status_reason": actual.reason}),
         **_figures(actual.totals, actual.basis),
         "blocks": _coverage(actual),
+        "meters": [_measured(part, found.records.get(part.meter)) for part in actual.parts],
+        **_rules(found.rule_set),
         "revision": actual.revision,
         "evidence_digest": found.digest.hex(),
         "log": found.origin,
@@ -197,6 +204,35 @@ def _figures(totals: Totals | None, basis: Basis) -> Report:
 def _coverage(actual: WindowActual) -> dict[str, int]:
     names = ("expected", "valid", "estimated", "manual", "suspect", "missing")
     return {name: sum(getattr(part.counts, name) for part in actual.parts) for name in names}
+
+
+def _measured(part: Part, record: MeterRecord | None) -> str:
+    """Who measured a part, and what the discom's record makes of it: the figure is as good as these."""
+    words = [part.meter, f"{ist_text(part.span.start_utc)} to {ist_text(part.span.end_utc)}"]
+    words.append("no origin" if part.origin is None else f"origin {part.origin.name}")
+    fact = None if record is None else record.fact(part.span.start_utc)
+    if fact is not None:
+        factor = Factor(1)
+        for ratio in (fact.ct, fact.pt, fact.factor):
+            factor *= Factor(ratio.numerator, ratio.denominator)
+        words += [f"serial number {fact.identity}", f"factor {factor}", f"record {part.record.sequence}"]
+    return ", ".join(words)
+
+
+def _rules(rule_set: RuleSet | None) -> Report:
+    """By which rules it was judged, and where they are not those that this program would start with."""
+    if rule_set is None:
+        return {}
+    report: Report = {"rules": f"{rule_set.name}, version {rule_set.version}"}
+    stated = {rule.id: rule for rule in rule_set.rules}
+    plain = {rule.id: rule for rule in DEFAULT_RULE_SET.rules}
+    report["rules_left_out"] = ", ".join(sorted(plain.keys() - stated.keys())) or None
+    report["rules_changed"] = [
+        f"{name} {dict(rule.parameters)} for {dict(plain[name].parameters)}"
+        for name, rule in stated.items()
+        if name in plain and rule != plain[name]
+    ]
+    return report
 
 
 def _batch_report(found: BatchVerdict) -> Report:

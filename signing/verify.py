@@ -18,6 +18,7 @@ Rules are an argument: `headend.windows.judge` in the command. Blocks resolve by
 `signing.evidence.resolve`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -26,6 +27,7 @@ from signing.bundle import Kind
 from signing.claims import Claims, read_claims
 from signing.errors import DecodeError, VerificationError
 from signing.evidence import Judge
+from signing.statements.meter_record import MeterRecord
 from signing.statements.rule_set import RuleSet
 from signing.statements.window_actual import WindowActual
 from signing.trust import TrustRoot
@@ -62,6 +64,10 @@ class Verdict:
     """The log; None without a trust file."""
     tree_size: int | None
     """Size of the verified checkpoint; None without a trust file."""
+    rule_set: RuleSet | None
+    """By which the figure was judged; None where the bundle does not hold it."""
+    records: Mapping[str, MeterRecord]
+    """The newest record of each meter of the bundle: factors, serial number and block length are its word."""
 
     @property
     def never_admitted(self) -> int:
@@ -149,4 +155,6 @@ def _verdict(claims: Claims, outcome: Outcome, anchor: Anchor | None, reason: st
         digest=newest.envelope.digest,
         origin=None if anchor is None else anchor.checkpoint.origin,
         tree_size=None if anchor is None else anchor.checkpoint.size,
+        rule_set=None if claims.rule_set is None else claims.rule_set.statement,
+        records={meter: entries[-1].statement for meter, entries in claims.records.items()},
     )

@@ -3,16 +3,21 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from headend import verify as verify_command
+from headend.vee.ruleset import DEFAULT_RULE_SET
 from headend.verify import main
+from signing.statements.rule_set import Rule
 from tests.vectors import generate, scenes
 from tests.vectors.world import HOUR, TEN, dumps
 
 VECTORS = generate.HERE
+TWO_HOURS = "2026-04-26 10:00:00 IST to 2026-04-26 12:00:00 IST"
 RUNS = [
     pytest.param(path, run, id=f"{path.stem}-{place}")
     for path in sorted(VECTORS.glob("*.json"))
@@ -78,6 +83,9 @@ def test_prints_ist_times_and_energies_for_people(capsys: pytest.CaptureFixture[
         "  net kwh: -6.662",
         "  basis: NET",
         "  blocks: 8 expected; 8 valid; 0 estimated; 0 manual; 0 suspect; 0 missing",
+        f"  meters: SKS00000001, {TWO_HOURS}, origin LLS, serial number SN-0001, factor 1, record 0",
+        "  rules: tests, version 1",
+        "  rules left out: V04, V07, V09, V10, V11, V16, V24",
         "  revision: 0",
         f"  evidence digest: {_json('open-gap', capsys)['evidence_digest']}",
         "  log: pavvnl.example/sakshi/0",
@@ -90,6 +98,34 @@ def _json(name: str, capsys: pytest.CaptureFixture[str], *more: str) -> dict[str
     main(["--json", "--trust", str(VECTORS / "trust.toml"), str(VECTORS / f"{name}.cbor"), *more])
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
     return found
+
+
+def test_rules_that_a_discom_bent_are_said() -> None:
+    plain = DEFAULT_RULE_SET
+    assert verify_command._rules(plain) == {
+        "rules": "sakshi-vee, version 1",
+        "rules_left_out": None,
+        "rules_changed": [],
+    }
+    bent = replace(plain, rules=tuple(_bent(rule) for rule in plain.rules))
+    assert verify_command._rules(bent)["rules_changed"] == [
+        "V23 {'digit_wh': 10, 'tolerance_permille': 900} for {'digit_wh': 10, 'tolerance_permille': 5}"
+    ]
+    assert verify_command._rules(None) == {}
+
+
+def _bent(rule: Rule) -> Rule:
+    return replace(rule, parameters={**rule.parameters, "tolerance_permille": 900}) if rule.id == "V23" else rule
+
+
+def test_the_meter_its_factor_and_how_it_authenticated_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    (one,) = _json("good-window", capsys)["meters"]
+    assert one.endswith("origin LLS, serial number SN-0001, factor 1, record 0")
+    found = _json("meter-exchange", capsys)["meters"]
+    assert len(found) == 2
+    assert "factor" in found[1]
+    attested = _json("only-the-actual", capsys)["meters"]
+    assert all("origin" in line and "factor" not in line for line in attested)
 
 
 def test_json_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
