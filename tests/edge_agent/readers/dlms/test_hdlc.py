@@ -201,6 +201,27 @@ def test_a_frame_that_comes_twice_is_taken_once_and_not_answered_twice() -> None
     assert link.receive(i_frame(3, 3, RESPONSE + b"c")).apdus == (b"c",)
 
 
+@pytest.mark.parametrize(
+    ("window", "ahead", "answered"),
+    [
+        (1, 0, True),
+        *((1, ahead, False) for ahead in range(1, 8)),
+        (3, 2, True),
+        (3, 3, False),
+        (7, 6, True),
+        (7, 7, False),
+    ],
+)
+def test_only_what_the_window_may_hold_is_looked_at(window: int, ahead: int, *, answered: bool) -> None:
+    link = opened(HdlcLimits(window=window))
+    link.send(b"question")
+    received = link.receive(i_frame(1 + ahead & 7, 2, RESPONSE + b"a", more=True))
+    assert (received.apdus, bool(received.reply)) == ((), answered)
+    expected = (b"aa",) if ahead == 0 else (b"a",)
+    number = 2 if ahead == 0 else 1
+    assert link.receive(i_frame(number, 2, (b"" if ahead == 0 else RESPONSE) + b"a")).apdus == expected
+
+
 def test_a_meter_that_has_nothing_to_say_again_and_again_is_left() -> None:
     link = opened()
     link.send(b"question")
