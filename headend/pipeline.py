@@ -18,7 +18,7 @@ from headend.registry import Registry
 from headend.store.sqlite import registry_rows
 from headend.store.sqlite.database import Database
 from headend.touches import Touches
-from headend.trades import Delivery
+from headend.trades import Delivery, overlapping
 from ledger_client.ledger import Ledger, LedgerError
 from signing.envelope import Signed
 from signing.interval import DAY_S, Interval
@@ -55,8 +55,8 @@ class Settlement:
 
     __slots__ = (
         "_agenda", "_attestor", "_by_name", "_config", "_database", "_first_seen", "_last_record", "_ledger", "_names_of",
-        "_next_pull_utc", "_policy", "_registry", "_settled", "_strangers", "_told", "_trouble", "_unplanned", "_unreached",
-        "_unreadable",
+        "_next_pull_utc", "_overlapping", "_policy", "_registry", "_settled", "_strangers", "_told", "_trouble",
+        "_unplanned", "_unreached", "_unreadable",
     )  # fmt: skip
 
     def __init__(
@@ -88,6 +88,8 @@ class Settlement:
         """Deliveries with a trade that no actual was allocated to, as of the newest pull; until it was planned by."""
         self._settled: set[Delivery] = set()
         """Deliveries whose newest figure is final."""
+        self._overlapping: set[str] = set()
+        """Connection points whose overlapping trades were told of."""
         self._strangers: set[str] = set()
         """The ledger's names that no enrolment gave."""
         self._told: set[str] = set()
@@ -142,6 +144,7 @@ class Settlement:
         days = config.ledger.look_back_days + config.posting.give_up_days
         self._follow(exchange.followed(self._database, config.discom, look_back_days=days, now_utc=now_utc), now_utc)
         self._unplanned |= self._unreached & self._first_seen.keys()
+        self._warn_of_overlaps(report)
 
     def _follow(self, wanted: dict[Delivery, int], now_utc: int) -> None:
         for delivery in self._first_seen.keys() - wanted.keys():
@@ -157,6 +160,25 @@ class Settlement:
             old = delivery.window.end_utc + _NEAR_S < now_utc and self._is_settled(delivery)
             self._agenda.put(delivery, now_utc + _REVIEW_S * place // len(new) if old else now_utc)
         self._first_seen = wanted
+
+    def _warn_of_overlaps(self, report: SettlementReport) -> None:
+        """Tells, once a connection point, where a ledger awaits two figures for the same energy: it allocates each of them whole.
+
+        Two platforms may spell one window or one meter in two ways; no discom can say which of them the other meant.
+        """
+        by_point: dict[str, list[Delivery]] = {}
+        for name, deliveries in self._by_name.items():
+            by_point.setdefault(self._registry.connection_point(name) or name, []).extend(deliveries)
+        for point, deliveries in by_point.items():
+            pair = None if point in self._overlapping else overlapping(deliveries)
+            if pair is None:
+                continue
+            one, other = pair
+            self._overlapping.add(point)
+            report.alarms.append(
+                f"two trades of {point} await the same energy: '{one.posted_as}' {one.delivery_start} to {one.delivery_end} and "
+                f"'{other.posted_as}' {other.delivery_start} to {other.delivery_end}; the ledger may allocate it twice: ask its operator"
+            )
 
     def _mark_recorded(self, changed: set[str], now_utc: int) -> None:
         """Marks what the registry may change: the windows of meters with a new record, and those of names that are known now."""

@@ -427,3 +427,31 @@ def test_deliveries_are_told_apart_by_their_spelling_and_share_one_actual(settli
         "SELECT count(*) FROM postings WHERE actual = ?", (only(report).digest,)
     )
     assert counted.fetchone() == (2,)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"delivery_start": "2026-04-26T10:00:00+05:30", "delivery_end": "2026-04-26T12:00:00+05:30"},
+        {"delivery_end": "2026-04-26T05:30:00Z"},
+        {"seller_id": "did:web:another-name"},
+    ],
+)
+def test_two_trades_that_await_the_same_energy_are_told_of_once(settling: Settling, changes: dict[str, str]) -> None:
+    settling.headend.registrar.name_alias("did:web:another-name", SUBJECT.connection_point)
+    settling.trade()
+    assert settling.step(NOW).alarms == []
+    settling.trade(transaction_id="tx-2", **changes)
+    (alarm,) = settling.step(NOW + POLL_S).alarms
+    assert "await the same energy" in alarm
+    assert settling.step(NOW + 2 * POLL_S).alarms == []
+
+
+def test_a_trade_that_is_put_after_the_posting_of_its_window_is_posted_for(settling: Settling) -> None:
+    settling.whole_day()
+    settling.trade()
+    assert moved(settling.step(NOW)) == [("CONFIRMED", "read back")]
+    assert moved(settling.step(NOW + POLL_S)) == []
+    settling.trade(transaction_id="tx-2")
+    assert moved(settling.step(NOW + 2 * POLL_S)) == [("CONFIRMED", "read back")]
+    assert moved(settling.step(NOW + 3 * POLL_S)) == []
