@@ -171,13 +171,15 @@ def line_of(settings: LineSettings) -> SerialLine:
     lines = _LINES.setdefault(asyncio.get_running_loop(), {})
     path = os.path.realpath(settings.device)
     line = lines.get(path)
-    if line is not None and line.is_used and not _alike(line.settings, settings):
+    if line is not None and _alike(line.settings, settings):
+        # Kept while nobody uses it: who did not answer at the last boundary is asked last at the next.
+        return line
+    if line is not None and line.is_used:
         raise MeterRefusedError(
             f"expected one setting for every meter on one line, got {settings} beside {line.settings}: correct the urls"
         )
-    if line is None or not line.is_used:
-        line = lines[path] = SerialLine(settings)
-    return line
+    lines[path] = SerialLine(settings)
+    return lines[path]
 
 
 def _alike(one: LineSettings, other: LineSettings) -> bool:

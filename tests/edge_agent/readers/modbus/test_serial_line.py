@@ -1,6 +1,7 @@
 """One owner per serial port: units queue, a late reply never becomes another register's value, and what fails is named."""
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import tty
@@ -17,7 +18,8 @@ from hypothesis import strategies as st
 from edge_agent.errors import MeterRefusedError, MeterUnavailableError, ReaderError
 from edge_agent.readers.modbus.register_map import Block, Function
 from edge_agent.readers.modbus.serial_line import LineSettings, SerialBlocks, line_of
-from firmware_sim.modbus.line_faults import Late, LineFault, Noisy, Silent, Slow
+from edge_agent.readers.modbus.turns import YIELD_S
+from firmware_sim.modbus.line_faults import Late, LineFault, Noisy, Sent, Silent, Slow
 from firmware_sim.modbus.rtu import Slaves, crc
 from firmware_sim.modbus.serial import serve_pty
 from firmware_sim.modbus.table import HOLDING, Table, fixed
@@ -59,6 +61,16 @@ async def test_a_late_reply_never_answers_the_next_question_of_the_same_length()
     async with serve_pty(slaves(1), faults=(Late(0.3),)) as path:
         meter = blocks(path)
         with pytest.raises(MeterUnavailableError, match="unit 1 to 2 holding registers from 0x0048 within"):
+            await meter.read(ENERGIES)
+        assert list(await meter.read(OTHERS)) == [0x14A, 0x14B]
+        await meter.close()
+
+
+async def test_a_reply_that_comes_while_the_next_question_would_be_asked_is_waited_for() -> None:
+    # Its answer comes 1.2 s after the question; asked again without a quiet period, it would come before the next answer.
+    async with serve_pty(slaves(1), faults=(Slow(seconds=0.3), Late(0.9))) as path:
+        meter = SerialBlocks(settings=settings(path), unit=1, timeout_s=0.5, quiet_s=0.9)
+        with pytest.raises(MeterUnavailableError):
             await meter.read(ENERGIES)
         assert list(await meter.read(OTHERS)) == [0x14A, 0x14B]
         await meter.close()
@@ -238,6 +250,54 @@ async def test_after_a_time_out_the_port_is_given_up_until_it_is_asked_again() -
         assert list(await there.read(ENERGIES)) == [0x248, 0x249]
         await gone.close()
         await there.close()
+
+
+async def test_a_silence_stands_between_an_answer_and_the_next_question() -> None:
+    loop = asyncio.get_running_loop()
+    async with serve_pty(slaves(1)) as path:
+        slow = replace(settings(path), baud=1200)
+        meter = SerialBlocks(settings=slow, unit=1, timeout_s=1)
+        await meter.read(ENERGIES)
+        answered = loop.time()
+        await meter.read(ENERGIES)
+        # The meter's own silence before it answers is shorter: it takes the line for one of 9600 baud.
+        assert loop.time() - answered >= slow.gap_s
+        await meter.close()
+
+
+class LateOnce:
+    """The first answer comes too late."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.25
+
+    def on(self, sent: Sent) -> Sent:
+        seconds, self._seconds = self._seconds, 0.0
+        return replace(sent, after_s=sent.after_s + seconds)
+
+
+async def test_a_meter_that_was_late_is_asked_last_by_the_next_reader_too_until_it_answers() -> None:
+    loop = asyncio.get_running_loop()
+    async with serve_pty(slaves(1), faults=(LateOnce(),)) as path:
+        took = []
+        for _ in range(3):
+            meter = blocks(path)
+            await meter.connect()
+            started = loop.time()
+            with contextlib.suppress(MeterUnavailableError):
+                await meter.read(ENERGIES)
+            took.append(loop.time() - started)
+            await meter.close()
+    assert took[1] >= YIELD_S
+    assert took[2] < YIELD_S
+
+
+async def test_the_length_of_an_answer_is_no_lateness() -> None:
+    async with serve_pty(slaves(1), faults=(Slow(seconds=0.5),)) as path:
+        # 256 octets take 2.1 s at 1200 baud.
+        meter = SerialBlocks(settings=replace(settings(path), baud=1200), unit=1, timeout_s=0.1)
+        assert list(await meter.read(ENERGIES)) == [0x148, 0x149]
+        await meter.close()
 
 
 def test_a_character_takes_its_bits_and_the_gap_has_a_floor() -> None:
