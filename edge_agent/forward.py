@@ -65,18 +65,20 @@ class Forwarder:
             roots=outbox.sightings.roots(),
             jitter=random.SystemRandom().random,
         )
-        self._heard: asyncio.Queue[LinkUp | LinkDown | Arrived | Tick] = asyncio.Queue(MAX_HEARD)
+        self._heard: asyncio.Queue[LinkUp | LinkDown | Arrived | Tick] = asyncio.Queue()
         self._link: Link | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._held_until_s = 0.0
         self._prune_at_s = 0.0
 
     def hear(self, event: LinkUp | LinkDown | Arrived | Tick) -> None:
-        """Takes an event; it is handled by a later `step`."""
-        try:
-            self._heard.put_nowait(event)
-        except asyncio.QueueFull:
+        """Takes an event; it is handled by a later `step`. Answers that are too many are dropped, and what became of the link never:
+        whoever did not hear that it broke would wait for it until the next start.
+        """
+        if self._heard.qsize() >= MAX_HEARD and not isinstance(event, LinkUp | LinkDown):
             LOG.warning("answers dropped", extra=fields(waiting=MAX_HEARD))
+            return
+        self._heard.put_nowait(event)
 
     async def step(self) -> None:
         """Handles the next event, or a `Tick` when nothing is heard for a second.

@@ -11,7 +11,7 @@ from edge_agent.config import Config
 from edge_agent.drafts import seal
 from edge_agent.forward import HOLD_S, MAX_HEARD, Forwarder, broker_credentials
 from edge_agent.outbox.outbox import Outbox
-from edge_agent.steps import Arrived, LinkUp
+from edge_agent.steps import Arrived, LinkDown, LinkUp
 from signing.errors import KeyUnavailableError
 from signing.messages import Up
 from signing.signer import open_signer
@@ -132,6 +132,18 @@ async def test_answers_beyond_the_queue_are_dropped_and_said(
         for _ in range(MAX_HEARD + 1):
             forwarder.hear(Arrived(b""))
     assert [record.message for record in caplog.records] == ["answers dropped"]
+
+
+async def test_a_broken_link_is_heard_of_behind_any_number_of_answers(settings: Config, outbox: Outbox) -> None:
+    forwarder = Forwarder(settings, outbox, lambda: NOW, lambda _: None)
+    await connected(forwarder)
+    for _ in range(MAX_HEARD + 1):
+        forwarder.hear(Arrived(b""))
+    forwarder.hear(LinkDown("gone"))
+    assert forwarder._uplink.is_up
+    for _ in range(MAX_HEARD + 1):
+        await forwarder.step()
+    assert not forwarder._uplink.is_up
 
 
 async def test_nothing_is_sent_while_the_disk_refuses_to_note_answers(
