@@ -169,8 +169,8 @@ class Settlement:
         by_point: dict[str, list[Delivery]] = {}
         for name, deliveries in self._by_name.items():
             by_point.setdefault(self._registry.connection_point(name) or name, []).extend(deliveries)
-        for point, deliveries in by_point.items():
-            pair = None if point in self._overlapping else overlapping(deliveries)
+        for point, awaited in by_point.items():
+            pair = None if point in self._overlapping else overlapping(awaited)
             if pair is None:
                 continue
             one, other = pair
