@@ -6,7 +6,8 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -39,13 +40,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.command == "keys" and arguments.verb == keys_command.WRAP:
             return _show(keys_command.wrap(arguments))
-        if arguments.command in _AT_THE_DESK:
-            return _AT_THE_DESK[arguments.command](arguments)
         try:
-            settings = load(arguments.config)
+            settings = None if arguments.config is None else load(arguments.config)
         except DecodeError as error:
             print(error, file=sys.stderr)
             return MISUSE
+        if arguments.command in _AT_THE_DESK:
+            with _opener(settings) as opener:
+                return _AT_THE_DESK[arguments.command](opener, arguments)
+        assert settings is not None
         return _COMMANDS[arguments.command](settings, arguments)
     except (OutboxError, SigningError, ReaderError) as error:
         print(error, file=sys.stderr)
@@ -89,6 +92,8 @@ def _parser() -> argparse.ArgumentParser:
         "--wait", type=int, default=120, metavar="SECONDS", help="patience for a receipt (default %(default)s)"
     )
     commissioning.add_argument("--json", action="store_true", help="one JSON object a meter")
+    for command in (read, discover):
+        command.add_argument("--config", type=Path, metavar="FILE", help="the agent's TOML file, for keys=store:METER")
     for command in (init, run, outbox, checking, commissioning):
         command.add_argument("--config", type=Path, required=True, metavar="FILE", help="the agent's TOML file")
     return parser
@@ -127,6 +132,16 @@ def _vault(settings: Config) -> GatewayVault:
     return GatewayVault(settings.database, wrapping=settings.wrapping_key, now_utc=_now_utc)
 
 
+@contextmanager
+def _opener(settings: Config | None) -> Iterator[agent.OpenReader]:
+    """How readers are opened: with the keys that the agent keeps, where there is an agent's state."""
+    if settings is None or not settings.database.is_file():
+        yield open_reader
+        return
+    with _vault(settings) as vault:
+        yield partial(open_reader, vault=vault)
+
+
 def _now_utc() -> int:
     return agent.now_ms() // 1000
 
@@ -159,7 +174,7 @@ async def _until_stopped(running: agent.Agent) -> int:
     return REFUSED
 
 
-def _read(arguments: argparse.Namespace) -> int:
+def _read(opener: agent.OpenReader, arguments: argparse.Namespace) -> int:
     if (arguments.start is None) != (arguments.end is None):
         print("expected both --from and --to, or neither", file=sys.stderr)
         return MISUSE
@@ -173,7 +188,8 @@ def _read(arguments: argparse.Namespace) -> int:
     if arguments.compare:
         return _compare(arguments, span)
     url, profile = arguments.url, arguments.profile
-    report = asyncio.run(read_all(url, span) if profile is None else read_profile(url, profile, span))
+    asked = read_all(url, span, opener) if profile is None else read_profile(url, profile, span, opener)
+    report = asyncio.run(asked)
     _print_json(report, arguments)
     return DONE
 
@@ -187,8 +203,8 @@ def _compare(arguments: argparse.Namespace, span: Interval | None) -> int:
     return REFUSED if differences else DONE
 
 
-def _discover(arguments: argparse.Namespace) -> int:
-    found = asyncio.run(discover(arguments.url, open_reader, agent.now_ms))
+def _discover(opener: agent.OpenReader, arguments: argparse.Namespace) -> int:
+    found = asyncio.run(discover(arguments.url, opener, agent.now_ms))
     _print_json(found, arguments)
     return DONE if answers(found) else REFUSED
 
@@ -257,15 +273,16 @@ def _commission(settings: Config, arguments: argparse.Namespace) -> int:
         known = ", ".join(meter.id for meter in settings.meters)
         print(f"expected one of {known} in --meter, and a second or more in --wait", file=sys.stderr)
         return MISUSE
-    visit = Visit(settings=settings, open_reader=open_reader, now_ms=agent.now_ms, wait_s=arguments.wait)
     is_go = True
-    for meter in meters:
-        page = asyncio.run(commission(visit, meter))
-        print(json.dumps(page.as_json()) if arguments.json else page.text())
-        is_go = is_go and page.is_go
+    with _opener(settings) as opener:
+        visit = Visit(settings=settings, open_reader=opener, now_ms=agent.now_ms, wait_s=arguments.wait)
+        for meter in meters:
+            page = asyncio.run(commission(visit, meter))
+            print(json.dumps(page.as_json()) if arguments.json else page.text())
+            is_go = is_go and page.is_go
     return DONE if is_go else REFUSED
 
 
 _COMMANDS = {"keys": _keys, "init": _init, "run": _run, "outbox": _outbox, "check": _check, "commission": _commission}
 _AT_THE_DESK = {"read": _read, "discover": _discover}
-"""Commands that need no configuration, only a URL."""
+"""Commands that need no configuration but a URL."""

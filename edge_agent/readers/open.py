@@ -170,6 +170,9 @@ def _dlms_cosem_tcp(url: ReaderUrl, _: Vault | None) -> Reader:
     deadline_s = url.number("deadline", 120, range(1, 3601))
     stamp = url.choice("stamp", StampMeans.END.value, tuple(means.value for means in StampMeans))
     password = url.secret("password")
+    for key, word in (("auth", "none" if password is None else "lls"), ("suite", "none")):
+        if url.keys.get(key) == word:
+            del url.keys[key]
     if util.find_spec("dlms_cosem") is None:
         url.faults.append("expected the package dlms-cosem: install `sakshi[dlms-cosem]`, or use dlms+tcp:")
     if url.keys:

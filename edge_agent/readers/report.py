@@ -1,6 +1,6 @@
 """Everything that a meter says about a span, as JSON-able values: what `sakshi-agent read URL --json` prints."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -26,10 +26,12 @@ from edge_agent.registers import (
 )
 from signing.interval import Interval, utc_text
 
+Opener: TypeAlias = Callable[[str], Reader | SampledReader]
+"""Gives an unconnected reader for a URL."""
 Json: TypeAlias = "Mapping[str, Json] | list[Json] | str | int | bool | None"
 
 
-async def read_all(url: str, span: Interval | None = None) -> dict[str, Json]:
+async def read_all(url: str, span: Interval | None = None, opener: Opener = open_reader) -> dict[str, Json]:
     """Identity, clock, layout and registers of the meter at `url`, and its blocks and midnights in `span` if one is given.
 
     Energies are decimal strings in Wh, exact; null where the meter has none.
@@ -37,13 +39,15 @@ async def read_all(url: str, span: Interval | None = None) -> dict[str, Json]:
     Raises:
         ReaderError: as `open_reader` and the readers do.
     """
-    async with open_reader(url) as reader:
+    async with opener(url) as reader:
         if isinstance(reader, Reader):
             return await _memory(reader, span)
         return await _sampled(reader)
 
 
-async def read_profile(url: str, obis: str, span: Interval | None = None) -> dict[str, Json]:
+async def read_profile(
+    url: str, obis: str, span: Interval | None = None, opener: Opener = open_reader
+) -> dict[str, Json]:
     """The profile `obis` of the meter at `url`, whatever it records: instantaneous values, billing, an event log.
 
     Columns in the meter's order; each row with its instant (null where it has none) and one cell a column. Rows of `span`, by
@@ -53,7 +57,7 @@ async def read_profile(url: str, obis: str, span: Interval | None = None) -> dic
         ReaderUrlError: the meter has no such thing as profiles, or the code is none.
         ReaderError: as `open_reader` and the readers do.
     """
-    reader = open_reader(url)
+    reader = opener(url)
     if not isinstance(reader, DlmsReader):
         raise ReaderUrlError((f"expected a dlms: URL for profile {obis}: only those meters have profiles",))
     try:

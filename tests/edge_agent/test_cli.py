@@ -8,13 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent import drafts
 from edge_agent.cli import main
 from edge_agent.config import load
-from edge_agent.drafts import seal
+from edge_agent.meter_keys import Role, open_wrapping_key, parse, seal
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.readers.dlms.codec import Data, Tag
+from edge_agent.readers.dlms.security import Secret
 from edge_agent.steps import Park
-from firmware_sim.dlms.server import serve
+from edge_agent.vault import GatewayVault
+from firmware_sim.dlms.acse import Mechanism
+from firmware_sim.dlms.clients import TEST_AK, TEST_EK, Access, Ciphering
+from firmware_sim.dlms.device import Device
+from firmware_sim.dlms.gcm import Keys
+from firmware_sim.dlms.server import serve, serve_device
 from firmware_sim.dlms.session import DEFAULT_PASSWORD
 from firmware_sim.meter import Meter, MeterSpec
 from firmware_sim.world import Home
@@ -48,7 +55,7 @@ def park_one(file: Path) -> None:
     with Outbox(settings.database, capacity=10) as outbox:
         for block in range(2):
             entry = draft(block)
-            outbox.put(entry, lambda place, entry=entry: seal(entry, place, salt=bytes(16), signer=signer))  # type: ignore[misc]
+            outbox.put(entry, lambda place, entry=entry: drafts.seal(entry, place, salt=bytes(16), signer=signer))  # type: ignore[misc]
         pending = to_send(outbox)[0]
         refusal = Refusal(
             kid=pending.envelope.kid,
@@ -217,6 +224,43 @@ def test_discover_prints_what_the_meter_is_and_one_that_is_away_is_refused(
     assert found["given association"]["refused"] == {}
     assert main(["discover", "dlms+tcp://127.0.0.1:1?client=16"]) == 1
     assert "no connection" in capsys.readouterr().out
+
+
+@pytest.fixture
+def ciphered_url(file: Path) -> Iterator[str]:
+    """A meter that speaks only ciphered, and whose keys the agent keeps."""
+    settings = load(initialised(file))
+    secrets = {Role.ENCRYPTION: Secret(TEST_EK), Role.AUTHENTICATION: Secret(TEST_AK)}
+    with GatewayVault(settings.database, wrapping=settings.wrapping_key, now_utc=lambda: NOW) as vault:
+        sealed = seal("M1", secrets, open_wrapping_key(settings.wrapping_key).public)
+        vault.take_in(parse(sealed, "file"), who="A. Rao")
+    keys = Keys(encryption=TEST_EK, authentication=TEST_AK)
+    device = Device(
+        Meter(MeterSpec(serial="12345678", days=2), Home(seed=7, array_w=5000)),
+        now=lambda: NOW,
+        access=Access(keys=keys, ciphering=Ciphering.REQUIRED, hls=Mechanism.GMAC),
+    )
+    for port in in_a_thread(lambda: serve_device(device)):
+        yield f"dlms+tcp://127.0.0.1:{port}?client=48&auth=hls5&keys=store:M1&title=53414b0000000001"
+
+
+def test_the_desk_uses_the_keys_that_the_agent_keeps(
+    ciphered_url: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert main(["discover", ciphered_url, "--config", str(file), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["public association"]["origin"], found["given association"]["origin"]) == ("PLAIN", "GMAC")
+    assert "1.0.99.1.0.255" in found["given association"]["profiles"]
+    assert main(["read", ciphered_url, "--config", str(file), "--json", *SPAN]) == 0
+    assert json.loads(capsys.readouterr().out)["origin"] == "GMAC"
+    assert main(["read", ciphered_url, "--config", str(file), "--json", "--profile", "1.0.99.2.0.255"]) == 0
+    capsys.readouterr()
+    assert main(["read", ciphered_url]) == 1
+    assert main(["discover", ciphered_url]) == 1
+    assert main(["read", ciphered_url, "--config", "nowhere.toml"]) == 2
+    shown = capsys.readouterr()
+    assert TEST_EK.hex() not in shown.out + shown.err
 
 
 def test_read_prints_a_profile_of_any_kind(meter_url: str, capsys: pytest.CaptureFixture[str]) -> None:

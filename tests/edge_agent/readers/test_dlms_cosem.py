@@ -184,9 +184,15 @@ def test_an_answer_of_another_type_is_wrong_by_name(check: Callable[[], object])
         check()
 
 
-def test_what_it_cannot_do_is_refused_with_the_remedy(password: str) -> None:
-    with pytest.raises(ReaderUrlError, match=r"unknown key 'mechanism'|use dlms\+tcp:"):
-        open_reader(f"dlms-cosem+tcp://h?password={password}&mechanism=5")
+@pytest.mark.parametrize("extra", ["auth=hls5", "auth=none", "suite=0", "keys=store:M1"])
+def test_what_it_cannot_do_is_refused_with_the_remedy(password: str, extra: str) -> None:
+    with pytest.raises(ReaderUrlError, match=r"use dlms\+tcp: for what this meter wants"):
+        open_reader(f"dlms-cosem+tcp://h?password={password}&{extra}")
+
+
+def test_what_a_url_says_of_a_plain_association_is_taken(password: str) -> None:
+    assert isinstance(open_reader(f"dlms-cosem+tcp://h?password={password}&auth=lls&suite=none"), CosemReader)
+    assert isinstance(open_reader("dlms-cosem+tcp://h?client=16&auth=none"), CosemReader)
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
