@@ -59,17 +59,15 @@ def _count(keys: Keys, title: bytes, counter: int, content: bytes) -> bytes:
 
 
 def seal(keys: Keys, control: int, title: bytes, counter: int, plain: bytes) -> bytes:
-    """`plain` protected as the bits of `control` say: what stands after security control and counter."""
+    """`plain` protected as the bits of `control` say, one of them at least: what stands after control and counter."""
     additional = bytes([control]) + keys.authentication
     match control & BOTH:
         case 0x30:
             return b"".join(_tag(keys, title, counter, additional, plain))
         case 0x10:
             return plain + _tag(keys, title, counter, additional + plain, b"")[1]
-        case 0x20:
-            return _count(keys, title, counter, plain)
         case _:
-            return plain
+            return _count(keys, title, counter, plain)
 
 
 def unseal(keys: Keys, control: int, title: bytes, counter: int, content: bytes) -> bytes:
@@ -79,7 +77,7 @@ def unseal(keys: Keys, control: int, title: bytes, counter: int, content: bytes)
         TagError: when the tag does not fit, or there is none.
     """
     if not control & AUTHENTICATED:
-        return _count(keys, title, counter, content) if control & ENCRYPTED else content
+        return _count(keys, title, counter, content)
     if len(content) < TAG_SIZE:
         raise TagError(f"expected a tag of {TAG_SIZE} bytes, got {len(content)}")
     body, tag = content[:-TAG_SIZE], content[-TAG_SIZE:]

@@ -30,6 +30,7 @@ class _Line:
         self._loop = asyncio.get_running_loop()
         self._silence: asyncio.TimerHandle | None = None
         self._unsent = b""
+        self._is_open = True
         self._loop.add_reader(descriptor, self._read)
 
     def close(self) -> None:
@@ -47,6 +48,7 @@ class _Line:
             return
         except OSError:
             # The adapter was pulled out: nothing more comes, and the descriptor would be ready for ever.
+            self._is_open = False
             self._loop.remove_reader(self._descriptor)
             return
         if self._silence is not None:
@@ -66,10 +68,15 @@ class _Line:
         except OSError:
             sent = len(self._unsent)  # nobody hears it
         self._unsent = self._unsent[sent:]
+        if not self._is_open:
+            return
+        # A client that asks and does not read is not listened to until it reads.
         if self._unsent:
+            self._loop.remove_reader(self._descriptor)
             self._loop.add_writer(self._descriptor, self._flush)
         else:
             self._loop.remove_writer(self._descriptor)
+            self._loop.add_reader(self._descriptor, self._read)
 
 
 @asynccontextmanager

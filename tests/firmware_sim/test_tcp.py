@@ -50,3 +50,35 @@ async def test_what_was_answered_is_sent_before_the_connection_closes() -> None:
 async def test_two_meters_have_two_ports() -> None:
     async with listen(Generous, "127.0.0.1", 0) as first, listen(Generous, "127.0.0.1", 0) as second:
         assert first != second
+
+
+class Brief:
+    """A session that answers ten bytes and closes."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def receive(self, data: bytes) -> bytes:
+        self.closed = True
+        return bytes(10)
+
+
+async def test_a_connection_can_be_as_slow_as_a_line_and_still_says_all_before_it_closes() -> None:
+    loop = asyncio.get_running_loop()
+    async with listen(Brief, "127.0.0.1", 0, bps=2400) as port:
+        incoming, writer = await asyncio.open_connection("127.0.0.1", port)
+        began = loop.time()
+        writer.write(b"question__")
+        assert await asyncio.wait_for(incoming.read(), 60) == bytes(10)
+        assert loop.time() - began >= 20 * 10 / 2400 * 0.99
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_client_that_leaves_a_slow_line_is_forgotten() -> None:
+    async with listen(Brief, "127.0.0.1", 0, bps=1) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"?")
+        await writer.drain()
+        writer.transport.abort()
+        await asyncio.sleep(0)

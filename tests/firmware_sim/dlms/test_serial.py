@@ -117,3 +117,35 @@ async def test_what_is_no_serial_port_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         async with serve_port(session(), str(tmp_path / "none")):
             pass
+
+
+async def test_a_client_that_asks_and_does_not_read_is_not_listened_to() -> None:
+    whole = frame(SNRM) * 40_000
+    async with serve_pty(session()) as path:
+        with opened(path) as port:
+            sent = refused = 0
+            # A terminal holds some ten thousand bytes each way: when it takes no more, the meter has stopped listening.
+            while sent < len(whole) and refused < 500:
+                try:
+                    sent += os.write(port, whole[sent : sent + 4096])
+                    refused = 0
+                except BlockingIOError:
+                    refused += 1
+                await asyncio.sleep(0)
+            assert sent < len(whole)
+            heard = b""
+            loop = asyncio.get_running_loop()
+            end = loop.time() + 30
+            while len(heard) < sent // len(frame(SNRM)) * 33 and loop.time() < end:
+                with contextlib.suppress(BlockingIOError):
+                    heard += os.read(port, 65_536)
+                await asyncio.sleep(0)
+            assert len(heard) == sent // len(frame(SNRM)) * 33
+
+
+async def test_a_meter_on_a_line_stops_when_its_context_ends() -> None:
+    async with serve_pty(session(), bps=1) as path:
+        with opened(path) as port:
+            os.write(port, frame(SNRM))
+            for _ in range(20):
+                await asyncio.sleep(0)
