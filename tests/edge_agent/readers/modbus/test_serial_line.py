@@ -172,6 +172,18 @@ async def test_a_cancelled_read_gives_its_turn_and_the_port_up() -> None:
         await other.close()
 
 
+async def test_the_answer_to_a_cancelled_question_never_answers_the_next_one() -> None:
+    async with serve_pty(slaves(1), faults=(Slow(seconds=0.3),)) as path:
+        meter = SerialBlocks(settings=settings(path), unit=1, timeout_s=1, quiet_s=0.4)
+        task = asyncio.create_task(_read(meter))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert list(await meter.read(OTHERS)) == [0x14A, 0x14B]
+        await meter.close()
+
+
 async def _read(meter: SerialBlocks) -> None:
     await meter.read(ENERGIES)
 
