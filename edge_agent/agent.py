@@ -20,7 +20,7 @@ from typing import TypeAlias
 
 from edge_agent import clock
 from edge_agent.config import Config, MeterSettings
-from edge_agent.errors import CounterBackError, MeterUnavailableError, ReaderError
+from edge_agent.errors import CounterBackError, CounterJumpError, MeterUnavailableError, ReaderError
 from edge_agent.forward import Forwarder
 from edge_agent.journal import fields
 from edge_agent.outbox.errors import AnotherRunsError, OutboxFullError, StateError
@@ -172,8 +172,8 @@ def _tell(meter: str, error: Exception) -> None:
     match error:
         case IdentityError():
             level, event = logging.ERROR, "another meter answers"
-        case CounterBackError():
-            level, event = logging.ERROR, "the meter's invocation counter went back"
+        case CounterBackError() | CounterJumpError():
+            level, event = logging.ERROR, "the meter's invocation counter is not what it can be"
         case OutboxFullError():
             level, event = logging.WARNING, "reading stopped"
         case MeterUnavailableError():

@@ -9,12 +9,21 @@ Source: METERS §3 (the pair of key and counter is AES-GCM's nonce; a counter th
 import hashlib
 from typing import Final, cast
 
-from edge_agent.errors import CounterBackError, MeterRefusedError
+from edge_agent.errors import CounterBackError, CounterJumpError, MeterRefusedError
 from edge_agent.outbox.database import Database
 from edge_agent.readers.dlms.security import MAX_COUNTER
+from signing.interval import DAY_S
 
 BLOCK: Final = 256
 """Counters reserved at once: one durable write for a day of half-hours, and 16 million blocks in a key's life."""
+LOOK_AGAIN_S: Final = DAY_S
+"""How often a meter is asked what it accepted, though nothing is wrong: a counter that went back shows nowhere else."""
+FIRST_HIGHEST: Final = 1 << 31
+"""Highest counter that is followed before the meter has proven anything: half of the key's life is then left."""
+LONGEST_JUMP: Final = 1 << 24
+"""Most counters that somebody else can have used since: years of a head-end's reading. What a meter says in its public
+association is not authenticated, and following it up to the end would use the key up for everybody."""
+_REMEDY: Final = "then import new keys, or run `sakshi-agent keys accept-counter`"
 
 
 def counter_key(encryption: bytes, title: bytes) -> bytes:
@@ -29,9 +38,24 @@ class CounterJournal:
         self._database = database
         self._block = block
 
-    def is_known(self, key: bytes) -> bool:
-        """Whether any counter of this key was ever noted."""
-        return self._row(key) is not None
+    def take_look(self, meter: str, key: bytes, *, now_utc: int) -> bool:
+        """Whether it is time to ask the meter what it accepted from us: before the first use, and once a day. Notes that it is
+        done, so that a meter that does not tell is not asked at every poll.
+        """
+        row = self._database.first("SELECT looked_utc FROM invocation_counter WHERE key = ?", key)
+        looked_utc = None if row is None else cast("int | None", row[0])
+        # A clock that was set back puts no look off for longer.
+        if looked_utc is not None and 0 <= now_utc - looked_utc < LOOK_AGAIN_S:
+            return False
+        with self._database.transaction("counter-look"):
+            self._database.run(
+                "INSERT INTO invocation_counter (key, meter, reserved, looked_utc) VALUES (?, ?, 0, ?) "
+                "ON CONFLICT (key) DO UPDATE SET looked_utc = excluded.looked_utc",
+                key,
+                meter,
+                now_utc,
+            )
+        return True
 
     def lease(self, meter: str, key: bytes) -> "Lease":
         """Counters of `key` to use with `meter`, one association long."""
@@ -43,16 +67,23 @@ class CounterJournal:
 
         Raises:
             CounterBackError: it is lower than what it was proven to have accepted; that is noted, and nothing is changed.
+            CounterJumpError: it is so high that following it would use the key up; likewise.
         """
         row = self._row(key)
         reserved, verified = (0, -1) if row is None else row[:2]
         if counter < verified:
             detail = f"the meter's invocation counter is {counter}, it had accepted {verified}"
-            with self._database.transaction("counter-back"):
-                _note(self._database, now_utc, meter, "COUNTER_BACK", detail)
+            self._alarm(meter, "COUNTER_BACK", detail, now_utc)
             raise CounterBackError(
                 f"meter {meter}: {detail}: another meter, a meter that was reset, or somebody who wants counters used twice. "
-                "Find out which; then import new keys, or run `sakshi-agent keys accept-counter`"
+                f"Find out which; {_REMEDY}"
+            )
+        highest = FIRST_HIGHEST if verified < 0 else reserved + LONGEST_JUMP
+        if counter > highest:
+            detail = f"the meter's invocation counter is {counter}, expected at most {highest}"
+            self._alarm(meter, "COUNTER_JUMP", detail, now_utc)
+            raise CounterJumpError(
+                f"meter {meter}: {detail}: following it would use the key up. Find out why; {_REMEDY}"
             )
         is_ahead = counter >= reserved
         with self._database.transaction("counter-learn"):
@@ -63,12 +94,13 @@ class CounterJournal:
                 meter,
                 counter + 1,
             )
-            if row is not None and is_ahead:
+            # Before the first proof, the past is the meter's own, and tells of nobody.
+            if verified >= 0 and is_ahead:
                 self._database.run("UPDATE invocation_counter SET others_utc = ? WHERE key = ?", now_utc, key)
         return is_ahead
 
     def accept_lower(self, meter: str, *, who: str, now_utc: int) -> int:
-        """An operator's word that this meter's counters may be lower than they were: gives how many keys that is about.
+        """An operator's word that this meter's counters may be lower or far higher than they were: gives how many keys that is about.
 
         What was used stays used.
         """
@@ -128,6 +160,10 @@ class CounterJournal:
             self._database.run(
                 "UPDATE invocation_counter SET reserved = ? WHERE key = ? AND reserved = ?", left.start, key, left.stop
             )
+
+    def _alarm(self, meter: str, kind: str, detail: str, now_utc: int) -> None:
+        with self._database.transaction("counter-alarm"):
+            _note(self._database, now_utc, meter, kind, detail)
 
     def _row(self, key: bytes) -> tuple[int, int, int] | None:
         row = self._database.first("SELECT reserved, verified, heard FROM invocation_counter WHERE key = ?", key)

@@ -62,5 +62,11 @@ class CounterBackError(MeterRefusedError):
     """
 
 
+class CounterJumpError(MeterRefusedError):
+    """The meter says that it accepted counters far beyond what anybody can have used: following it would use the key up for
+    everybody. Stop, and tell an operator.
+    """
+
+
 class MeterKeyError(ReaderError):
     """A meter's keys cannot be had: stop asking that meter and tell the operator. Carries the remedy, and never a key."""

@@ -68,9 +68,9 @@ class GatewayVault:
         """See `Vault.lease`."""
         return self.journal.lease(self._sealed(uri).meter, self._counter_key(uri, title))
 
-    def is_known(self, uri: str, title: bytes) -> bool:
-        """See `Vault.is_known`."""
-        return self.journal.is_known(self._counter_key(uri, title))
+    def take_look(self, uri: str, title: bytes) -> bool:
+        """See `Vault.take_look`."""
+        return self.journal.take_look(self._sealed(uri).meter, self._counter_key(uri, title), now_utc=self._now_utc())
 
     def learn(self, uri: str, title: bytes, counter: int) -> bool:
         """See `Vault.learn`."""

@@ -85,8 +85,8 @@ class Vault(Protocol):
     def lease(self, uri: str, title: bytes) -> Invocations:
         """Invocation counters for one association."""
 
-    def is_known(self, uri: str, title: bytes) -> bool:
-        """Whether counters of these keys were used before."""
+    def take_look(self, uri: str, title: bytes) -> bool:
+        """See `CounterBook.take_look`."""
 
     def learn(self, uri: str, title: bytes, counter: int) -> bool:
         """See `CounterJournal.learn`."""
@@ -290,9 +290,9 @@ class _Book:
     uri: str
     title: bytes
 
-    def is_known(self) -> bool:
-        """See `CounterBook.is_known`."""
-        return self.vault.is_known(self.uri, self.title)
+    def take_look(self) -> bool:
+        """See `CounterBook.take_look`."""
+        return self.vault.take_look(self.uri, self.title)
 
     def learn(self, counter: int) -> bool:
         """See `CounterBook.learn`."""

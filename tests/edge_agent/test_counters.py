@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.counters import CounterJournal, counter_key
-from edge_agent.errors import CounterBackError, MeterRefusedError
+from edge_agent.counters import BLOCK, FIRST_HIGHEST, LONGEST_JUMP, CounterJournal, counter_key
+from edge_agent.errors import CounterBackError, CounterJumpError, MeterRefusedError
 from edge_agent.outbox.database import Database
 from edge_agent.readers.dlms.security import MAX_COUNTER
+from signing.interval import DAY_S
 
 KEY = counter_key(bytes(16), b"SAK00001")
 STEPS = [
     f"counter-{name}:{step}"
-    for name in ("reserve", "confirm", "give-back", "learn")
+    for name in ("reserve", "confirm", "give-back", "learn", "look", "alarm")
     for step in ("begun", "written", "committed")
 ]
 
@@ -109,7 +110,7 @@ def test_a_crash_at_any_step_never_has_a_counter_used_twice(
 
         with Database(path, hook) as database, contextlib.suppress(CrashError, CounterBackError):
             journal = CounterJournal(database, block=block)
-            if said is not None:
+            if said is not None and journal.take_look("M1", KEY, now_utc=1 << 20):
                 journal.learn("M1", KEY, counter=said, now_utc=1)
             lease = journal.lease("M1", KEY)
             for _ in range(count):
@@ -122,9 +123,7 @@ def test_a_crash_at_any_step_never_has_a_counter_used_twice(
 
 def test_a_stale_journal_continues_above_the_meter(database: Database) -> None:
     journal = CounterJournal(database)
-    assert not journal.is_known(KEY)
     assert journal.learn("M1", KEY, counter=4999, now_utc=1)
-    assert journal.is_known(KEY)
     assert journal.shared_since("M1") is None  # the first look knows of nobody's use but the meter's past
     assert journal.lease("M1", KEY).take() == 5000
 
@@ -139,7 +138,8 @@ def test_a_meter_that_is_behind_moves_nothing(database: Database) -> None:
 
 def test_counters_that_we_never_used_tell_of_another_user(database: Database) -> None:
     journal = CounterJournal(database, block=10)
-    journal.lease("M1", KEY).take()
+    lease = journal.lease("M1", KEY)
+    lease.confirm(own=lease.take(), heard=1)
     assert journal.learn("M1", KEY, counter=10, now_utc=77)
     assert journal.shared_since("M1") == 77
     assert journal.shared_since("M2") is None
@@ -184,7 +184,9 @@ def test_the_first_proof_is_durable_at_once(database: Database) -> None:
 
 def test_a_key_is_used_to_its_last_counter_and_no_further(database: Database) -> None:
     journal = CounterJournal(database)
-    journal.learn("M1", KEY, counter=MAX_COUNTER - 1, now_utc=1)
+    journal.reserve("M1", KEY)
+    with database.transaction("test"):
+        database.run("UPDATE invocation_counter SET reserved = ?", MAX_COUNTER)
     lease = journal.lease("M1", KEY)
     assert lease.take() == MAX_COUNTER
     with pytest.raises(MeterRefusedError, match="keys rotated"):
@@ -195,3 +197,36 @@ def test_counters_belong_to_key_and_title() -> None:
     keys = {counter_key(key, title) for key in (bytes(16), bytes([1] * 16)) for title in (b"SAK00001", b"SAK00002")}
     assert len(keys) == 4
     assert all(len(key) == 16 for key in keys)
+
+
+def test_a_meter_is_looked_at_first_and_then_once_a_day(database: Database) -> None:
+    journal = CounterJournal(database)
+    looks = [journal.take_look("M1", KEY, now_utc=at) for at in (10, 11, 10 + DAY_S - 1, 10 + DAY_S, 11 + DAY_S, 5)]
+    assert looks == [True, False, False, True, False, True]
+    assert not journal.learn("M1", KEY, counter=-1, now_utc=1)
+
+
+@pytest.mark.parametrize(("is_proven", "highest"), [(False, FIRST_HIGHEST), (True, BLOCK + LONGEST_JUMP)])
+def test_a_counter_that_would_use_the_key_up_is_refused_and_noted(
+    database: Database, *, is_proven: bool, highest: int
+) -> None:
+    journal = CounterJournal(database)
+    lease = journal.lease("M1", KEY)
+    own = lease.take()
+    if is_proven:
+        lease.confirm(own=own, heard=1)
+    with pytest.raises(CounterJumpError, match=f"is {highest + 1}, expected at most {highest}.*accept-counter"):
+        journal.learn("M1", KEY, counter=highest + 1, now_utc=9)
+    assert row(database)[0] == BLOCK
+    assert database.all("SELECT kind FROM meter_key_event") == [("COUNTER_JUMP",)]
+    assert journal.learn("M1", KEY, counter=highest, now_utc=9)
+
+
+def test_an_operator_may_accept_a_jump(database: Database) -> None:
+    journal = CounterJournal(database)
+    lease = journal.lease("M1", KEY)
+    lease.confirm(own=lease.take(), heard=1)
+    with pytest.raises(CounterJumpError):
+        journal.learn("M1", KEY, counter=LONGEST_JUMP * 2, now_utc=9)
+    journal.accept_lower("M1", who="A. Rao", now_utc=9)
+    assert journal.learn("M1", KEY, counter=LONGEST_JUMP * 2, now_utc=9)

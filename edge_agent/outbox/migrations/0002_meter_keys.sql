@@ -5,6 +5,7 @@ CREATE TABLE invocation_counter (
   reserved      INTEGER NOT NULL CHECK (reserved >= 0),
   verified      INTEGER NOT NULL DEFAULT -1,                  -- highest of ours that the meter is proven to have accepted
   heard         INTEGER NOT NULL DEFAULT -1,                  -- highest of the meter's own that was verified
+  looked_utc    INTEGER,                                      -- when the meter was last asked what it accepted from us
   others_utc    INTEGER                                       -- when the meter last knew a counter of ours that we never used
 ) STRICT, WITHOUT ROWID;
 
@@ -20,7 +21,7 @@ CREATE TABLE meter_key_event (
   number       INTEGER PRIMARY KEY AUTOINCREMENT,
   at_utc       INTEGER NOT NULL,
   meter        TEXT NOT NULL,
-  kind         TEXT NOT NULL CHECK (kind IN ('IMPORTED', 'ROTATED', 'FORGOTTEN', 'COUNTER_BACK', 'COUNTER_ACCEPTED')),
+  kind         TEXT NOT NULL CHECK (kind IN ('IMPORTED', 'ROTATED', 'FORGOTTEN', 'COUNTER_BACK', 'COUNTER_JUMP', 'COUNTER_ACCEPTED')),
   fingerprint  BLOB,
   who          TEXT NOT NULL,
   detail       TEXT NOT NULL

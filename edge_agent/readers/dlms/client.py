@@ -139,9 +139,10 @@ class DlmsClient:
 
     async def _leave(self, transport: Transport) -> None:
         """Take the link down, so that the meter is free for the next client, and close the connection."""
-        self._session.lost()
         link = self._session.link
         try:
+            # It settles the counters on disk, which may fail: the connection is closed all the same.
+            self._session.lost()
             with contextlib.suppress(MeterUnavailableError, MeterDecodeError, TimeoutError):
                 async with asyncio.timeout(min(LEAVE_LIMIT_S, self._timeout_s)):
                     if data := link.disconnect():

@@ -18,14 +18,15 @@ from edge_agent.readers.dlms.session import Session
 class CounterBook(Protocol):
     """What is noted of one key's counters."""
 
-    def is_known(self) -> bool:
-        """Whether anything is."""
+    def take_look(self) -> bool:
+        """Whether it is time to ask the meter though nothing failed; the look is then noted as taken."""
 
     def learn(self, counter: int) -> bool:
         """Takes what the meter accepted last; gives whether that is ahead of all that we used.
 
         Raises:
             CounterBackError: it is below what the meter was proven to have accepted.
+            CounterJumpError: it is far beyond what anybody can have used.
         """
 
 
@@ -48,8 +49,10 @@ class CounterRecovery:
         self._renew = renew
 
     async def before(self) -> None:
-        """See `Renewal.before`: a key that was never used here may have been used elsewhere."""
-        if not self._book.is_known():
+        """See `Renewal.before`: a key that was never used here may have been used elsewhere, and a counter that went back shows
+        only to those who look.
+        """
+        if self._book.take_look():
             counter = await self._read()
             if counter is not None:
                 self._book.learn(counter)

@@ -30,8 +30,8 @@ class OpenVault:
     def lease(self, uri: str, title: bytes) -> Counters:
         return self.counters
 
-    def is_known(self, uri: str, title: bytes) -> bool:
-        return True
+    def take_look(self, uri: str, title: bytes) -> bool:
+        return False
 
     def learn(self, uri: str, title: bytes, counter: int) -> bool:
         self.learned.append(counter)

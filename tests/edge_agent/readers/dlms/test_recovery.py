@@ -21,8 +21,9 @@ COUNTER = Attribute(class_id=1, obis="0.0.43.1.3.255")
 class Joined:
     """A transport whose far end is in memory."""
 
-    def __init__(self, answer: Callable[[bytes], bytes]) -> None:
+    def __init__(self, answer: Callable[[bytes], bytes], closed: Callable[[], None] = lambda: None) -> None:
         self._answer = answer
+        self._closed = closed
         self._waiting = b""
 
     async def send(self, data: bytes) -> None:
@@ -35,20 +36,20 @@ class Joined:
         return data
 
     async def close(self) -> None:
-        pass
+        self._closed()
 
 
 class Book:
     """What is noted, in memory."""
 
-    def __init__(self, counters: Counters, *, is_known: bool = True, verified: int = -1) -> None:
+    def __init__(self, counters: Counters, *, looks: bool = False, verified: int = -1) -> None:
         self.counters = counters
-        self.known = is_known
+        self.looks = looks
         self.verified = verified
         self.learned: list[int] = []
 
-    def is_known(self) -> bool:
-        return self.known
+    def take_look(self) -> bool:
+        return self.looks
 
     def learn(self, counter: int) -> bool:
         self.learned.append(counter)
@@ -69,6 +70,10 @@ class Bench:
         self.keyed = 0
         self.is_silent = False
         self.is_shut = False
+        self.closed = 0
+
+    def _note_closed(self) -> None:
+        self.closed += 1
 
     def _to_peer(self) -> Callable[[], Awaitable[Transport]]:
         async def connect() -> Joined:
@@ -78,7 +83,7 @@ class Bench:
                 reply = self.peer.answer(frame)
                 return b"" if self.is_silent and reply[8] == 0xD8 else reply
 
-            return Joined(answer)
+            return Joined(answer, self._note_closed)
 
         return connect
 
@@ -122,7 +127,7 @@ async def test_a_stale_counter_is_mended_by_one_look_through_the_public_associat
 
 
 async def test_a_key_that_was_never_used_here_asks_first() -> None:
-    bench = Bench(meter(accepted=70), Book(Counters(own=0), is_known=False))
+    bench = Bench(meter(accepted=70), Book(Counters(own=0), looks=True))
     await read(bench)
     assert (bench.public, bench.keyed) == (1, 1)
 
@@ -169,3 +174,20 @@ async def test_a_forged_grant_is_not_mended() -> None:
     with pytest.raises(MeterForgedError):
         await bench.client().open()
     assert bench.public == 0
+
+
+class FullCounters(Counters):
+    """Counters whose disk is full when they are to be settled."""
+
+    def settle(self) -> None:
+        raise OSError("no room")
+
+
+async def test_a_connection_is_closed_even_where_its_counters_cannot_be_settled() -> None:
+    counters = FullCounters()
+    bench = Bench(meter(), Book(counters))
+    client = bench.client()
+    await client.open()
+    with pytest.raises(OSError, match="no room"):
+        await client.close()
+    assert bench.closed == 1
