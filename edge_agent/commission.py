@@ -322,5 +322,7 @@ def _receipt(visit: Visit, meter: MeterSettings, outbox: Outbox) -> Finding | No
     parked = [entry for entry in outbox.report.unanswered() if entry.meter == meter.id and entry.state == "PARKED"]
     if not parked:
         return None
-    text = f"the head-end says {parked[-1].refusal}: mend that, then run `sakshi-agent outbox release all`"
+    why = parked[-1].refusal
+    text = "a signed batch is damaged on this disk" if why is None else f"the head-end says {why}"
+    text = f"{text}: mend that, then run `sakshi-agent outbox release all`"
     return Finding(what=RECEIPT, is_good=False, text=text)

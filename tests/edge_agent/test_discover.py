@@ -10,6 +10,9 @@ import pytest
 
 from edge_agent.discover import answers, discover, public_url
 from edge_agent.readers.open import open_reader
+from edge_agent.readers.report import read_profile
+from firmware_sim.dlms.device import Device
+from firmware_sim.dlms.server import Framing, serve_device
 from firmware_sim.dlms.server import serve as serve_dlms
 from firmware_sim.dlms.session import DEFAULT_PASSWORD
 from firmware_sim.meter import Energies, Meter, MeterSpec
@@ -152,3 +155,25 @@ async def test_the_second_stack_says_who_the_meter_is(password: str) -> None:
         found = await found_at(f"dlms-cosem+tcp://127.0.0.1:{port}?password={password}")
     assert found == {"meter": {"origin": "LLS", "identity": found["meter"]["identity"]}}
     assert found["meter"]["identity"]["serial"] == "12345678"
+
+
+async def test_a_meter_behind_hdlc_is_asked_over_both_associations_too(password: str) -> None:
+    async with serve_device(Device(simulated(), now=lambda: NOW), framing=Framing.HDLC) as port:
+        found = await found_at(f"dlms+hdlc+tcp://127.0.0.1:{port}?physical=17&password={password}")
+    for each in found.values():
+        assert each["nameplate"]["serial number"] == "12345678"
+    profiles = found["given association"]["profiles"]
+    assert {"1.0.94.91.0.255", "1.0.98.1.0.255", "0.0.99.98.0.255", BLOCK_LOAD, DAILY_LOAD} <= set(profiles)
+
+
+@pytest.mark.parametrize("profile", ["1.0.94.91.0.255", "1.0.98.1.0.255", "0.0.94.91.10.255", "1.0.94.91.4.255"])
+async def test_every_profile_of_a_simulated_meter_is_read_with_its_columns(password: str, profile: str) -> None:
+    async with serve_device(Device(simulated(), now=lambda: NOW)) as port:
+        found: dict[str, Any] = dict(await read_profile(f"dlms+tcp://127.0.0.1:{port}?password={password}", profile))
+    assert found["rows"]
+    for row in found["rows"]:
+        assert len(row["cells"]) == len(found["columns"])
+    if profile == "1.0.94.91.0.255":
+        cells = dict(zip((column["register"] for column in found["columns"]), found["rows"][0]["cells"], strict=True))
+        assert cells["1.0.1.8.0.255"] == str(simulated().registers(NOW).imported_wh)
+        assert found["rows"][0]["at"] == "2026-04-26T06:37:31Z"

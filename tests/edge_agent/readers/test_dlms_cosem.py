@@ -158,6 +158,16 @@ async def test_a_row_without_a_clock_follows_the_one_before_it(password: str) ->
     assert [each.stamp_utc - MIDNIGHT for each in rows] == [1800, 3600, 5400]
 
 
+async def test_nothing_but_reading_reaches_the_meter(password: str) -> None:
+    scripted = meter([row(n) for n in range(1, 9)])
+    async with serving(scripted) as port, reader(port, password) as opened:
+        await opened.identity()
+        await opened.block_rows(SPAN)
+        await opened.clock()
+    # AARQ, GET-Request and RLRQ.
+    assert {apdu[0] for apdu in scripted.seen} == {0x60, 0xC0, 0x62}
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [([structure(u32(1))], "a list of 4"), ([row(1, NULL)], "a clock in the first row")],

@@ -1,6 +1,11 @@
 """What any object says: lists with odd access rights, values of every type, rows that keep their columns' places."""
 
+import contextlib
+from fractions import Fraction
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge_agent.errors import MeterDecodeError
 from edge_agent.readers.dlms import objects
@@ -114,3 +119,38 @@ def test_a_row_whose_time_is_unspecified_has_none(cell: Data) -> None:
 def test_rows_of_another_shape_are_wrong_by_profile_and_row(wrong: Data) -> None:
     with pytest.raises(MeterDecodeError, match=r"1\.0\.98\.1\.0\.255"):
         objects.generic_rows(wrong, "1.0.98.1.0.255", [CLOCK, ENERGY])
+
+
+scalars = st.one_of(
+    st.integers(0, 2**32 - 1).map(u32),
+    st.integers(-128, 127).map(i8),
+    st.binary(max_size=14).map(octets),
+    st.text(max_size=6).map(lambda text: Data(Tag.UTF8_STRING, text)),
+    st.floats().map(lambda number: Data(Tag.FLOAT64, number)),
+    st.booleans().map(lambda value: Data(Tag.BOOLEAN, value)),
+    st.sampled_from([NULL, Data(Tag.DONT_CARE, None), Data(Tag.BIT_STRING, "101"), Data(Tag.TIME, bytes(4))]),
+)
+trees = st.recursive(
+    scalars,
+    lambda parts: st.lists(parts, max_size=5).map(lambda items: Data(Tag.STRUCTURE, tuple(items))),
+    max_leaves=25,
+)
+
+
+@given(trees)
+def test_no_value_of_any_shape_is_more_than_wrong(data: Data) -> None:
+    objects.shown(data)
+    objects.shown(data, ENERGY)
+    for read in (
+        lambda: objects.object_list(data, "list"),
+        lambda: objects.generic_rows(data, "1.0.98.1.0.255", [CLOCK, ENERGY]),
+    ):
+        with contextlib.suppress(MeterDecodeError):
+            read()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(-128, 127))
+def test_a_number_of_a_register_is_shown_exactly(raw: int, power: int) -> None:
+    text = objects.shown(u32(raw), column("1.0.1.8.0.255", scaler=power, unit=30))
+    assert isinstance(text, str)
+    assert Fraction(text) == Fraction(raw) * Fraction(10) ** power
