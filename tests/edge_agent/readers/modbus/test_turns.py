@@ -85,15 +85,15 @@ async def test_a_cancelled_one_leaves_the_queue() -> None:
 
 async def test_a_turn_that_comes_to_a_cancelled_one_goes_to_the_next() -> None:
     line = Line()
-    tasks = [line.begin(who) for who in "abc"]
-    await settle()
     line.go_on.set()
-    # `a` wakes and passes its turn on to `b`, which is cancelled before it runs.
-    tasks[0].add_done_callback(lambda _: tasks[1].cancel())
-    await asyncio.gather(*tasks, return_exceptions=True)
-    assert line.had[0] == "a"
-    assert line.had[-1] == "c"
-    await asyncio.wait_for(line.use("d"), 1)
+    async with line.turns.turn("a"):
+        tasks = [line.begin(who) for who in "bc"]
+        await settle()
+    # The turn is `b`'s already, which is not awake yet.
+    tasks[0].cancel()
+    async with asyncio.timeout(1):
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert line.had == ["c"]
 
 
 async def test_a_line_that_everybody_left_is_free() -> None:
