@@ -12,6 +12,10 @@ class JsonError(LedgerError):
     """The bytes are not JSON that this package reads. The message holds no payload."""
 
 
+_MOST_DIGITS = 40
+"""Longer than any integer that a field holds."""
+
+
 def decimal_text(value: Decimal) -> str:
     """`value` as a JSON number without exponent and without trailing zeros, e.g. ``-19.2``, ``6``."""
     if not value.is_finite():
@@ -50,6 +54,11 @@ def _constant(_: str) -> object:
     raise JsonError("expected a finite number")
 
 
+def _integer(text: str) -> int | Decimal:
+    """An integer; one of more digits than any field has stays a decimal, as `int` refuses thousands of them and their whole page."""
+    return int(text) if len(text) <= _MOST_DIGITS else Decimal(text)
+
+
 def loads(body: bytes) -> object:
     """The JSON value in `body`, decimals as `Decimal`; the last of two equal keys wins.
 
@@ -75,7 +84,11 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def _loads(body: bytes, pairs_hook: Callable[[list[tuple[str, object]]], object] | None) -> object:
     try:
         value: object = json.loads(
-            body.decode("utf-8"), parse_float=Decimal, parse_constant=_constant, object_pairs_hook=pairs_hook
+            body.decode("utf-8"),
+            parse_float=Decimal,
+            parse_int=_integer if pairs_hook is None else None,
+            parse_constant=_constant,
+            object_pairs_hook=pairs_hook,
         )
     except JsonError:
         raise

@@ -38,15 +38,19 @@ def text(fields: Mapping[str, object], name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str) or not value:
         raise LedgerProtocolError(f"expected a text that is not empty, got {value!r:.80} in '{name}'")
-    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+    if not _is_unicode(value):
         raise LedgerProtocolError(f"expected Unicode text, got a lone surrogate in '{name}'")
     return value
 
 
 def optional_text(fields: Mapping[str, object], name: str) -> str | None:
-    """A text, or None where it is absent, null, empty or something else."""
+    """A text, or None where it is absent, null, empty or something else. One with a lone surrogate is none: no database could keep it."""
     value = fields.get(name)
-    return value if isinstance(value, str) and value else None
+    return value if isinstance(value, str) and value and _is_unicode(value) else None
+
+
+def _is_unicode(value: str) -> bool:
+    return value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def number(value: object, path: str) -> Fraction:

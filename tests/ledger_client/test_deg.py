@@ -184,6 +184,20 @@ def test_a_price_may_be_nothing_or_unstated(stated: object, price: Decimal | Non
     assert trade.price_inr_per_kwh == price
 
 
+def test_text_that_no_database_could_keep_is_none_and_hides_no_other() -> None:
+    found = deg.read_page(page(RECORD | {"rowDigest": "\ud800"}, RECORD | {"recordId": "\udfff"}))
+    assert [trade.row_digest for trade in found.trades] == [None]
+    assert [(row.record_id, "surrogate" in row.reason) for row in found.unreadable] == [("", True)]
+
+
+def test_a_number_of_thousands_of_digits_spoils_its_row_and_no_other() -> None:
+    long = "9" * 5000
+    body = page(RECORD | _detail(tradeQty="LONG"), RECORD | {"unknown": "LONG"}).replace(b'"LONG"', long.encode())
+    found = deg.read_page(body)
+    assert (len(found.trades), len(found.unreadable)) == (1, 1)
+    assert "tradeQty" in found.unreadable[0].reason
+
+
 def test_the_longest_delivery_is_still_a_trade() -> None:
     (trade,) = deg.read_page(page(RECORD | {"deliveryEndTime": "2026-05-27T04:30:00Z"})).trades
     assert trade.window.length_s == deg.MAX_DELIVERY_S
