@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 from signing import fields
 from signing.canonical import decode, encode
 from signing.errors import DecodeError
+from signing.interval import Interval
 
 
 class Disposition(IntEnum):
@@ -83,6 +84,9 @@ class Command:
     def __post_init__(self) -> None:
         if self.last < self.first:
             raise DecodeError(f"expected from ≤ to, got {self.first} and {self.last} in 'command'")
+        if self.kind is CommandKind.REREAD:
+            # An agent keeps the span until it was read: one that is none would stop it at every look.
+            Interval(self.first, self.last)
 
     def payload(self) -> bytes:
         """The canonical bytes that are signed."""

@@ -212,6 +212,7 @@ COMMAND_FAULTS: list[tuple[tuple[Any, ...], list[Any], str]] = [
     ((5,), NOT_UINT, "from"),
     ((6,), NOT_UINT, "to"),
     ((6,), [2], "from ≤ to"),
+    ((0,), [1], "start before end"),  # a REREAD of nothing
 ]
 FAULTS = [
     pytest.param(kind, item, place, value, message, id=f"{kind.__name__}-{message}-{number}-{n}")
