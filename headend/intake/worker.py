@@ -35,6 +35,10 @@ DEFAULT_MOST = 4096
 """Deliveries of one step: enough to share one fsync, few enough to answer within a second."""
 
 
+MOST_UNKNOWN_ANSWERED = 256
+"""Refusals 3 of one step: anybody can make keys that nobody registered, and each answer costs a signature. Whoever gets none asks again."""
+
+
 class Step(Enum):
     """The points of a step, in order; see the module."""
 
@@ -198,9 +202,11 @@ class IntakeWorker:
             if refused.claim.batch.digest not in answered:
                 answered.add(refused.claim.batch.digest)
                 self._refuse(group.key.address, refused)
+        left = MOST_UNKNOWN_ANSWERED
         for claim in found.unknown:
             address = self._named_by_topic(claim)
-            if address is not None and claim.batch.digest not in answered:
+            if left and address is not None and claim.batch.digest not in answered:
+                left -= 1
                 answered.add(claim.batch.digest)
                 self._refuse(address, Refused(claim, 3))
 

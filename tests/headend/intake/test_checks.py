@@ -7,6 +7,7 @@ import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+from headend.intake.worker import MOST_UNKNOWN_ANSWERED
 from headend.store.sqlite import turned_away_rows
 from signing.backends.file import FileSigner
 from signing.canonical import encode
@@ -152,6 +153,14 @@ def test_3_an_unknown_key_on_an_unknown_topic_is_not_answered(headend: Headend, 
     assert headend.transport.take() == []
     assert headend.take_in(gateway(2).next(), topic="nonsense").refused == {3: 1}
     assert headend.transport.take() == []
+
+
+def test_3_unknown_keys_cost_no_more_signatures_than_a_step_has(headend: Headend, one: Gateway) -> None:
+    stranger = gateway(9)
+    headend.send(*(stranger.next() for _ in range(MOST_UNKNOWN_ANSWERED + 3)), topic=one.address.up)
+    report = headend.step()
+    assert report.refused == {3: MOST_UNKNOWN_ANSWERED + 3}
+    assert len(headend.refusals()) == MOST_UNKNOWN_ANSWERED
 
 
 def test_3_a_key_enrolled_by_another_program_is_known_at_once(headend: Headend, one: Gateway) -> None:
