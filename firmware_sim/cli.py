@@ -8,10 +8,11 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
 from firmware_sim.dlms import command as dlms
+from firmware_sim.dlms.faulty import DLMS_FAULTS
 from firmware_sim.dlms.server import PORT as DLMS_PORT
 from firmware_sim.errors import SetupError
 from firmware_sim.faults import FAULTS
@@ -25,7 +26,7 @@ Start = Callable[[Clock], AbstractAsyncContextManager[int | str]]
 """What serves a meter while it is open, and gives its port, or its place as it is printed."""
 
 
-def _shared(parser: argparse.ArgumentParser, port: int, role: Role) -> None:
+def _shared(parser: argparse.ArgumentParser, port: int, role: Role, faults: Mapping[str, str]) -> None:
     parser.add_argument("--listen", metavar="HOST:PORT", help=f"e.g. 127.0.0.1:{port}; port 0: any free")
     parser.add_argument(
         "--seed", default=str(DEFAULT_SEED), help="the world (default %(default)s: always fair weather)"
@@ -39,7 +40,7 @@ def _shared(parser: argparse.ArgumentParser, port: int, role: Role) -> None:
     parser.add_argument("--shape", action="append", default=[], metavar="START/END:export=WH",
                         help="fix the Wh exported (or import=WH) in a span; repeatable")  # fmt: skip
     parser.add_argument("--fault", action="append", default=[], metavar="NAME[=ARG]",
-                        help=f"{', '.join(f'{name}={FAULTS[name].argument}' for name in sorted(FAULTS))}; repeatable")  # fmt: skip
+                        help=f"{', '.join(f'{name}={faults[name]}'.rstrip('=') for name in sorted(faults))}; repeatable")  # fmt: skip
     parser.add_argument(
         "--replay", metavar="FILE", help="play a recorded home (CSV block,local_start,load_wh,solar_wh)"
     )
@@ -51,11 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sakshi-sim", description="Simulated meters that speak the real wire.",
                                      allow_abbrev=False)  # fmt: skip
     verbs = parser.add_subparsers(dest="verb", required=True)
+    every = {name: kind.argument for name, kind in FAULTS.items()}
+    own = {name: kind.argument for name, kind in DLMS_FAULTS.items()}
     first = verbs.add_parser("dlms", help="a DLMS/COSEM meter (IS 15959) over TCP or a serial line", allow_abbrev=False)
-    _shared(first, DLMS_PORT, Role.SELLER)
+    _shared(first, DLMS_PORT, Role.SELLER, every | own)
     dlms.add_arguments(first)
     second = verbs.add_parser("modbus", help="Modbus meters over TCP or a serial line", allow_abbrev=False)
-    _shared(second, modbus.PORT, Role.SOLAR)
+    _shared(second, modbus.PORT, Role.SOLAR, every)
     modbus.add_arguments(second)
     return parser
 

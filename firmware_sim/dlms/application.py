@@ -43,6 +43,7 @@ class Application:
     def __init__(self, device: Device) -> None:
         self._device = device
         self._associations: dict[int, Association] = {}
+        self._spoilers = [spoiler() for spoiler in device.spoilers]
         self.closed = False
         """Whether this meter gives up on the connection without a word."""
 
@@ -50,6 +51,18 @@ class Application:
         """The answer to `apdu` from the client at `sap`; empty where none is due. Never raises."""
         if not apdu or self.closed:
             return b""
+        answer = self._answer(sap, apdu)
+        for spoiler in self._spoilers:
+            spoilt = spoiler(answer) if answer else answer
+            if spoilt is None:
+                self._associations.clear()
+                self._free()
+                self.closed = True
+                return b""
+            answer = spoilt
+        return answer
+
+    def _answer(self, sap: int, apdu: bytes) -> bytes:
         if len(apdu) > self._device.max_pdu:
             return _PDU_TOO_LONG
         try:
@@ -171,7 +184,8 @@ class Application:
         opened: Opened | None,
     ) -> bytes:
         initiate = acse.parse_initiate(plain)
-        conformance = initiate.conformance & (SUPPORTED | (Conformance.GENERAL_PROTECTION if shield else 0))
+        supported = SUPPORTED | (Conformance.GENERAL_PROTECTION if shield else 0)
+        conformance = initiate.conformance & supported & ~self._device.withheld
         smallest = acse.SMALLEST_PDU + (OVERHEAD if shield else 0)
         error = judge_initiate(initiate, conformance, smallest)
         if error is not None:

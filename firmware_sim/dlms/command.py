@@ -23,6 +23,7 @@ from firmware_sim.dlms.clients import (
     Ciphering,
 )
 from firmware_sim.dlms.device import DEFAULT_MAX_PDU, Device, Occupancy, Stale
+from firmware_sim.dlms.faulty import DlmsFault, is_of_every_meter, parse_dlms_fault, spoil
 from firmware_sim.dlms.gcm import AUTHENTICATED, BOTH, ENCRYPTED, KEY_SIZE, TITLE_SIZE, Keys
 from firmware_sim.dlms.hdlc import (
     DEFAULT_INFORMATION,
@@ -82,10 +83,11 @@ class Setup:
     counter: int
     inactivity_s: int | None
     max_pdu: int
+    faults: tuple[DlmsFault, ...] = ()
 
     def device(self, meter: Meter, now: Callable[[], int]) -> Device:
         """`meter`, set up so; `now` is its clock in UTC seconds."""
-        return Device(
+        device = Device(
             meter,
             now=now,
             access=self.access,
@@ -96,6 +98,7 @@ class Setup:
             stale=self.stale,
             occupancy=None if self.inactivity_s is None else Occupancy(self.inactivity_s),
         )
+        return spoil(device, self.faults)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -200,7 +203,10 @@ def _path(text: str) -> str:
 
 
 def setup(arguments: argparse.Namespace, checks: Checks) -> Setup | None:
-    """How the meter is set up, or None once `checks` holds a problem."""
+    """How the meter is set up, or None once `checks` holds a problem; takes its own faults out of `arguments`."""
+    own = [text for text in arguments.fault if not is_of_every_meter(text)]
+    arguments.fault = [text for text in arguments.fault if is_of_every_meter(text)]
+    faults = checks.each("--fault", parse_dlms_fault, own)
     password = checks.take("--password", _password, arguments.password)
     keys = [checks.take(f"--{name}", _octets(KEY_SIZE), getattr(arguments, name)) for name in ("ek", "ak", "secret")]
     title = _given(checks, "--system-title", _octets(TITLE_SIZE), arguments.system_title)
@@ -226,7 +232,14 @@ def setup(arguments: argparse.Namespace, checks: Checks) -> Setup | None:
         hls_secret=secret,
     )
     return Setup(
-        model=model, access=access, title=title, stale=stale, counter=counter, inactivity_s=quiet, max_pdu=max_pdu
+        model=model,
+        access=access,
+        title=title,
+        stale=stale,
+        counter=counter,
+        inactivity_s=quiet,
+        max_pdu=max_pdu,
+        faults=faults,
     )
 
 
@@ -278,10 +291,11 @@ async def serving(device: Device, reached: Wire, host: str, port: int) -> AsyncI
 
 def _place(device: Device, reached: Wire, host: str, port: int) -> AbstractAsyncContextManager[int | str]:
     session = HdlcServerSession(Application(device), physical=reached.physical, sizes=reached.sizes)
+    bps = reached.bps or device.bps
     if reached.pty:
-        return serve_pty(session, bps=reached.bps)
+        return serve_pty(session, bps=bps)
     if reached.path is not None:
-        return serve_port(session, reached.path, bps=reached.bps)
+        return serve_port(session, reached.path, bps=bps)
     return serve_device(
         device,
         framing=reached.framing,

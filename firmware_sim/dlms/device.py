@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from enum import Enum
+from typing import Protocol
 
 from firmware_sim.dlms.catalogue import FLAG_ID, Model, objects_of
 from firmware_sim.dlms.ciphering import Counters
@@ -25,6 +26,23 @@ class Stale(Enum):
     """A refused association; an exception without the counter inside one."""
     SILENCE = "silence"
     """The connection ends without an answer."""
+
+
+Spoiler = Callable[[bytes], bytes | None]
+"""What becomes of an answer before it goes into frames, in one connection; None ends the connection without a word."""
+
+
+class Line(Protocol):
+    """Bytes in, bytes out, of one connection."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is to be said."""
+        ...
+
+    def receive(self, data: bytes) -> bytes:
+        """What to send for what came."""
+        ...
 
 
 class Occupancy:
@@ -90,6 +108,14 @@ class Device:
         self.challenge = challenge
         accepted = {number: self._counter(sap) for number, sap in enumerate(ORDER, start=1)}
         self.objects = objects_of(meter, model, accepted)
+        self.withheld = 0
+        """Conformance bits that this meter never agrees to."""
+        self.spoilers: list[Callable[[], Spoiler]] = []
+        """What goes wrong with the answers of every connection, made anew for each."""
+        self.lines: list[Callable[[Line], Line]] = []
+        """What goes wrong with the bytes of every connection."""
+        self.bps: int | None = None
+        """How slow the meter's line is, in bits a second."""
 
     def _counter(self, sap: int) -> Callable[[], int]:
         return lambda: self.counters.accepted(sap)

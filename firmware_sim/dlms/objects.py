@@ -18,6 +18,8 @@ from firmware_sim.dlms.axdr import (
 from firmware_sim.dlms.axdr import enum as enum_data
 from firmware_sim.errors import DecodeError
 
+_CLOCK_CLASS = 8
+
 
 class AccessResult(IntEnum):
     """Data-Access-Result. Source: IEC 62056-5-3, 9.5."""
@@ -79,15 +81,36 @@ class Column:
         return [self.class_id, self.name, self.attribute, 0]
 
 
+def as_it_is(at: int) -> int:
+    """The instant itself."""
+    return at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habits:
+    """How a firmware shows the rows that it has; by default as the standard says."""
+
+    shown: Callable[[int], int] = as_it_is
+    """What the clock of the row that was captured at an instant says."""
+    is_newest_first: bool = False
+    has_null_clocks: bool = False
+    """Whether the clock of a row that follows the one before by one period is null-data."""
+    has_open_edges: bool = False
+    """Whether a range leaves out the rows that stand at its very ends."""
+    selectors: frozenset[int] = frozenset({1, 2})
+    """What it selects by: 1 is a range, 2 are entries."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """A profile generic's buffer: rows by stamp, first in first out. The clock, if captured, is the first column."""
+    """A profile generic's buffer: rows by the instant at which they were captured."""
 
     columns: tuple[Column, ...]
     stamps: Callable[[int], Sequence[int]]
-    """The stamps in memory at an instant, oldest first."""
+    """The captures in memory at an instant, oldest first."""
     period_s: int
     capacity: int
+    habits: Habits = Habits()
 
     def read(self, now: int, selection: Selection | None) -> bytes:
         """The rows in memory at `now`, all or as selected.
@@ -96,15 +119,36 @@ class Profile:
             AccessRefusedError: when the selection is not one of this profile's.
         """
         if selection is None:
-            return self._rows(self.stamps(now), self.columns)
+            return self._rows(self._ordered(now), self.columns)
+        if selection.selector not in self.habits.selectors:
+            raise AccessRefusedError(AccessResult.SCOPE_VIOLATED)
         if selection.selector == 1:
             return self._range(now, selection.parameters)
-        if selection.selector == 2:
-            return self._entries(now, selection.parameters)
-        raise AccessRefusedError(AccessResult.SCOPE_VIOLATED)
+        return self._entries(now, selection.parameters)
+
+    def _ordered(self, now: int) -> Sequence[int]:
+        stamps = self.stamps(now)
+        return stamps[::-1] if self.habits.is_newest_first else stamps
 
     def _rows(self, stamps: Sequence[int], columns: Sequence[Column]) -> bytes:
-        return array(structure(*(column.cell(stamp) for column in columns)) for stamp in stamps)
+        pairs = zip(stamps, (None, *stamps), strict=False)
+        return array(structure(*(self._cell(column, at, earlier) for column in columns)) for at, earlier in pairs)
+
+    def _cell(self, column: Column, at: int, earlier: int | None) -> bytes:
+        if column.class_id != _CLOCK_CLASS:
+            return column.cell(at)
+        shown = self.habits.shown
+        step = -self.period_s if self.habits.is_newest_first else self.period_s
+        follows = earlier is not None and shown(at) - shown(earlier) == step
+        return NULL if follows and self.habits.has_null_clocks else column.cell(shown(at))
+
+    def _is_within(self, at: int, start: int, end: int) -> bool:
+        stamp = self.habits.shown(at)
+        return start < stamp < end if self.habits.has_open_edges else start <= stamp <= end
+
+    @property
+    def _clock(self) -> Column | None:
+        return next((column for column in self.columns if column.class_id == _CLOCK_CLASS), None)
 
     def _range(self, now: int, parameters: Value) -> bytes:
         match parameters:
@@ -112,13 +156,14 @@ class Profile:
                 pass
             case _:
                 raise AccessRefusedError(AccessResult.TYPE_UNMATCHED)
-        if self.columns[0].class_id != 8 or restricting != self.columns[0].reference:
+        if self._clock is None or restricting != self._clock.reference:
             raise AccessRefusedError(AccessResult.SCOPE_VIOLATED)
         try:
             start, end = parse_date_time(first), parse_date_time(last)
         except DecodeError:
             raise AccessRefusedError(AccessResult.TYPE_UNMATCHED) from None
-        return self._rows([at for at in self.stamps(now) if start <= at <= end], self._chosen(chosen))
+        found = [at for at in self._ordered(now) if self._is_within(at, start, end)]
+        return self._rows(found, self._chosen(chosen))
 
     def _chosen(self, references: list[Value]) -> list[Column]:
         if not references:
@@ -141,14 +186,13 @@ class Profile:
         if first < 1 or first_column < 1 or last < 0 or last_column < 0 or first_column > len(self.columns):
             raise AccessRefusedError(AccessResult.SCOPE_VIOLATED)
         columns = self.columns[first_column - 1 : last_column or None]
-        return self._rows(self.stamps(now)[first - 1 : last or None], columns)
+        return self._rows(self._ordered(now)[first - 1 : last or None], columns)
 
     @property
     def sort_object(self) -> bytes:
         """What the buffer is sorted by: its clock, or nothing."""
-        clock = self.columns[0]
-        if clock.class_id == 8:
-            return clock.definition
+        if self._clock is not None:
+            return self._clock.definition
         return structure(unsigned16(0), octets(bytes(6)), integer8(0), unsigned16(0))
 
 
@@ -198,18 +242,18 @@ class CosemObject:
         return array((integer8(1), integer8(2))) if self.profile is not None and number == 2 else NULL
 
     def _plain(self) -> dict[int, Plain]:
-        plain: dict[int, Plain] = {1: lambda _: octets(self.name), **self.attributes}
+        plain: dict[int, Plain] = {1: lambda _: octets(self.name)}
         profile = self.profile
         if profile is not None:
             plain |= {
                 3: lambda _: array(column.definition for column in profile.columns),
                 4: lambda _: unsigned32(profile.period_s),
-                5: lambda _: enum_data(1),  # fifo
+                5: lambda _: enum_data(2 if profile.habits.is_newest_first else 1),  # lifo, fifo
                 6: lambda _: profile.sort_object,
                 7: lambda now: unsigned32(len(profile.stamps(now))),
                 8: lambda _: unsigned32(profile.capacity),
             }
-        return plain
+        return plain | dict(self.attributes)
 
 
 def constant(encoded: bytes) -> Plain:

@@ -6,7 +6,7 @@ from enum import Enum
 
 from firmware_sim.dlms.application import Application
 from firmware_sim.dlms.clients import DEFAULT_PASSWORD, Access
-from firmware_sim.dlms.device import Device
+from firmware_sim.dlms.device import Device, Line
 from firmware_sim.dlms.hdlc import DEFAULT_PHYSICAL, HdlcServerSession, Sizes
 from firmware_sim.dlms.session import WrapperSession
 from firmware_sim.meter import Meter
@@ -32,9 +32,12 @@ def session_of(
 ) -> Session:
     """A new connection to `device`, without a socket. `physical` and `sizes` are HDLC's."""
     application = Application(device)
+    line: Line = WrapperSession(application)
     if framing is Framing.HDLC:
-        return HdlcServerSession(application, physical=physical, sizes=sizes)
-    return WrapperSession(application)
+        line = HdlcServerSession(application, physical=physical, sizes=sizes)
+    for fault in device.lines:
+        line = fault(line)
+    return line
 
 
 def serve_device(
@@ -48,7 +51,9 @@ def serve_device(
     bps: int | None = None,
 ) -> AbstractAsyncContextManager[int]:
     """`device` on `host`:`port` while the context is open, as slow as a line of `bps` if given; gives the port."""
-    return listen(lambda: session_of(device, framing, physical=physical, sizes=sizes), host, port, bps=bps)
+    return listen(
+        lambda: session_of(device, framing, physical=physical, sizes=sizes), host, port, bps=bps or device.bps
+    )
 
 
 def serve(

@@ -1,0 +1,170 @@
+"""The agent at simulated meters with every fault by name: a finding, an absence or a clear error, and never a wrong number."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from edge_agent.config import MeterSettings, PollSettings
+from edge_agent.errors import ReaderError
+from edge_agent.outbox.outbox import Outbox
+from edge_agent.poll import MemoryMeter, Outcome, Site
+from edge_agent.readers.open import open_reader
+from edge_agent.readers.reader import Reader
+from firmware_sim.dlms.clients import DEFAULT_PASSWORD
+from firmware_sim.dlms.device import Device
+from firmware_sim.dlms.faulty import is_of_every_meter, parse_dlms_fault, spoil
+from firmware_sim.dlms.server import Framing, serve_device
+from firmware_sim.faults import parse_fault
+from firmware_sim.meter import Energies, Meter, MeterSpec
+from firmware_sim.world import Home
+from signing.interval import DAY_S, Interval, floor_to_block, ist_day_start, parse_instant
+from signing.statements.reading import Absence, Reading
+from signing.statements.reading_batch import ClockSource, Opening, ReadingBatch, Register
+from tests.edge_agent.gateway import SOFTWARE, Gateway, to_send
+
+NOW = parse_instant("2026-04-26T12:07:31+05:30", "now")
+TODAY = ist_day_start(NOW)
+YESTERDAY = Interval(TODAY - DAY_S, TODAY)
+NOON = TODAY + 10 * 3600
+POLL = PollSettings(interval_s=60, settle_s=30, patience_s=1800, absent_retry_s=21_600, witness_s=10)
+BASE = Energies(imported_wh=41_000_000, exported_wh=7_000_000)
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Gateway:
+    (tmp_path / "lls").write_bytes(DEFAULT_PASSWORD)
+    return Gateway(tmp_path)
+
+
+@dataclass
+class Seen:
+    """What became of one meter: its outcome or error, and what was signed of it."""
+
+    meter: Meter
+    period_s: int
+    outcome: Outcome | None = None
+    error: ReaderError | None = None
+    blocks: dict[int, Reading] = field(default_factory=dict)
+    registers: list[Register] = field(default_factory=list)
+    offsets_ms: set[int | None] = field(default_factory=set)
+
+    def wrong(self) -> list[int]:
+        """Starts of the blocks whose signed figure is not what flowed."""
+        return [
+            start
+            for start, reading in self.blocks.items()
+            if reading.import_wh is not None and not self._is_true(start)
+        ]
+
+    def absent(self) -> dict[int, Absence]:
+        """Blocks that are signed without a figure, by start, and why."""
+        return {start: reading.absence for start, reading in self.blocks.items() if reading.import_wh is None}
+
+    def flagged(self) -> dict[int, int]:
+        """Blocks with flags, by start."""
+        return {start: reading.flags for start, reading in self.blocks.items() if reading.flags}
+
+    def is_whole(self) -> bool:
+        """Whether every block of today and yesterday is signed with what flowed, and nothing is wrong in words."""
+        span = Interval(YESTERDAY.start_utc, floor_to_block(NOW, self.period_s))
+        faults = self.outcome is None or self.outcome.faults
+        return (
+            not faults
+            and set(self.blocks) == set(span.block_starts(self.period_s))
+            and not (self.absent() or self.wrong())
+        )
+
+    def _is_true(self, start: int) -> bool:
+        truth = self.meter.block(start, self.period_s).energies
+        return (self.blocks[start].import_wh, self.blocks[start].export_wh) == (truth.imported_wh, truth.exported_wh)
+
+
+def device(faults: Sequence[str], period_s: int = 900) -> Device:
+    """A meter with `faults` by name."""
+    own = [parse_dlms_fault(text) for text in faults if not is_of_every_meter(text)]
+    every = tuple(parse_fault(text) for text in faults if is_of_every_meter(text))
+    spec = MeterSpec(serial="12345678", period_s=period_s, days=5, base=BASE)
+    return spoil(Device(Meter(spec, Home(seed=7, array_w=5000), every), now=lambda: NOW), own)
+
+
+def site(gateway: Gateway, outbox: Outbox) -> Site:
+    return Site(
+        poll=POLL,
+        outbox=outbox,
+        signer=gateway.signer,
+        software=SOFTWARE,
+        now_ms=lambda: NOW * 1000,
+        reference=lambda: ClockSource.NTP,
+        salt=lambda: bytes(16),
+    )
+
+
+def url_of(gateway: Gateway, port: int, framing: Framing = Framing.WRAPPER, **keys: object) -> str:
+    scheme = {Framing.WRAPPER: "dlms+tcp", Framing.HDLC: "dlms+hdlc+tcp"}[framing]
+    query = {"client": 32, "password": f"file:{gateway.path.parent}/lls"}
+    if framing is Framing.HDLC:
+        query |= {"physical": 17}
+    return f"{scheme}://127.0.0.1:{port}?" + "&".join(f"{key}={value}" for key, value in (query | keys).items())
+
+
+async def look(
+    gateway: Gateway,
+    *faults: str,
+    period_s: int = 900,
+    framing: Framing = Framing.WRAPPER,
+    keys: Mapping[str, object] | None = None,
+) -> Seen:
+    """One look of the agent at a meter with `faults`, over a real socket."""
+    befallen = device(faults, period_s)
+    seen = Seen(befallen.meter, period_s)
+    settings = MeterSettings(id="M1", serial="12345678", url="", period_s=None, backfill_days=1, max_block_wh=None)
+    with gateway.open() as outbox:
+        async with serve_device(befallen, framing=framing) as port:
+            try:
+                async with open_reader(url_of(gateway, port, framing, **(keys or {}))) as reader:
+                    assert isinstance(reader, Reader)
+                    seen.outcome = await MemoryMeter(site(gateway, outbox), settings).look(reader)
+            except ReaderError as error:
+                seen.error = error
+        for pending in to_send(outbox, limit=1000):
+            batch = ReadingBatch.parse(pending.envelope.payload)
+            opening = Opening.parse(pending.opening, batch.count)
+            starts = Interval(batch.start_utc, batch.end_utc).block_starts(batch.period_s)
+            seen.blocks |= dict(zip(starts, opening.readings, strict=True))
+            seen.registers += opening.registers
+            seen.offsets_ms.add(batch.clock_offset_ms)
+    return seen
+
+
+async def test_a_meter_without_faults_is_read_whole(gateway: Gateway) -> None:
+    seen = await look(gateway)
+    assert seen.is_whole()
+    assert not seen.flagged()
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        ("shuffled-columns",),
+        ("null-clocks",),
+        ("lifo",),
+        ("lifo", "null-clocks", "shuffled-columns"),
+        ("deviation=+330",),
+        ("deviation=-330",),
+        ("deviation=unspecified",),
+        ("clock-status-ff", "deviation=unspecified"),
+        ("exclusive-edges",),
+        ("no-selective-access",),
+        ("no-selective-access=unsaid",),
+        ("no-range",),
+        ("no-range", "lifo"),
+        ("slow-link=200000",),
+    ],
+    ids=" ".join,
+)
+async def test_a_habit_of_firmware_changes_no_figure(gateway: Gateway, faults: tuple[str, ...]) -> None:
+    seen = await look(gateway, *faults)
+    assert seen.is_whole()
+    assert not seen.flagged()
