@@ -74,6 +74,11 @@ class Application:
         except DecodeError:
             return _NOT_UNDERSTOOD
 
+    def reopen(self) -> None:
+        """Listen again, to clients of whom none is associated: a line has no end that a meter could close."""
+        self._associations.clear()
+        self.closed = False
+
     def release(self, sap: int) -> None:
         """End the association of the client at `sap`, if there is one: the layer below was disconnected in order."""
         self._associations.pop(sap, None)
