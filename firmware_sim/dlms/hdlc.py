@@ -57,7 +57,7 @@ class HdlcServerSession:
 
     @property
     def closed(self) -> bool:
-        """Whether the meter gave up: it is silent from now on."""
+        """Whether the meter gave up: it is silent until the line was `quiet`."""
         return self._application.closed
 
     def receive(self, data: bytes) -> bytes:
@@ -65,8 +65,14 @@ class HdlcServerSession:
         return b"".join(self._frame(frame) for frame in self._deframer.feed(data))
 
     def quiet(self) -> None:
-        """The line was quiet longer than a sender may pause within a frame: what is incomplete stays so."""
+        """The line was quiet longer than a sender may pause within a frame: what is incomplete stays so.
+
+        A meter that gave up listens again, and every link is down: on a line there is no connection to end.
+        """
         self._deframer.forget()
+        if self._application.closed:
+            self._links.clear()
+            self._application.reopen()
 
     def _frame(self, frame: Frame) -> bytes:
         meant = frame.destination

@@ -255,7 +255,7 @@ def test_clients_of_one_line_have_links_of_their_own() -> None:
     assert line.request(GET_CLOCK).hex()[:8] == "c401c100"
 
 
-def test_a_meter_that_gave_up_is_silent() -> None:
+def test_a_meter_that_gave_up_is_silent_until_the_line_was_quiet() -> None:
     ciphered = CipheredWire(device(stale=Stale.SILENCE))
     line = Line(ciphered.device)
     line.connect()
@@ -265,6 +265,10 @@ def test_a_meter_that_gave_up_is_silent() -> None:
     assert line.session.receive(frame(line.received << 5 | 0x10 | line.sent << 1, stale)) == b""
     assert line.session.closed
     assert line.session.receive(frame(SNRM)) == b""
+    line.session.quiet()
+    assert line.ask(0x11)[0] == DM
+    line.connect()
+    assert line.request(GET_CLOCK).hex() == "d80101"
 
 
 def test_a_release_is_answered_before_the_link_ends() -> None:
