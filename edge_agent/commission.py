@@ -317,7 +317,7 @@ async def _awaited(visit: Visit, meter: MeterSettings, outbox: Outbox) -> Findin
 def _receipt(visit: Visit, meter: MeterSettings, outbox: Outbox) -> Finding | None:
     receipted = outbox.report.receipted(meter.id)
     if receipted.newest_utc is not None and abs(visit.now_utc() - receipted.newest_utc) <= FRESH_S:
-        text = f"{receipted.batches} batches receipted, the newest at {ist_text(receipted.newest_utc)}"
+        text = f"batches receipted: {receipted.batches}, the newest at {ist_text(receipted.newest_utc)}"
         return Finding(what=RECEIPT, is_good=True, text=text)
     parked = [entry for entry in outbox.report.unanswered() if entry.meter == meter.id and entry.state == "PARKED"]
     if not parked:

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from edge_agent.discover import answers, discover, public_url
+from edge_agent.errors import ReaderUrlError
 from edge_agent.readers.open import open_reader
+from edge_agent.readers.reader import Reader, SampledReader
 from edge_agent.readers.report import read_profile
 from firmware_sim.dlms.device import Device
 from firmware_sim.dlms.server import Framing, serve_device
@@ -177,3 +179,13 @@ async def test_every_profile_of_a_simulated_meter_is_read_with_its_columns(passw
         cells = dict(zip((column["register"] for column in found["columns"]), found["rows"][0]["cells"], strict=True))
         assert cells["1.0.1.8.0.255"] == str(simulated().registers(NOW).imported_wh)
         assert found["rows"][0]["at"] == "2026-04-26T06:37:31Z"
+
+
+async def test_a_public_association_that_cannot_be_asked_for_is_told() -> None:
+    def opened(url: str) -> Reader | SampledReader:
+        if "client=16" in url:
+            raise ReaderUrlError(("expected no public client",))
+        return open_reader(url)
+
+    found: dict[str, Any] = await discover("dlms+tcp://127.0.0.1:1?client=32&auth=none", opened, lambda: 0)
+    assert found["public association"] == {"refused": "expected no public client"}

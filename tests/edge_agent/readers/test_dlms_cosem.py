@@ -18,7 +18,7 @@ from edge_agent.readers.dlms_cosem_process import integers, octets, parts
 from edge_agent.readers.open import open_reader
 from edge_agent.registers import IMPORT_BLOCK
 from signing.interval import Interval, parse_instant
-from tests.edge_agent.readers.dlms.wire import ScriptedMeter, meter, stamp, structure, u16, u32
+from tests.edge_agent.readers.dlms.wire import BLOCK, ScriptedMeter, array, meter, stamp, structure, u16, u32
 from tests.edge_agent.readers.peers import listening, read_frame
 
 MIDNIGHT = parse_instant("2026-04-26T00:00:00+05:30", "midnight")
@@ -156,6 +156,15 @@ async def test_a_row_without_a_clock_follows_the_one_before_it(password: str) ->
     async with serving(scripted) as port, reader(port, password) as opened:
         rows = await opened.block_rows(SPAN)
     assert [each.stamp_utc - MIDNIGHT for each in rows] == [1800, 3600, 5400]
+
+
+async def test_a_daily_profile_without_import_is_refused_by_name(password: str) -> None:
+    scripted, daily = meter([]), "1.0.99.2.0.255"
+    scripted.objects |= {(7, daily, number): scripted.objects[7, BLOCK, number] for number in (3, 4, 5, 7, 8)}
+    scripted.objects[7, daily, 2] = array(row(1))
+    async with serving(scripted) as port, reader(port, password) as opened:
+        with pytest.raises(MeterRefusedError, match=r"expected a column 1\.0\.1\.8\.0\.255 in 1\.0\.99\.2\.0\.255"):
+            await opened.daily_registers(SPAN)
 
 
 async def test_nothing_but_reading_reaches_the_meter(password: str) -> None:

@@ -30,6 +30,7 @@ from tests.edge_agent.readers.peers import Joined
 
 MIDNIGHT = parse_instant("2026-04-26T00:00:00+05:30", "midnight")
 VOLTAGE_LOG = "0.0.99.98.0.255"
+OBJECT_UNDEFINED = 4
 
 
 @contextlib.asynccontextmanager
@@ -143,3 +144,14 @@ async def test_scalers_come_from_the_scaler_profile_where_the_registers_give_non
     async with asking(scripted) as client:
         found = await survey.generic_profile(client, VOLTAGE_LOG)
     assert (found.columns[1].scaler, found.columns[1].unit) == (-2, 35)
+
+
+async def test_a_profile_whose_rows_are_undefined_is_not_asked_for_in_other_ways() -> None:
+    scripted = meter([])
+    scripted.refusal = OBJECT_UNDEFINED
+    scripted.objects[7, VOLTAGE_LOG, 3] = array(*LOG_COLUMNS)
+    async with asking(scripted) as client:
+        with pytest.raises(MeterRefusedError, match=r"0\.0\.99\.98\.0\.255 \(class 7\) attribute 2: object undefined"):
+            await survey.generic_profile(client, VOLTAGE_LOG, Interval(MIDNIGHT, MIDNIGHT + 7200))
+    # The AARQ, the columns, the rows, the RLRQ.
+    assert len(scripted.seen) == 4
