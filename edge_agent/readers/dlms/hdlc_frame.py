@@ -51,7 +51,7 @@ def server_address(logical: int, physical: int | None = None, octets: int | None
         shortest = 4
     octets = shortest if octets is None else octets
     limit = {1: 0x80, 2: 0x80, 4: 0x4000}.get(octets, 0)
-    if octets < shortest or not 0 <= logical < limit or not 0 <= (physical or 0) < limit:
+    if octets < shortest or not 0 < logical < limit or not 0 <= (physical or 0) < limit:
         raise ValueError(f"expected an address of 1, 2 or 4 octets that holds {logical} and {physical}, got {octets}")
     if octets == 1:
         return bytes([logical << 1 | 1])

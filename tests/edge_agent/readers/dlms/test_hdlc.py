@@ -148,6 +148,25 @@ def test_a_long_question_goes_in_segments_each_acknowledged() -> None:
     assert link.receive(i_frame(1, 4, RESPONSE + b"ok")).apdus == (b"ok",)
 
 
+@pytest.mark.parametrize(("octets", "frames"), [(125, [128]), (126, [128, 1]), (253, [128, 128]), (254, [128, 128, 1])])
+def test_a_question_that_fills_its_frames_has_no_empty_one(octets: int, frames: list[int]) -> None:
+    link = opened()
+    sent = client(link.send(bytes(octets)))
+    for received in range(2, 1 + len(frames)):
+        sent += client(link.receive(rr(received)).reply)
+    assert [len(frame.information) for frame in sent] == frames
+    assert [frame.segmented for frame in sent] == [True] * (len(frames) - 1) + [False]
+
+
+def test_what_is_sent_before_the_link_is_open_waits_for_the_meter() -> None:
+    link = fresh()
+    assert link.send(b"first") == SNRM
+    assert link.send(b"second") == b""
+    assert [frame.information[3:] for frame in client(link.receive(UA_128).reply)] == [b"first"]
+    received = link.receive(i_frame(0, 1, RESPONSE + b"a"))
+    assert [frame.information[3:] for frame in client(received.reply)] == [b"second"]
+
+
 @given(st.binary(min_size=1, max_size=3000), st.integers(1, 128), st.integers(1, 80))
 def test_a_long_answer_is_joined_however_it_is_segmented_and_cut(apdu: bytes, size: int, chunk: int) -> None:
     link = opened()

@@ -74,7 +74,7 @@ def test_addresses_are_shifted_and_end_with_the_odd_octet(address: bytes, expect
 
 @pytest.mark.parametrize(
     ("logical", "physical", "size"),
-    [(-1, None, None), (128, None, 1), (1, 17, 1), (1, 128, 2), (1, 0x4000, None), (0x4000, 1, 4), (1, 1, 3)],
+    [(0, None, None), (128, None, 1), (1, 17, 1), (1, 128, 2), (1, 0x4000, None), (0x4000, 1, 4), (1, 1, 3)],
 )
 def test_an_address_that_the_form_cannot_hold_is_refused(logical: int, physical: int | None, size: int | None) -> None:
     with pytest.raises(ValueError, match="1, 2 or 4 octets"):
