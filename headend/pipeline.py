@@ -168,15 +168,17 @@ class Settlement:
         """
         by_point: dict[str, list[Delivery]] = {}
         for name, deliveries in self._by_name.items():
-            by_point.setdefault(self._registry.connection_point(name) or name, []).extend(deliveries)
-        for point, awaited in by_point.items():
-            pair = None if point in self._overlapping else overlapping(awaited)
+            point = self._registry.connection_point(name)
+            if point is not None:
+                by_point.setdefault(point, []).extend(deliveries)
+        for place, awaited in by_point.items():
+            pair = None if place in self._overlapping else overlapping(awaited)
             if pair is None:
                 continue
             one, other = pair
-            self._overlapping.add(point)
+            self._overlapping.add(place)
             report.alarms.append(
-                f"two trades of {point} await the same energy: '{one.posted_as}' {one.delivery_start} to {one.delivery_end} and "
+                f"two trades of {place} await the same energy: '{one.posted_as}' {one.delivery_start} to {one.delivery_end} and "
                 f"'{other.posted_as}' {other.delivery_start} to {other.delivery_end}; the ledger may allocate it twice: ask its operator"
             )
 

@@ -121,7 +121,11 @@ def due(records: Iterable[PostingRecord], now_utc: int) -> tuple[PostingRecord, 
 
 def superseded(record: PostingRecord, revision: int) -> PostingRecord:
     """`record` after a later revision of its window was addressed to the same delivery."""
-    return replace(record, state=PostingState.SUPERSEDED, note=f"superseded by revision {revision}")
+    note = f"superseded by revision {revision}"
+    if record.state is PostingState.DUE and record.attempts:
+        # A lost answer says nothing: until a later figure is posted, the ledger's rows may rest on this one.
+        note += "; a try got no answer, so the ledger may hold it"
+    return replace(record, state=PostingState.SUPERSEDED, note=note)
 
 
 def reopened(record: PostingRecord, now_utc: int) -> PostingRecord:

@@ -407,3 +407,21 @@ def test_what_an_operator_attests_again_goes_to_the_ledger_that_refused_the_same
     legs.plan(database, [delivery], lambda _: asked, POLICY, NOW)
     (after,) = legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW).moved
     assert (after.actual, after.state) == (asked.digest, PostingState.CONFIRMED)
+
+
+def test_a_superseded_posting_whose_answer_was_lost_says_that_the_ledger_may_hold_it(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    first = exported(signer, delivery, 4000)
+    (planned,) = legs.plan(database, [delivery], lambda _: first, POLICY, NOW)
+    with database.transaction() as connection:
+        rows.put_posting(connection, replace(planned, attempts=1))
+    pending = actual(
+        signer, delivery.window, posted_as=SELLER_METER, totals=None, status=Status.PENDING, supersedes=first
+    )
+    legs.plan(database, [delivery], lambda _: pending, POLICY, NOW)
+    (after,) = rows.postings_of(database.connection, delivery)
+    assert after.state is PostingState.SUPERSEDED
+    assert after.note == "superseded by revision 1; a try got no answer, so the ledger may hold it"
