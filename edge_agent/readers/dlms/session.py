@@ -218,8 +218,6 @@ class Session:
         protection = self._protection()
         if protection is None or received[0] in _ALWAYS_PLAIN or self._state is State.RELEASING:
             return received
-        if self._state is State.ASSOCIATING:
-            raise MeterForgedError(f"expected an AARE, got APDU 0x{received[0]:02x}")
         return protection.open(received)
 
     def _protection(self) -> Cipher | None:

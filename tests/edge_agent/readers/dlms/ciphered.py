@@ -102,6 +102,7 @@ class CipheredMeter:
     grants_general: bool = False
     plain_answers: bool = False
     control: int | None = None
+    max_pdu: int = 0x400
     mangle: Callable[[bytes], bytes] = same
     """What becomes of each APDU before it leaves."""
     proof: Callable[[bytes], bytes] = same
@@ -185,7 +186,7 @@ class CipheredMeter:
         offered = int.from_bytes(initiate[-5:-2])
         self._general = self.grants_general and bool(offered & 0x400000)
         granted = offered if self._general else offered & ~0x400000
-        response = bytes.fromhex("0800065f1f0400") + granted.to_bytes(3) + bytes.fromhex("04000007")
+        response = bytes.fromhex("0800065f1f0400") + granted.to_bytes(3) + self.max_pdu.to_bytes(2) + b"\x00\x07"
         return self._aare(self._protect(response, self.ek, 0x28) if self._ciphered else response)
 
     def _aare(self, initiate: bytes) -> bytes:

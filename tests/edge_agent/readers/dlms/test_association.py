@@ -47,6 +47,19 @@ def test_a_password_that_cannot_be_is_refused_without_showing_it(size: int) -> N
         aarq(Secret(b"k" * size))
 
 
+def test_a_dedicated_key_never_leaves_in_plain() -> None:
+    with pytest.raises(ValueError, match="ciphered InitiateRequest around a dedicated key"):
+        aarq(None, dedicated=Secret(bytes(16)))
+
+
+def test_a_ciphered_request_with_a_long_password_has_a_long_length() -> None:
+    request = aarq(
+        Secret(b"k" * 64), title=bytes(8), protect=lambda plain: b"\x21" + bytes([len(plain) + 17]) + bytes(17) + plain
+    )
+    assert request[:2] == b"\x60\x81"
+    assert len(request) == 3 + request[2]
+
+
 def test_a_long_password_still_fits() -> None:
     assert aarq(Secret(b"k" * 64))[0] == 0x60
 

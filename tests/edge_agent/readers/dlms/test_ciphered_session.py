@@ -338,3 +338,49 @@ def test_nothing_shows_a_secret() -> None:
     for secret in (EK, DED, HLS):
         assert secret.hex() not in shown
         assert repr(secret)[2:-1] not in shown
+
+
+@pytest.mark.parametrize("mechanism", [2, 5])
+def test_a_meter_that_answers_by_another_mechanism_is_refused(mechanism: int) -> None:
+    def other(reply: bytes) -> bytes:
+        return reply.replace(
+            bytes.fromhex("8907608574050802") + bytes([mechanism]), bytes.fromhex("890760857405080206")
+        )
+
+    with pytest.raises(MeterForgedError, match="prove nothing"):
+        associate(session(mechanism=mechanism), meter(mangle=other))
+
+
+def test_a_proof_for_another_request_is_refused() -> None:
+    opened = session(mechanism=2, is_ciphered=False)
+    peer = meter(mangle=lambda reply: reply[:2] + b"\xc2" + reply[3:] if reply[0] == 0xC7 else reply)
+    with pytest.raises(MeterDecodeError, match="expected an answer to request 1, got one to 2"):
+        associate(opened, peer)
+    assert opened.state is State.CLOSED
+
+
+def test_answers_under_a_dedicated_key_prove_nothing_of_the_global_counters() -> None:
+    counters = Counters()
+    peer = meter()
+    opened = session(mechanism=1, dedicated=DED, counters=counters)
+    associate(opened, peer)
+    talk(opened, peer, opened.get(SERIAL))
+    assert counters.confirmed == [(1, 7)]
+
+
+@pytest.mark.parametrize("hexed", ["c401c1000105", "cc0a30000000010102030405", "db0847585400000012340100", "d4", "07"])
+def test_nothing_but_an_aare_opens_a_ciphered_association(hexed: str) -> None:
+    opened = session()
+    opened.associate()
+    apdus = bytes.fromhex(hexed)
+    with pytest.raises(MeterDecodeError):
+        opened.receive(bytes.fromhex("000100010030") + len(apdus).to_bytes(2) + apdus)
+    assert opened.state is State.CLOSED
+
+
+def test_a_proof_in_the_wrong_order_is_refused() -> None:
+    opened = session(is_ciphered=False)
+    opened.associate()
+    apdus = bytes.fromhex("c701c10001000900")
+    with pytest.raises(MeterDecodeError, match="expected nothing while ASSOCIATING"):
+        opened.receive(bytes.fromhex("000100010030") + len(apdus).to_bytes(2) + apdus)

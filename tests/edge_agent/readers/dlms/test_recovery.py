@@ -7,10 +7,12 @@ import pytest
 from edge_agent.errors import CounterBackError, CounterRefusedError, MeterForgedError, MeterUnavailableError
 from edge_agent.readers.dlms.client import DlmsClient
 from edge_agent.readers.dlms.cosem import SERIAL, Attribute
+from edge_agent.readers.dlms.reader import DlmsReader
 from edge_agent.readers.dlms.recovery import CounterRecovery
 from edge_agent.readers.dlms.session import Session
 from edge_agent.readers.dlms.transport import Transport
 from edge_agent.readers.dlms.wrapper import WrapperLink
+from edge_agent.registers import Origin
 from tests.edge_agent.readers.dlms.ciphered import CipheredMeter, Counters
 from tests.edge_agent.readers.dlms.test_ciphered_session import meter, session
 from tests.edge_agent.readers.dlms.wire import ScriptedMeter, octets, u32
@@ -191,3 +193,28 @@ async def test_a_connection_is_closed_even_where_its_counters_cannot_be_settled(
     with pytest.raises(OSError, match="no room"):
         await client.close()
     assert bench.closed == 1
+
+
+async def test_a_list_leaves_room_for_what_ciphering_adds() -> None:
+    bench = Bench(meter(max_pdu=48), Book(Counters()))
+    client = bench.client()
+    await client.open()
+    assert await client.get_many((SERIAL,) * 4) == [octets(b"SN-1")] * 4
+    # 48 octets hold four descriptors of 11 in plain, and two beside counter, tag and lengths.
+    assert [plain[:2] for plain in bench.peer.plain_seen[2:]] == [b"\xc0\x03", b"\xc0\x03"]
+    assert max(len(apdu) for apdu in bench.peer.wire_seen[2:]) <= 48
+    await client.close()
+
+
+async def test_an_origin_is_never_more_than_the_answers_can_bear() -> None:
+    async def connect() -> Joined:
+        return Joined(ScriptedMeter(objects={(1, "0.0.96.1.0.255", 2): octets(b"SN-1")}).answer)
+
+    reader = DlmsReader(
+        connect=connect, session=Session(WrapperLink(client=48, server=1)), origin=Origin.GMAC, timeout_s=5
+    )
+    origins = [reader.origin]  # nothing was answered yet
+    async with reader:
+        await reader.client.get(SERIAL)
+        origins.append(reader.origin)
+    assert [*origins, reader.origin] == [Origin.GMAC, Origin.LLS, Origin.LLS]
