@@ -160,7 +160,7 @@ class _Link:
         if control >> 1 & 7 != self._received:
             # The client did not hear the answer and asks again; or something was lost, and it learns where we stand.
             repeated = control >> 1 & 7 == (self._received - 1) % 8
-            return self._again() if repeated and self._last is not None else self._receive_ready()
+            return self._again() if repeated else self._receive_ready()
         self._received = (self._received + 1) % 8
         self._outgoing = []
         self._incoming += frame.information[: _LONGEST_APDU + len(_COMMAND) + 1 - len(self._incoming)]

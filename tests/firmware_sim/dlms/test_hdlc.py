@@ -36,12 +36,24 @@ def test_a_client_connects_with_the_standards_defaults() -> None:
         # What the client transmits is what the meter receives.
         ("81800C 050140 060160 0701010801 01", "818012 050160 060140 070400000001 080400000001"),
         ("818008 05020400 06020800", "818014 05020200 06020200 070400000001 080400000001"),
+        ("818008 05020100 06020100", "818014 05020100 06020100 070400000001 080400000001"),
+        ("818008 050200FF 060200FF", "818012 0501FF 0601FF 070400000001 080400000001"),
         ("818003 060120", "818012 050120 060180 070400000001 080400000001"),
         ("818006 070400000007", DEFAULTS),
         ("818000", DEFAULTS),
         ("818003 630101", DEFAULTS),
     ],
-    ids=["defaults", "less", "more", "one way", "a wider window", "nothing", "unknown parameter"],
+    ids=[
+        "defaults",
+        "less",
+        "more",
+        "two bytes",
+        "one byte",
+        "one way",
+        "a wider window",
+        "nothing",
+        "unknown parameter",
+    ],
 )
 def test_sizes_are_the_least_of_both(proposal: str, agreed: str) -> None:
     assert Line(sizes=Sizes(transmit=512, receive=512)).connect(proposal) == bytes.fromhex(agreed)

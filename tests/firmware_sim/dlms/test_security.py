@@ -1,14 +1,15 @@
 """Ciphered associations and HLS, byte for byte, as a client that shares no code sees them."""
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_sim.dlms.acse import Mechanism
-from firmware_sim.dlms.ciphering import Counters
+from firmware_sim.dlms.ciphering import Counters, parse_envelope
 from firmware_sim.dlms.clients import Access, Ciphering
 from firmware_sim.dlms.device import Stale
-from firmware_sim.errors import SetupError
+from firmware_sim.errors import DecodeError, SetupError
 from tests.firmware_sim.dlms.ciphered_wire import (
     AK,
     CLIENT,
@@ -124,9 +125,13 @@ def test_a_request_must_be_protected_as_the_policy_says(policy: int, control: in
 
 @pytest.mark.parametrize("control", [0x00, 0x31, 0x70, 0xB0])
 def test_another_suite_broadcast_keys_compression_and_no_protection_are_refused(control: int) -> None:
-    wire = reader()
-    good = wire.covered(GET_CLOCK)
-    assert wire.raw(tlv(0xC8, bytes([control]) + good[1:])).hex() == UNDECIPHERABLE
+    wire = CipheredWire(device(policy=0 if control == 0 else 0x30))
+    wire.associate()
+    plain = bytes.fromhex(GET_CLOCK)
+    head = bytes([control]) + (9).to_bytes(4, "big")
+    content = plain if control == 0 else AESGCM(EK).encrypt(CLIENT + head[1:], plain, head[:1] + AK)[:-4]
+    assert wire.raw(tlv(0xC8, head + content)).hex() == UNDECIPHERABLE
+    assert wire.device.counters.accepted(32) == 1
 
 
 def test_a_plain_request_in_a_ciphered_association_is_refused() -> None:
@@ -358,6 +363,19 @@ def test_a_dedicated_key_in_the_clear_is_refused() -> None:
 @pytest.mark.parametrize(("tag", "title"), [(0xDB, CLIENT), (0xDB, b""), (0xDC, CLIENT), (0xDC, b"")])
 def test_general_ciphering_is_answered_in_kind(tag: int, title: bytes) -> None:
     assert dedicated().general(GET_CLOCK, tag, title).hex() == CLOCK_ANSWER
+
+
+def test_a_long_answer_in_general_ciphering_fits_too() -> None:
+    wire = dedicated()
+    content = wire.covered(f"C001C1{BLOCK_LOAD}0200")
+    answer = wire.raw(b"\xdb\x08" + CLIENT + tlv(0, content)[1:])
+    assert 1024 - 2 <= len(answer) <= 1024
+
+
+@pytest.mark.parametrize("tag", [0xC0, 0x99, 0xD8, 0xDD, 0x01])
+def test_another_tag_is_no_ciphered_apdu(tag: int) -> None:
+    with pytest.raises(DecodeError, match="expected a ciphered APDU, got tag"):
+        parse_envelope(tlv(tag, bytes(20)))
 
 
 def test_general_ciphering_must_be_agreed() -> None:
