@@ -1,4 +1,4 @@
-"""`sakshi-sim`: simulated meters on TCP ports.
+"""`sakshi-sim`: simulated meters on TCP ports and serial lines.
 
 Exit 0 after SIGINT or SIGTERM, 1 when the address or the truth file cannot be had, 2 on misuse.
 """
@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
+from firmware_sim import fleet
 from firmware_sim.dlms import command as dlms
 from firmware_sim.dlms.faulty import DLMS_FAULTS
 from firmware_sim.dlms.server import PORT as DLMS_PORT
 from firmware_sim.errors import SetupError
 from firmware_sim.faults import FAULTS
+from firmware_sim.meter import Meter
 from firmware_sim.modbus import command as modbus
 from firmware_sim.options import Checks, Plan, Role, plan
 from firmware_sim.truth import truth_text
@@ -60,6 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     second = verbs.add_parser("modbus", help="Modbus meters over TCP or a serial line", allow_abbrev=False)
     _shared(second, modbus.PORT, Role.SOLAR, every)
     modbus.add_arguments(second)
+    third = verbs.add_parser("fleet", help="many DLMS meters, one TCP port each, for load tests", allow_abbrev=False)
+    fleet.add_arguments(third)
     return parser
 
 
@@ -95,8 +99,16 @@ def _modbus(arguments: argparse.Namespace, checks: Checks) -> tuple[Plan, Start]
     return planned, start
 
 
-def _check_registers(planned: Plan, now: int) -> None:
-    oldest = planned.meter.oldest(now)
+def _fleet(arguments: argparse.Namespace, checks: Checks) -> tuple[fleet.Fleet, Start] | None:
+    wanted = fleet.fleet(arguments, checks)
+    if wanted is None:
+        return None
+    checks.take("--meters", lambda _: fleet.allow_files(wanted.meters), "")
+    return wanted, lambda now: fleet.serving(wanted, now)
+
+
+def _check_registers(meter: Meter, now: int) -> None:
+    oldest = meter.oldest(now)
     if oldest.imported_wh < 0 or (oldest.exported_wh or 0) < 0:
         raise SetupError("--days: the registers would begin below zero: remember fewer days, or choose a later --now")
 
@@ -111,14 +123,14 @@ async def _run(start: Start, host: str, now: Clock) -> None:
         await stop.wait()
 
 
-def _ready(arguments: argparse.Namespace) -> tuple[Plan, Start, Clock]:
+def _ready(arguments: argparse.Namespace) -> tuple[Plan | fleet.Fleet, Start, Clock]:
     checks = Checks()
-    made = {"dlms": _dlms, "modbus": _modbus}[arguments.verb](arguments, checks)
+    made = {"dlms": _dlms, "modbus": _modbus, "fleet": _fleet}[arguments.verb](arguments, checks)
     if made is None or checks.problems:
         raise SetupError("\n".join(checks.problems))
     planned, start = made
     now = _clock(planned.fixed_now)
-    _check_registers(planned, now())
+    _check_registers(planned.meter, now())
     return planned, start, now
 
 
@@ -135,7 +147,7 @@ def main(argv: list[str] | None = None) -> int:
             print(f"sakshi-sim: {problem}", file=sys.stderr)
         return 2
     try:
-        if planned.truth is not None:
+        if isinstance(planned, Plan) and planned.truth is not None:
             planned.truth.write_text(truth_text(planned.meter, now()) + "\n", encoding="utf-8")
         asyncio.run(_run(start, planned.host, now))
     except OSError as problem:

@@ -116,7 +116,8 @@ def _scale(text: str) -> Fraction:
     return scale
 
 
-def _period(text: str) -> int:
+def period(text: str) -> int:
+    """A block length in seconds."""
     if text not in {str(period) for period in PERIODS_S}:
         raise SetupError(f"expected 900, 1800 or 3600 seconds, got {text!r}")
     return int(text)
@@ -133,7 +134,7 @@ def plan(arguments: argparse.Namespace, default_role: Role, checks: Checks) -> P
     """The plan that `arguments` describe, or None once `checks` holds a problem."""
     # A meter on a serial line listens nowhere; who needs an address asks for it.
     where = ("", 0) if arguments.listen is None else checks.take("--listen", address, arguments.listen)
-    fixed_now = None if arguments.now is None else checks.take("--now", _now, arguments.now)
+    fixed_now = None if arguments.now is None else checks.take("--now", now, arguments.now)
     truth = None if arguments.truth is None else checks.take("--truth", _truth, arguments.truth)
     role = checks.take("--role", one_of(Role), arguments.role or default_role.value)
     meter = _meter(arguments, role or default_role, checks)
@@ -142,7 +143,8 @@ def plan(arguments: argparse.Namespace, default_role: Role, checks: Checks) -> P
     return Plan(host=where[0], port=where[1], meter=meter, fixed_now=fixed_now, truth=truth)
 
 
-def _now(text: str) -> int:
+def now(text: str) -> int:
+    """What the clock of a meter says at start, in UTC seconds."""
     at = parse_instant(text)
     # Every meter's registers count from what they show on this day.
     if at < day_start(ORIGIN_DAY):
@@ -159,10 +161,10 @@ def _meter(arguments: argparse.Namespace, role: Role, checks: Checks) -> Meter |
 
 
 def _spec(arguments: argparse.Namespace, role: Role, seed: int | None, checks: Checks) -> MeterSpec | None:
-    period = checks.take("--period", _period, arguments.period)
+    period_s = checks.take("--period", period, arguments.period)
     days = checks.take("--days", whole(1, MAX_DAYS), arguments.days)
     serial = None if arguments.serial is None else checks.take("--serial", serial_number, arguments.serial)
-    if period is None or days is None or seed is None:
+    if period_s is None or days is None or seed is None:
         return None
     category = Category.IMPORT_ONLY if role is Role.IMPORT_ONLY else Category.NET
     if arguments.category is not None:
@@ -170,7 +172,7 @@ def _spec(arguments: argparse.Namespace, role: Role, seed: int | None, checks: C
     tap = Tap.SOLAR if role is Role.SOLAR else Tap.GRID
     return MeterSpec(
         serial=serial or f"{_number(role)}{seed % 10**7:07d}",
-        period_s=period,
+        period_s=period_s,
         days=days,
         category=category,
         tap=tap,

@@ -1,0 +1,120 @@
+"""`sakshi-sim fleet`: as many meters as asked, each on its port, all read at once by the agent's reader."""
+
+import asyncio
+import errno
+import resource
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from edge_agent.readers.open import open_reader
+from edge_agent.readers.reader import Reader
+from edge_agent.registers import IMPORT_BLOCK
+from firmware_sim.cli import main
+from firmware_sim.dlms.clients import DEFAULT_PASSWORD
+from firmware_sim.errors import SetupError
+from firmware_sim.fleet import MOST_METERS, allow_files
+from firmware_sim.sibling import Family, serial_of
+from signing.interval import Interval, floor_to_block, parse_instant
+
+NOW = "2026-04-26T12:07:31+05:30"
+METERS = 40
+
+
+@asynccontextmanager
+async def fleet(*arguments: str) -> AsyncIterator[range]:
+    """A fleet in its own process; gives its ports."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "firmware_sim.cli", "fleet", *arguments,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        ready = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
+        assert ready.startswith("listening 127.0.0.1:"), (await process.stderr.read()).decode()
+        first, last = ready.rpartition(":")[2].split("-")
+        yield range(int(first), int(last) + 1)
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        output, errors = await process.communicate()
+    assert (process.returncode, output, errors) == (0, b"", b"")
+
+
+@pytest.mark.parametrize(
+    ("options", "scheme", "keys"), [((), "dlms+tcp", ""), (("--hdlc",), "dlms+hdlc+tcp", "&physical=17")]
+)
+async def test_every_meter_of_a_fleet_is_read_at_once(
+    tmp_path: Path, options: tuple[str, ...], scheme: str, keys: str
+) -> None:
+    (tmp_path / "lls").write_bytes(DEFAULT_PASSWORD)
+    end = floor_to_block(parse_instant(NOW, "now"), 900)
+
+    async def hour(port: int) -> tuple[str | None, list[int | None]]:
+        url = f"{scheme}://127.0.0.1:{port}?client=32&timeout=60&password=file:{tmp_path}/lls{keys}"
+        async with open_reader(url) as reader:
+            assert isinstance(reader, Reader)
+            serial = (await reader.identity()).serial
+            rows = await reader.block_rows(Interval(end - 3600, end))
+            return serial, [row.values[IMPORT_BLOCK].raw for row in rows]
+
+    arguments = ["--listen", "127.0.0.1:0", "--meters", str(METERS), "--now", NOW, "--days", "3", *options]
+    async with fleet(*arguments, "--first", "7", "--seed", "3") as ports:
+        assert len(ports) == METERS
+        read = await asyncio.gather(*(hour(port) for port in ports))
+    assert [serial for serial, _ in read] == [serial_of(7 + place) for place in range(METERS)]
+    family = Family(seed=3, period_s=900, days=3)
+    for place, (_, energies) in enumerate(read):
+        meter = family.meter(7 + place)
+        assert energies == [meter.block(end - 900 * back, 900).energies.imported_wh for back in (4, 3, 2, 1)]
+
+
+async def test_a_fault_befalls_every_meter_of_a_fleet(tmp_path: Path) -> None:
+    (tmp_path / "lls").write_bytes(DEFAULT_PASSWORD)
+    async with fleet("--listen", "127.0.0.1:0", "--meters", "2", "--now", NOW, "--fault", "lifo") as ports:
+        for port in ports:
+            async with open_reader(f"dlms+tcp://127.0.0.1:{port}?client=32&password=file:{tmp_path}/lls") as reader:
+                assert isinstance(reader, Reader)
+                assert (await reader.layout()).newest_first
+
+
+def test_everything_wrong_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = ["--listen", "x", "--meters", "0", "--first", "-", "--seed", "-", "--days", "0", "--period", "1"]
+    assert main(["fleet", *wrong, "--now", "x", "--fault", "gremlins"]) == 2
+    told = capsys.readouterr().err
+    for option in ("listen", "meters", "first", "seed", "days", "period", "now", "fault"):
+        assert f"sakshi-sim: --{option}: " in told
+
+
+def test_the_last_port_is_the_last(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fleet", "--listen", "127.0.0.1:65530", "--meters", "7"]) == 2
+    assert "expected a port up to 65529 for 7 meters" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert main(["fleet", "--listen", address, "--meters", "1", "--now", NOW]) == 1
+    assert str(errno.EADDRINUSE) in capsys.readouterr().err
+
+
+def test_files_enough_for_every_meter_are_allowed_or_it_is_told() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (200, before[1]))
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] < allow_files(100)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == allow_files(100)
+        if before[1] != resource.RLIM_INFINITY:
+            with pytest.raises(SetupError, match="open files"):
+                allow_files(before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert MOST_METERS >= 2000
