@@ -149,6 +149,13 @@ def test_a_length_between_a_frame_without_and_one_with_information_is_none(gap: 
     assert fed(b"\x7e" + content + check_sequence(content) + b"\x7e") == []
 
 
+def test_a_header_check_with_nothing_behind_it_is_none() -> None:
+    # "The HCS is not used where the frame has no information field."
+    head = (0xA000 | 9).to_bytes(2, "big") + b"\x03\x41\x93"
+    content = head + check_sequence(head)
+    assert fed(b"\x7e" + content + check_sequence(content) + b"\x7e") == []
+
+
 def test_another_format_type_is_passed_over() -> None:
     content = bytes.fromhex("B0070341 93")
     assert fed(b"\x7e" + content + check_sequence(content) + b"\x7e") == []
