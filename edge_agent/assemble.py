@@ -7,9 +7,11 @@ whole. Nothing here makes a negative energy.
 Source: docs/wire-format.md §4.1; METERS §§2, 5, 8; EVIDENCE §1.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
+from itertools import pairwise
 
 from edge_agent.errors import MeterDecodeError, MeterRefusedError
 from edge_agent.registers import (
@@ -22,7 +24,7 @@ from edge_agent.registers import (
     watt_hours_exact,
 )
 from signing.energy import MAX_WH
-from signing.interval import Interval, floor_to_block, ist_day_start
+from signing.interval import PERIODS_S, Interval, floor_to_block, ist_day_start
 from signing.statements.reading import Absence, Flag, Provenance, Reading
 from signing.statements.reading_batch import MAX_REGISTERS, Register
 
@@ -32,6 +34,11 @@ AVERAGE_VOLTAGES = ("1.0.12.27.0.255", "1.0.32.27.0.255", "1.0.52.27.0.255", "1.
 _STATUS_FLAGS = ((0x01, Flag.CLOCK_INVALID), (0x02, Flag.CLOCK_DOUBTFUL), (0x04, Flag.CLOCK_DOUBTFUL))
 """Clock status octet: bit 0 invalid value, bit 1 doubtful value, bit 2 different clock base. Source: DLMS UA Blue Book,
 clock_status."""
+
+_PROOF_GAPS = 3
+"""Equal gaps between rows that cannot be rows which went missing."""
+_PROOF_S = (_PROOF_GAPS + 1) * max(PERIODS_S)
+"""Holds so many gaps of the longest period there is, whatever a meter says of itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +64,30 @@ def span_to_read(span: Interval, layout: ProfileLayout) -> Interval:
     """The span whose rows are needed to assemble `span`: from IST midnight when the energies are finer than one Wh."""
     finer = any(column.scaler < 0 for column in layout.columns if column.register in {IMPORT_BLOCK, EXPORT_BLOCK})
     return Interval(ist_day_start(span.start_utc), span.end_utc) if finer else span
+
+
+def span_to_prove(span: Interval) -> Interval:
+    """`span` and as much before it as `require_period` needs to go by."""
+    return Interval(max(0, span.start_utc - _PROOF_S), span.end_utc)
+
+
+def require_period(rows: Iterable[ProfileRow], layout: ProfileLayout) -> bool:
+    """Whether `rows` stand as far apart as the profile says that it captures them; False also when too few of them tell.
+
+    A row holds the energy since the row before it: under a wrong period every figure would be another block's, and true of none.
+
+    Raises:
+        MeterRefusedError: most rows stand another, equal time apart.
+    """
+    gaps = Counter(after - before for before, after in pairwise(sorted({row.end_utc for row in rows})))
+    said = layout.capture_period_s
+    for gap, count in gaps.items():
+        if gap != said and count >= _PROOF_GAPS and 2 * count > gaps.total():
+            raise MeterRefusedError(
+                f"expected a row every {said} s in profile {layout.obis}, as it says, got one every {gap} s: nothing of it is "
+                "signed until the meter is corrected"
+            )
+    return gaps[said] >= _PROOF_GAPS
 
 
 def settled_span(

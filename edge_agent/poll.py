@@ -4,16 +4,18 @@ Time comes from the `Site`; nothing here sleeps. Every error of the meter leaves
 read so far signed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from edge_agent.assemble import (
     Witnessed,
     profile_readings,
     profile_registers,
+    require_period,
     sampled_readings,
     sampled_registers,
     settled_span,
+    span_to_prove,
     span_to_read,
 )
 from edge_agent.clock import NO_METER_CLOCK, ClockEvidence, evidence
@@ -24,7 +26,7 @@ from edge_agent.outbox.outbox import Outbox
 from edge_agent.readers.reader import Reader, SampledReader
 from edge_agent.readers.succession import finding
 from edge_agent.recollection import Beginning, Recollection
-from edge_agent.registers import Origin, ProfileLayout, RegisterSample
+from edge_agent.registers import Origin, ProfileLayout, ProfileRow, RegisterSample
 from edge_agent.schedule import Rules, Task, Why, due, last_boundary, next_due_utc
 from signing.interval import DAY_S, PERIODS_S, Interval, ist_day_start
 from signing.keys import Signer
@@ -96,6 +98,8 @@ class MemoryMeter:
         self._refused: dict[Interval, _Refused] = {}
         self._behind_s = 0
         self._recollection = Recollection(site.poll.remember_s)
+        self._proved: tuple[int, int] | None = None
+        """The capture period that rows have shown, and the day on which they did."""
 
     async def look(self, reader: Reader) -> Outcome:
         """Reads, signs and stores everything that is due, live blocks first.
@@ -212,7 +216,7 @@ class MemoryMeter:
     async def _draft(
         self, reader: Reader, layout: ProfileLayout, task: Task, clock: ClockEvidence, serial: str | None
     ) -> Draft | None:
-        rows = await reader.block_rows(span_to_read(task.span, layout))
+        rows = await self._rows(reader, layout, task.span)
         read_at_utc = self._site.now_utc()
         memory, poll, period_s = self._site.outbox.memory, self._site.poll, layout.capture_period_s
         is_empty = not any(task.span.start_utc < row.end_utc <= task.span.end_utc for row in rows)
@@ -237,6 +241,15 @@ class MemoryMeter:
             origin=wire_origin(reader.origin),
             software=self._site.software,
         )
+
+    async def _rows(self, reader: Reader, layout: ProfileLayout, span: Interval) -> Sequence[ProfileRow]:
+        """The rows needed for `span`, from a profile that was seen today to capture as often as it says."""
+        wanted = span_to_read(span, layout)
+        proof = (layout.capture_period_s, ist_day_start(self._site.now_utc()))
+        rows = await reader.block_rows(wanted if self._proved == proof else span_to_prove(wanted))
+        if require_period(rows, layout):
+            self._proved = proof
+        return rows
 
     def _sign(self, draft: Draft | None, outcome: Outcome) -> None:
         if draft is not None and sign_draft(self._site, draft) is not None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Decimal
 
 import pytest
@@ -9,9 +10,11 @@ from edge_agent.assemble import (
     Witnessed,
     profile_readings,
     profile_registers,
+    require_period,
     sampled_readings,
     sampled_registers,
     settled_span,
+    span_to_prove,
     span_to_read,
 )
 from edge_agent.errors import MeterRefusedError
@@ -293,3 +296,38 @@ def test_samples_travel_as_registers_at_the_outermost_boundaries() -> None:
     assert [entry.stamp_utc for entry in sampled_registers(witnessed, blocks(0, 3))] == [at(0), at(2)]
     assert [entry.stamp_utc for entry in sampled_registers({at(1): shown(1)}, blocks(0, 3))] == [at(1)]
     assert sampled_registers({}, blocks(0, 3)) == ()
+
+
+def spaced(*blocks_: int) -> list[ProfileRow]:
+    return [row(block) for block in blocks_]
+
+
+def test_rows_a_period_apart_prove_it_and_fewer_gaps_than_three_do_not() -> None:
+    assert require_period(spaced(0, 1, 2, 3), NET)
+    assert not require_period(spaced(0, 1, 2), NET)
+    assert not require_period((), NET)
+
+
+def test_rows_that_went_missing_refute_nothing() -> None:
+    assert require_period(spaced(0, 1, 2, 3, 20, 22, 24), NET)
+    assert not require_period(spaced(0, 2, 4), NET)
+    # Two gaps of each: no majority.
+    assert not require_period(spaced(0, 2, 4, 5, 6), NET)
+
+
+def test_rows_that_stand_another_time_apart_refute_the_period() -> None:
+    with pytest.raises(MeterRefusedError, match=r"every 900 s in profile 1\.0\.99\.1\.0\.255.*every 1800 s"):
+        require_period(spaced(0, 2, 4, 6), NET)
+    half_hourly = replace(NET, capture_period_s=2 * PERIOD_S)
+    with pytest.raises(MeterRefusedError, match=r"every 1800 s.*every 900 s"):
+        require_period(spaced(0, 1, 2, 3), half_hourly)
+
+
+def test_a_row_that_comes_twice_or_out_of_order_is_no_gap() -> None:
+    assert require_period([*spaced(3, 2, 1, 0), *spaced(3, 3)], NET)
+
+
+def test_a_proof_reaches_back_four_hours_and_never_before_1970() -> None:
+    block = blocks(20, 1)
+    assert span_to_prove(block) == Interval(block.start_utc - 4 * 3600, block.end_utc)
+    assert span_to_prove(Interval(0, PERIOD_S)) == Interval(0, PERIOD_S)

@@ -91,6 +91,27 @@ async def test_a_first_look_signs_the_last_hour_then_every_day_and_each_block_on
     assert outcome.next_utc == TEN + PERIOD_S + 30
 
 
+async def test_rows_prove_the_period_of_a_meter_once_a_day(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN)
+    await case.look(TEN + 30)
+    assert case.bench.asked[0] == Interval(TEN - 5 * 3600, TEN)
+    assert Interval(MIDNIGHT, TEN - 3600) in case.bench.asked
+    case.bench.fill(TEN, TEN + DAY_S)
+    await case.look(TEN + PERIOD_S + 30)
+    assert case.bench.asked[-1] == Interval(TEN, TEN + PERIOD_S)
+    before = len(case.bench.asked)
+    await case.look(TEN + DAY_S + 30)
+    assert case.bench.asked[before] == Interval(TEN + DAY_S - 5 * 3600, TEN + DAY_S)
+
+
+async def test_a_meter_whose_rows_refute_its_period_is_told_and_not_signed(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN)
+    case.bench.rows = {start: energies for start, energies in case.bench.rows.items() if start % 1800 == 0}
+    outcome = await case.look(TEN + 30)
+    assert outcome.batches == 0
+    assert "expected a row every 900 s in profile 1.0.99.1.0.255" in outcome.faults[0]
+
+
 async def test_a_batch_says_who_when_and_how(case: Case) -> None:
     case.bench.fill(MIDNIGHT - DAY_S, TEN)
     case.bench.offset_ms = -1200

@@ -8,7 +8,7 @@ import pytest
 
 from edge_agent.balance import DayBalance, Verdict, day_balance
 from edge_agent.config import MeterSettings, PollSettings
-from edge_agent.errors import MeterDecodeError, MeterUnavailableError, ReaderError
+from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError, ReaderError
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.poll import MemoryMeter, Outcome, Site
 from edge_agent.readers.open import open_reader
@@ -290,3 +290,24 @@ async def test_swapped_transformers_balance_and_are_signed_as_the_meter_says(gat
         truth = seen.meter.block(start, 900).energies
         assert (reading.import_wh, reading.export_wh) == (truth.exported_wh, truth.imported_wh)
     assert (await proof(gateway, "swapped-ct")).verdict is Verdict.END
+
+
+@pytest.mark.parametrize(("period_s", "said"), [(900, 1800), (900, 3600), (1800, 900), (3600, 900), (1800, 3600)])
+async def test_a_firmware_that_lies_about_its_period_is_refused_by_name_and_nothing_is_signed(
+    gateway: Gateway, period_s: int, said: int
+) -> None:
+    seen = await look(gateway, f"lies-about-period={said}", period_s=period_s)
+    assert not seen.blocks
+    assert seen.outcome is not None
+    assert seen.outcome.faults
+    for fault in seen.outcome.faults:
+        assert (
+            f"expected a row every {said} s in profile 1.0.99.1.0.255, as it says, got one every {period_s} s" in fault
+        )
+
+
+async def test_a_period_that_no_settlement_knows_is_refused_by_name(gateway: Gateway) -> None:
+    seen = await look(gateway, "lies-about-period=60")
+    assert isinstance(seen.error, MeterRefusedError)
+    assert "profile 1.0.99.1.0.255, got 60" in str(seen.error)
+    assert not seen.blocks
