@@ -68,6 +68,18 @@ def dlms_tcp(password: str) -> Serve:
 
 
 @pytest.fixture
+def dlms_cosem_tcp(dlms_tcp: Serve) -> Serve:
+    """The same meter read by the other stack."""
+
+    @contextlib.asynccontextmanager
+    async def serve(meter: Meter) -> AsyncIterator[Rig]:
+        async with dlms_tcp(meter) as rig:
+            yield Rig(meter, rig.url.replace("dlms+tcp:", "dlms-cosem+tcp:"))
+
+    return serve
+
+
+@pytest.fixture
 def dlms_hdlc_tcp(password: str) -> Serve:
     """One of several meters behind a converter."""
 
@@ -89,7 +101,7 @@ def dlms_serial(password: str) -> Serve:
     return serve
 
 
-@pytest.fixture(params=["dlms_tcp", "dlms_hdlc_tcp", "dlms_serial"])
+@pytest.fixture(params=["dlms_tcp", "dlms_hdlc_tcp", "dlms_serial", "dlms_cosem_tcp"])
 def memory(request: pytest.FixtureRequest) -> Serve:
     """Every way to serve a meter with a memory."""
     serve: Serve = request.getfixturevalue(request.param)

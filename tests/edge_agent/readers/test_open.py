@@ -71,7 +71,10 @@ def test_a_secret_is_read_from_its_file(prefix: str, password: str) -> None:
         ("dlms+tcp://h?client=16&timeout=99999999999999999999", "'timeout'"),
         ("dlms+tcp://h?client=16&stamp=middle", "expected one of end, start in 'stamp', got 'middle'"),
         ("dlms+tcp://h", "password=file:/path for client=32"),
-        ("modbus+tcp://h", "expected a register map of adl400, dtsu666, em6400ng, iem3155, pm2xxx, sdm120, sdm630, sunspec in 'map', got nothing"),
+        (
+            "modbus+tcp://h",
+            "expected a register map of adl400, dtsu666, em6400ng, iem3155, pm2xxx, sdm120, sdm630, sunspec in 'map', got nothing",
+        ),
         ("modbus+tcp://h?map=../sdm630", "got '../sdm630'"),
         ("modbus+tcp://h?map=sdm630&unit=248", "from 1 to 247 in 'unit', got '248'"),
         ("modbus+tcp://h?map=sdm630&timeout=61", "'timeout', got '61'"),
