@@ -1,21 +1,27 @@
 """The agent at simulated meters with every fault by name: a finding, an absence or a clear error, and never a wrong number."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from edge_agent.balance import DayBalance, Verdict, day_balance
-from edge_agent.config import MeterSettings, PollSettings
-from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError, ReaderError
+from edge_agent.cli import main
+from edge_agent.config import MeterSettings, PollSettings, load
+from edge_agent.errors import MeterDecodeError, MeterForgedError, MeterRefusedError, MeterUnavailableError, ReaderError
+from edge_agent.meter_keys import Role, open_wrapping_key, parse, seal
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.poll import MemoryMeter, Outcome, Site
+from edge_agent.readers.dlms.security import Secret
 from edge_agent.readers.open import open_reader
 from edge_agent.readers.reader import Reader
-from firmware_sim.dlms.clients import DEFAULT_PASSWORD
+from edge_agent.registers import Origin
+from edge_agent.vault import GatewayVault
+from firmware_sim.dlms.clients import DEFAULT_PASSWORD, TEST_AK, TEST_EK, Access, Ciphering
 from firmware_sim.dlms.device import Device
 from firmware_sim.dlms.faulty import is_of_every_meter, parse_dlms_fault, spoil
+from firmware_sim.dlms.gcm import Keys
 from firmware_sim.dlms.server import Framing, serve_device
 from firmware_sim.faults import parse_fault
 from firmware_sim.meter import Energies, Meter, MeterSpec
@@ -23,7 +29,9 @@ from firmware_sim.world import Home
 from signing.interval import DAY_S, Interval, floor_to_block, ist_day_start, parse_instant
 from signing.statements.reading import Absence, Flag, Reading
 from signing.statements.reading_batch import ClockSource, Opening, ReadingBatch, Register
+from tests.edge_agent.discom import Discom
 from tests.edge_agent.gateway import SOFTWARE, Gateway, to_send
+from tests.edge_agent.settings import text
 
 NOW = parse_instant("2026-04-26T12:07:31+05:30", "now")
 TODAY = ist_day_start(NOW)
@@ -84,8 +92,8 @@ class Seen:
 
 def device(faults: Sequence[str], period_s: int = 900) -> Device:
     """A meter with `faults` by name."""
-    own = [parse_dlms_fault(text) for text in faults if not is_of_every_meter(text)]
-    every = tuple(parse_fault(text) for text in faults if is_of_every_meter(text))
+    own = [parse_dlms_fault(fault) for fault in faults if not is_of_every_meter(fault)]
+    every = tuple(parse_fault(fault) for fault in faults if is_of_every_meter(fault))
     spec = MeterSpec(serial="12345678", period_s=period_s, days=5, base=BASE)
     return spoil(Device(Meter(spec, Home(seed=7, array_w=5000), every), now=lambda: NOW), own)
 
@@ -311,3 +319,48 @@ async def test_a_period_that_no_settlement_knows_is_refused_by_name(gateway: Gat
     assert isinstance(seen.error, MeterRefusedError)
     assert "profile 1.0.99.1.0.255, got 60" in str(seen.error)
     assert not seen.blocks
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Iterator[GatewayVault]:
+    """A gateway that holds the keys of meter M1."""
+    path = tmp_path / "agent.toml"
+    path.write_text(text(Discom(tmp_path), port=1))
+    assert main(["init", "--config", str(path)]) == 0
+    settings = load(path)
+    keys = {Role.ENCRYPTION: Secret(TEST_EK), Role.AUTHENTICATION: Secret(TEST_AK), Role.LLS: Secret(DEFAULT_PASSWORD)}
+    with GatewayVault(settings.database, wrapping=settings.wrapping_key, now_utc=lambda: NOW) as opened:
+        opened.take_in(parse(seal("M1", keys, open_wrapping_key(settings.wrapping_key).public), "file"), who="A. Rao")
+        yield opened
+
+
+def ciphered() -> Device:
+    access = Access(keys=Keys(encryption=TEST_EK, authentication=TEST_AK), ciphering=Ciphering.REQUIRED)
+    spec = MeterSpec(serial="12345678", days=5, base=BASE)
+    return Device(Meter(spec, Home(seed=7, array_w=5000)), now=lambda: NOW, access=access)
+
+
+async def last_blocks(vault: GatewayVault, port: int) -> list[int]:
+    """Starts of the blocks of the last hour, as read with the keys of `vault`; that they are the meter's own is proved."""
+    span = Interval(floor_to_block(NOW, 900) - 3600, floor_to_block(NOW, 900))
+    url = f"dlms+tcp://127.0.0.1:{port}?client=32&auth=lls&suite=0&keys=store:M1&title=53414b0000000001"
+    async with open_reader(url, vault) as reader:
+        assert isinstance(reader, Reader)
+        rows = await reader.block_rows(span)
+        assert reader.origin is Origin.GMAC
+    return [row.end_utc - 900 for row in rows]
+
+
+async def test_a_stale_counter_is_found_out_and_mended_once(vault: GatewayVault) -> None:
+    meter = ciphered()
+    async with serve_device(meter) as port:
+        assert len(await last_blocks(vault, port)) == 4
+        parse_dlms_fault("stale-counter").befall(meter)
+        assert len(await last_blocks(vault, port)) == 4
+    assert vault.journal.shared_since("M1") == NOW
+
+
+async def test_nothing_under_a_wrong_tag_is_believed(vault: GatewayVault) -> None:
+    async with serve_device(spoil(ciphered(), [parse_dlms_fault("wrong-tag")])) as port:
+        with pytest.raises(MeterForgedError, match=r"tag"):
+            await last_blocks(vault, port)
