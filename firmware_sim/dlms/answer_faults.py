@@ -47,6 +47,10 @@ class Silent:
         """Nothing."""
         return b""
 
+    def quiet(self) -> None:
+        """See `Line.quiet`."""
+        self._line.quiet()
+
 
 class Noisy:
     """Stray bytes before every answer, as a line without a termination gives them. Implements `Line`."""
@@ -63,3 +67,7 @@ class Noisy:
         """See `Line.receive`."""
         answer = self._session.receive(data)
         return _NOISE + answer if answer else answer
+
+    def quiet(self) -> None:
+        """See `Line.quiet`."""
+        self._session.quiet()

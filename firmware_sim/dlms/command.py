@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from firmware_sim.dlms.acse import Mechanism
-from firmware_sim.dlms.application import Application
 from firmware_sim.dlms.catalogue import Model
 from firmware_sim.dlms.ciphering import Counters
 from firmware_sim.dlms.clients import (
@@ -30,13 +29,12 @@ from firmware_sim.dlms.hdlc import (
     DEFAULT_PHYSICAL,
     LARGEST_INFORMATION,
     SMALLEST_INFORMATION,
-    HdlcServerSession,
     Sizes,
 )
 from firmware_sim.dlms.notification import Notifier
 from firmware_sim.dlms.push import pushing
 from firmware_sim.dlms.serial import serve_port, serve_pty
-from firmware_sim.dlms.server import Framing, serve_device
+from firmware_sim.dlms.server import Framing, serve_device, session_of
 from firmware_sim.errors import SetupError
 from firmware_sim.meter import Meter
 from firmware_sim.options import Checks, address, one_of, whole
@@ -290,7 +288,7 @@ async def serving(device: Device, reached: Wire, host: str, port: int) -> AsyncI
 
 
 def _place(device: Device, reached: Wire, host: str, port: int) -> AbstractAsyncContextManager[int | str]:
-    session = HdlcServerSession(Application(device), physical=reached.physical, sizes=reached.sizes)
+    session = session_of(device, Framing.HDLC, physical=reached.physical, sizes=reached.sizes)
     bps = reached.bps or device.bps
     if reached.pty:
         return serve_pty(session, bps=bps)

@@ -44,6 +44,10 @@ class Line(Protocol):
         """What to send for what came."""
         ...
 
+    def quiet(self) -> None:
+        """The line was quiet longer than a sender may pause within a frame."""
+        ...
+
 
 class Occupancy:
     """Who holds a meter that serves one connection at a time, until it is quiet for `inactivity_s`."""

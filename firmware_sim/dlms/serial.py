@@ -13,7 +13,7 @@ import tty
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from firmware_sim.dlms.hdlc import HdlcServerSession
+from firmware_sim.dlms.device import Line
 from firmware_sim.pace import PacedWriter
 
 QUIET_S = 0.2
@@ -23,7 +23,7 @@ QUIET_S = 0.2
 class _Line:
     """One session on one descriptor, which it does not own. A line has no end: a session that gave up stays silent."""
 
-    def __init__(self, descriptor: int, session: HdlcServerSession, bps: int | None) -> None:
+    def __init__(self, descriptor: int, session: Line, bps: int | None) -> None:
         self._descriptor = descriptor
         self._session = session
         self._writer = PacedWriter(self._write, bps)
@@ -80,7 +80,7 @@ class _Line:
 
 
 @asynccontextmanager
-async def serve_pty(session: HdlcServerSession, *, bps: int | None = None) -> AsyncIterator[str]:
+async def serve_pty(session: Line, *, bps: int | None = None) -> AsyncIterator[str]:
     """`session` on a pseudo-terminal while the context is open; gives the path that a client opens as its port.
 
     A pseudo-terminal has no speed: `bps` gives it one.
@@ -98,7 +98,7 @@ async def serve_pty(session: HdlcServerSession, *, bps: int | None = None) -> As
 
 
 @asynccontextmanager
-async def serve_port(session: HdlcServerSession, path: str, *, bps: int | None = None) -> AsyncIterator[str]:
+async def serve_port(session: Line, path: str, *, bps: int | None = None) -> AsyncIterator[str]:
     """`session` on the serial port at `path`, set to 9600 8N1, while the context is open; gives the path.
 
     Raises:

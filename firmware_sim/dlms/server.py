@@ -10,7 +10,7 @@ from firmware_sim.dlms.device import Device, Line
 from firmware_sim.dlms.hdlc import DEFAULT_PHYSICAL, HdlcServerSession, Sizes
 from firmware_sim.dlms.session import WrapperSession
 from firmware_sim.meter import Meter
-from firmware_sim.tcp import Session, listen
+from firmware_sim.tcp import listen
 
 PORT = 4059
 """What IANA gives DLMS/COSEM."""
@@ -29,7 +29,7 @@ def session_of(
     *,
     physical: int = DEFAULT_PHYSICAL,
     sizes: Sizes | None = None,
-) -> Session:
+) -> Line:
     """A new connection to `device`, without a socket. `physical` and `sizes` are HDLC's."""
     application = Application(device)
     line: Line = WrapperSession(application)

@@ -49,6 +49,9 @@ class WrapperSession:
             answers.append(self._frame(source, destination, apdu))
         return b"".join(answers)
 
+    def quiet(self) -> None:
+        """Nothing: a stream may pause anywhere."""
+
     def _frame(self, source: int, destination: int, apdu: bytes) -> bytes:
         if destination != SERVER_SAP:
             return b""  # no such logical device here: it cannot answer

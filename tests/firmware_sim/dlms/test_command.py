@@ -7,13 +7,23 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.errors import MeterUnavailableError
+from edge_agent.readers.open import open_reader
+from edge_agent.readers.reader import Reader
 from firmware_sim.cli import main
 from firmware_sim.dlms.clients import TEST_AK, TEST_EK
+from firmware_sim.dlms.device import Device
+from firmware_sim.dlms.faulty import parse_dlms_fault, spoil
+from firmware_sim.dlms.serial import serve_pty
+from firmware_sim.dlms.server import Framing, session_of
+from firmware_sim.instants import parse_instant
+from signing.interval import Interval
 from tests.firmware_sim.dlms import ciphered_wire
 from tests.firmware_sim.dlms.ciphered_wire import CONTEXT, INITIATE, aarq, behind_length, elements, protect, tlv
 from tests.firmware_sim.dlms.hdlc_wire import SNRM, UA, frame, parts
 from tests.firmware_sim.dlms.wire import frame as wrapped
 from tests.firmware_sim.dlms.wire import unframe
+from tests.firmware_sim.meters import now, seller
 from tests.firmware_sim.test_cli import ask, running
 
 NOW = "2026-11-19T12:07:30+05:30"
@@ -167,3 +177,41 @@ def test_an_import_only_meter_has_no_export_to_shape(capsys: pytest.CaptureFixtu
     shape = "2026-11-18T10:00:00Z/2026-11-18T12:00:00Z:export=1"
     assert main(["dlms", "--listen", "127.0.0.1:0", "--category", "import-only", "--shape", shape]) == 2
     assert "exports nothing" in capsys.readouterr().err
+
+
+async def test_faults_of_every_meter_and_of_dlms_meters_combine(tmp_path: Path) -> None:
+    (tmp_path / "lls").write_bytes(b"sakshi-1")
+    faults = ["lifo", "start-stamps", "missing-block=2026-11-19T11:30:00+05:30"]
+    end = parse_instant("2026-11-19T12:00:00+05:30")
+    async with (
+        running("dlms", *ANYWHERE, *(word for fault in faults for word in ("--fault", fault))) as port,
+        open_reader(f"dlms+tcp://127.0.0.1:{port}?client=32&password=file:{tmp_path}/lls") as reader,
+    ):
+        assert isinstance(reader, Reader)
+        assert (await reader.layout()).newest_first
+        rows = await reader.block_rows(Interval(end - 3600, end))
+    # Taken for ends, the starts name the blocks before: 11:45 is the last, and 11:30 is missing.
+    assert [(end - row.end_utc) // 60 for row in rows] == [45, 15]
+
+
+async def test_a_fault_of_the_line_befalls_a_pseudo_terminal_too(tmp_path: Path) -> None:
+    device = spoil(Device(seller(days=1), now=now), [parse_dlms_fault("noise-bytes")])
+    (tmp_path / "lls").write_bytes(b"sakshi-1")
+    async with (
+        serve_pty(session_of(device, Framing.HDLC)) as path,
+        open_reader(f"dlms+serial:{path}?client=32&password=file:{tmp_path}/lls") as reader,
+    ):
+        assert isinstance(reader, Reader)
+        assert (await reader.identity()).serial == "10000001"
+    silent = spoil(Device(seller(days=1), now=now), [parse_dlms_fault("silent")])
+    async with serve_pty(session_of(silent, Framing.HDLC)) as path:
+        with pytest.raises(MeterUnavailableError):
+            async with open_reader(f"dlms+serial:{path}?client=32&timeout=1&password=file:{tmp_path}/lls"):
+                pass
+
+
+def test_an_unknown_fault_is_told_with_every_known_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dlms", *ANYWHERE, "--fault", "gremlins", "--fault", "outage=x"]) == 2
+    told = capsys.readouterr().err
+    assert "sakshi-sim: --fault: expected one of clock-status-ff" in told
+    assert "expected START/END" in told

@@ -225,6 +225,10 @@ def test_a_line_is_slow_silent_or_noisy() -> None:
 
     class Echo:
         closed = True
+        quiets = 0
+
+        def quiet(self) -> None:
+            Echo.quiets += 1
 
         def receive(self, data: bytes) -> bytes:
             return data
@@ -236,6 +240,9 @@ def test_a_line_is_slow_silent_or_noisy() -> None:
         b"",
     )
     assert noisy(Echo()).closed
+    for line in (silent(Echo()), noisy(Echo())):
+        line.quiet()
+    assert Echo.quiets == 2
 
 
 @pytest.mark.parametrize(
