@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from firmware_sim.dlms.axdr import NULL, Reader, Value, date_time, energy, octets, unsigned32
+from firmware_sim.dlms.axdr import NULL, Reader, Value, energy, unsigned32
 from firmware_sim.dlms.catalogue import BLOCK_LOAD, CLOCK, DAILY_LOAD
 from firmware_sim.dlms.objects import Column, CosemObject, Habits, Plain, Profile, logical_name
 from firmware_sim.instants import DAY_S, IST_OFFSET_S
@@ -120,9 +120,11 @@ def stepped(objects: Objects, at: int, seconds: int) -> Objects:
         moved = replace(profile, stamps=lambda now: stamps(profile, now))
         return _shown(_respanned(moved, objects, at), lambda end: profile.habits.shown(shown(end)))
 
-    moved = _surveys(objects, change)
-    return [replace(each, attributes={**each.attributes, 2: lambda now: octets(date_time(shown(now)))})
-            if each.name == CLOCK else each for each in moved]  # fmt: skip
+    def moved(each: CosemObject) -> CosemObject:
+        told = each.attributes[2]
+        return replace(each, attributes={**each.attributes, 2: lambda now: told(shown(now))})
+
+    return [moved(each) if each.name == CLOCK else each for each in _surveys(objects, change)]
 
 
 def reset(objects: Objects, at: int) -> Objects:
@@ -171,15 +173,21 @@ def _respanned(profile: Profile, objects: Objects, at: int) -> Profile:
     """Energies of rows that are shorter than a period, because the clock was moved inside it."""
     totals: Mapping[bytes, Plain] = {each.name: each.attributes[2] for each in objects if each.name in TOTALS}
 
-    def since(end: int) -> int:
-        into = (end + IST_OFFSET_S) % profile.period_s
-        if end == at and into:
-            return end - into
-        return max(end - profile.period_s, at) if end > at else end - profile.period_s
+    def since(end: int) -> int | None:
+        if end == at:
+            return end - (profile.habits.shown(end) + IST_OFFSET_S) % profile.period_s
+        return at if end - profile.period_s < at < end else None
 
     def cell(column: Column) -> Plain:
         total = totals[column.name[:3] + b"\x08" + column.name[4:]]
-        return lambda end: unsigned32(number(total(end)) - number(total(since(end))))
+
+        def told(end: int) -> bytes:
+            start = since(end)
+            if start is None or start == end:
+                return column.cell(end)
+            return unsigned32((number(total(end)) - number(total(start))) % 2**32)
+
+        return told
 
     columns = (replace(each, cell=cell(each)) if each.name in BLOCKS else each for each in profile.columns)
     return replace(profile, columns=tuple(columns))

@@ -85,6 +85,12 @@ class Seen:
             and not (self.absent() or self.wrong())
         )
 
+    def is_balanced(self) -> bool:
+        """Whether the registers at both ends of yesterday are signed as they stood."""
+        told = {each.stamp_utc: (each.import_wh, each.export_wh) for each in self.registers}
+        truth = {at: self.meter.registers(at) for at in (YESTERDAY.start_utc, YESTERDAY.end_utc)}
+        return told == {at: (each.imported_wh, each.exported_wh) for at, each in truth.items()}
+
     def _is_true(self, start: int) -> bool:
         truth = self.meter.block(start, self.period_s).energies
         return (self.blocks[start].import_wh, self.blocks[start].export_wh) == (truth.imported_wh, truth.exported_wh)
@@ -176,6 +182,7 @@ async def test_a_meter_without_faults_is_read_whole(gateway: Gateway) -> None:
 async def test_a_habit_of_firmware_changes_no_figure(gateway: Gateway, faults: tuple[str, ...]) -> None:
     seen = await look(gateway, *faults)
     assert seen.is_whole()
+    assert seen.is_balanced()
     assert not seen.flagged()
 
 

@@ -169,6 +169,23 @@ def test_a_moved_clock_loses_no_energy(seconds: int) -> None:
     assert last == (NOW + seconds + IST_OFFSET_S) // 900 * 900 - IST_OFFSET_S - seconds
 
 
+def test_a_clock_that_is_moved_and_set_right_again_loses_no_energy_either() -> None:
+    wrong, right = LAST - 20 * 900 - 300, LAST - 6 * 900 - 400
+    of = device(
+        "deviation=unspecified", f"clock-step=1000@{utc_text(wrong)}", f"clock-step=-1000@{utc_text(right)}", days=1
+    )
+    clock = told(of, CLOCK)
+    assert isinstance(clock, bytes)
+    assert (instant(clock), clock[9:11]) == (NOW, b"\x80\x00")
+    after = [row for row in rows(of) if instant(row[CLOCK]) > wrong - 3600]
+    ends = [instant(row[CLOCK]) for row in after]
+    assert [end for end in ends if (end + IST_OFFSET_S) % 900] == [wrong, right + 1000]
+    assert ends[-1] == LAST
+    meter = seller(days=1)
+    rise = meter.registers(LAST).imported_wh - meter.registers(ends[0]).imported_wh
+    assert sum(number(row[IMPORT_BLOCK]) for row in after[1:]) == rise
+
+
 def test_registers_begin_again_and_blocks_go_on() -> None:
     meter, moment = seller(days=2), LAST - 3600
     rise = meter.registers(NOW).imported_wh - meter.registers(moment).imported_wh
