@@ -1,5 +1,6 @@
 """The agent at simulated meters with every fault by name: a finding, an absence or a clear error, and never a wrong number."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,10 +21,10 @@ from edge_agent.registers import Origin
 from edge_agent.vault import GatewayVault
 from firmware_sim.dlms.clients import DEFAULT_PASSWORD, TEST_AK, TEST_EK, Access, Ciphering
 from firmware_sim.dlms.device import Device
-from firmware_sim.dlms.faulty import is_of_every_meter, parse_dlms_fault, spoil
+from firmware_sim.dlms.faulty import DLMS_FAULTS, is_of_every_meter, parse_dlms_fault, spoil
 from firmware_sim.dlms.gcm import Keys
 from firmware_sim.dlms.server import Framing, serve_device
-from firmware_sim.faults import parse_fault
+from firmware_sim.faults import FAULTS, parse_fault
 from firmware_sim.meter import Energies, Meter, MeterSpec
 from firmware_sim.world import Home
 from signing.interval import DAY_S, Interval, floor_to_block, ist_day_start, parse_instant
@@ -371,3 +372,10 @@ async def test_nothing_under_a_wrong_tag_is_believed(vault: GatewayVault) -> Non
     async with serve_device(spoil(ciphered(), [parse_dlms_fault("wrong-tag")])) as port:
         with pytest.raises(MeterForgedError, match=r"tag"):
             await last_blocks(vault, port)
+
+
+def test_every_fault_is_explained_and_no_other() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "meter-faults.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`([a-z-]+[a-z])(?:=[^`]*)?`", row)}
+    assert named - {"unspecified"} == {*DLMS_FAULTS, *FAULTS}
