@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import pairwise
 
+from edge_agent.clock import Pace, Uptime, pace
 from edge_agent.errors import MeterDecodeError, MeterRefusedError
 from edge_agent.registers import (
     EXPORT_BLOCK,
@@ -48,6 +49,23 @@ class Witnessed:
     import_wh: int
     export_wh: int | None
     serial: str | None
+    uptime: Uptime | None
+    """When it was seen; None for a sample of which that is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How a meter without memory is sampled."""
+
+    period_s: int
+    most_wh: int | None
+    """The most that one block can hold on this connection, where known."""
+    tolerance_s: int
+    """How much more or less time than the wall clock says may lie between two samples."""
+
+    def pace(self, before: Uptime | None, after: Uptime | None, wall_s: int) -> Pace:
+        """Whether the wall clock was right to go on by `wall_s` seconds between two samples."""
+        return pace(before, after, wall_s=wall_s, tolerance_s=self.tolerance_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +147,31 @@ def profile_readings(
 
 
 def sampled_readings(
-    span: Interval, *, period_s: int, witnessed: Mapping[int, Witnessed], most_wh: int | None
+    span: Interval, sampling: Sampling, witnessed: Mapping[int, Witnessed], *, now_utc: int, now: Uptime
 ) -> tuple[Reading, ...]:
     """The readings of every block of `span`, as differences of the samples at its boundaries.
 
-    `witnessed` is keyed by boundary; `most_wh` is the most that one block can hold on this connection, where known.
+    A boundary is where the wall clock put it: a difference is a block's energy only if as much time went by as the block is
+    long. `witnessed` is keyed by boundary and holds the nearest samples on both sides of `span` too: where the wall clock was
+    set between two of them, or since the last one, every block between is flagged.
     """
-    return tuple(
-        _difference(witnessed.get(start), witnessed.get(start + period_s), most_wh)
-        for start in span.block_starts(period_s)
-    )
+    marks = {now_utc: now, **{at: sample.uptime for at, sample in witnessed.items()}}
+    stepped = [
+        Interval(before, after)
+        for before, after in pairwise(sorted(marks))
+        if sampling.pace(marks[before], marks[after], after - before) is Pace.STEPPED
+    ]
+    readings = []
+    for start in span.block_starts(sampling.period_s):
+        end = start + sampling.period_s
+        is_stepped = any(step.start_utc < end and start < step.end_utc for step in stepped)
+        pair = _pair(start, sampling, witnessed)
+        readings.append(
+            _absent(Absence.NOT_WITNESSED, Flag.CLOCK_STEP if is_stepped else Flag(0))
+            if pair is None
+            else _difference(*pair, sampling.most_wh)
+        )
+    return tuple(readings)
 
 
 def profile_registers(cumulative: Iterable[CumulativeRegisters], span: Interval) -> tuple[Register, ...]:
@@ -162,10 +195,13 @@ def profile_registers(cumulative: Iterable[CumulativeRegisters], span: Interval)
     return tuple(found[stamp] for stamp in sorted(found))[:MAX_REGISTERS]
 
 
-def sampled_registers(witnessed: Mapping[int, Witnessed], span: Interval) -> tuple[Register, ...]:
-    """The samples at the two outermost witnessed boundaries of ``[start, end]`` of `span`, stamped by their boundary."""
-    inside = sorted(at for at in witnessed if span.start_utc <= at <= span.end_utc)
-    outermost = sorted({inside[0], inside[-1]}) if inside else []
+def sampled_registers(span: Interval, sampling: Sampling, witnessed: Mapping[int, Witnessed]) -> tuple[Register, ...]:
+    """The samples at the two outermost boundaries of witnessed blocks of `span`, stamped by their boundary.
+
+    A sample that neither opens nor closes a witnessed block does not travel: its stamp is only what the wall clock said.
+    """
+    starts = [start for start in span.block_starts(sampling.period_s) if _pair(start, sampling, witnessed) is not None]
+    outermost = (starts[0], starts[-1] + sampling.period_s) if starts else ()
     return tuple(
         Register(stamp_utc=at, import_wh=witnessed[at].import_wh, export_wh=witnessed[at].export_wh) for at in outermost
     )
@@ -249,25 +285,32 @@ def _without_voltage(rows: Iterable[ProfileRow]) -> bool:
     return bool(voltages) and not any(voltages)
 
 
-def _difference(before: Witnessed | None, after: Witnessed | None, most_wh: int | None) -> Reading:
+def _pair(start: int, sampling: Sampling, witnessed: Mapping[int, Witnessed]) -> tuple[Witnessed, Witnessed] | None:
+    """The samples at both ends of the block from `start`, if they witness it."""
+    before, after = witnessed.get(start), witnessed.get(start + sampling.period_s)
     # Another serial number at the end of the block is another meter: the difference of two meters is nobody's energy.
     if before is None or after is None or before.serial != after.serial:
-        return _absent(Absence.NOT_WITNESSED)
+        return None
+    is_even = sampling.pace(before.uptime, after.uptime, sampling.period_s) is Pace.EVEN
+    return (before, after) if is_even else None
+
+
+def _difference(before: Witnessed, after: Witnessed, most_wh: int | None) -> Reading:
     if (before.export_wh is None) != (after.export_wh is None):
-        return _absent(Absence.METER_ERROR)
+        return _absent(Absence.METER_ERROR, Flag(0))
     imported = after.import_wh - before.import_wh
     exported = None if before.export_wh is None or after.export_wh is None else after.export_wh - before.export_wh
     if imported < 0 or (exported is not None and exported < 0):
-        return _absent(Absence.REGISTER_FELL)
+        return _absent(Absence.REGISTER_FELL, Flag(0))
     most = MAX_WH if most_wh is None else most_wh
     if imported > most or (exported is not None and exported > most):
-        return _absent(Absence.IMPLAUSIBLE)
+        return _absent(Absence.IMPLAUSIBLE, Flag(0))
     absence = Absence.NO_EXPORT_REGISTER if exported is None else Absence.NONE
     return _reading(imported, exported, absence, Flag(0), Provenance.SAMPLED)
 
 
-def _absent(absence: Absence) -> Reading:
-    return _reading(None, None, absence, Flag(0), Provenance.SAMPLED)
+def _absent(absence: Absence, flags: Flag) -> Reading:
+    return _reading(None, None, absence, flags, Provenance.SAMPLED)
 
 
 def _reading(

@@ -1,9 +1,11 @@
-"""Clock evidence: how far the meter's clock stood from the gateway's when it was read. Pure.
+"""Clock evidence: how far the meter's clock stood from the gateway's when it was read, and whether the gateway's own clock ran
+or was set between two instants. Pure.
 
 Source: EVIDENCE §1; docs/wire-format.md §4.1 (`clock`).
 """
 
 from dataclasses import dataclass
+from enum import Enum
 
 from signing.statements.reading_batch import ClockSource
 
@@ -17,6 +19,27 @@ class ClockEvidence:
     source: ClockSource
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uptime:
+    """An instant of the one clock of a gateway that nobody can set."""
+
+    boot: str
+    """Which start of the gateway it counts from."""
+    ms: int
+    """Milliseconds since then, suspended ones too."""
+
+
+class Pace(Enum):
+    """What the time since boot says of the time that the wall clock showed between two instants."""
+
+    EVEN = "EVEN"
+    """As much went by."""
+    STEPPED = "STEPPED"
+    """More or less went by: the wall clock was set."""
+    UNKNOWN = "UNKNOWN"
+    """The two count from different starts, or one is not known: any time may lie between."""
+
+
 NO_METER_CLOCK = ClockEvidence(offset_ms=None, source=ClockSource.NONE)
 """For a meter without a clock."""
 
@@ -27,6 +50,17 @@ def evidence(*, meter_ms: int, asked_ms: int, answered_ms: int, reference: Clock
     The meter is taken to have looked at its clock half-way: the error is at most half the time between the two.
     """
     return ClockEvidence(offset_ms=meter_ms - (asked_ms + answered_ms) // 2, source=reference)
+
+
+def pace(before: Uptime | None, after: Uptime | None, *, wall_s: int, tolerance_s: int) -> Pace:
+    """Whether the wall clock, which went from `before` to `after` by `wall_s` seconds, was right to do so within `tolerance_s`.
+
+    NTP that slews a clock changes the pace of both; only what was set shows.
+    """
+    if before is None or after is None or before.boot != after.boot:
+        return Pace.UNKNOWN
+    apart_ms = abs(after.ms - before.ms - wall_s * 1000)
+    return Pace.EVEN if apart_ms <= tolerance_s * 1000 else Pace.STEPPED
 
 
 def reference_of(timex_state: int) -> ClockSource:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from edge_agent.assemble import (
+    Sampling,
     Witnessed,
     profile_readings,
     profile_registers,
@@ -18,7 +19,7 @@ from edge_agent.assemble import (
     span_to_prove,
     span_to_read,
 )
-from edge_agent.clock import NO_METER_CLOCK, ClockEvidence, evidence
+from edge_agent.clock import NO_METER_CLOCK, ClockEvidence, Uptime, evidence
 from edge_agent.config import MeterSettings, PollSettings
 from edge_agent.drafts import Draft, Sealed, seal
 from edge_agent.errors import MeterDecodeError, MeterRefusedError
@@ -40,6 +41,8 @@ DEFAULT_MOST_W = 20_000_000
 medium voltage, less than a wrong word order makes of a small home. Above it a difference is no energy."""
 COARSE_WH = 10
 """A register whose step is coarser is told to an operator: its blocks are known no better."""
+TRUNCATED_S = 1
+"""A sample that counts as in time may be this much later: the wall clock is compared in whole seconds."""
 CLOCK_APART_MS = 180_000
 """Above this an operator is told that gateway and meter disagree about the time. Source: rule V09."""
 
@@ -60,6 +63,8 @@ class Site:
     """The gateway's clock, UTC milliseconds."""
     reference: Callable[[], ClockSource]
     """What that clock is worth now."""
+    uptime: Callable[[], Uptime]
+    """The gateway's clock that nobody sets."""
     salt: Callable[[], bytes]
     """16 fresh random bytes."""
 
@@ -270,6 +275,8 @@ class SampledMeter:
         self._settings = settings
         self._period_s = settings.period_s or DEFAULT_PERIOD_S
         self._most_wh = settings.max_block_wh or DEFAULT_MOST_W * self._period_s // 3600
+        tolerance_s = site.poll.witness_s + TRUNCATED_S
+        self._sampling = Sampling(period_s=self._period_s, most_wh=self._most_wh, tolerance_s=tolerance_s)
         self._last: tuple[int, RegisterSample] | None = None
         self._faults: list[str] = []
 
@@ -298,11 +305,10 @@ class SampledMeter:
         self._judge(sample)
         if not 0 <= self._site.now_utc() - boundary <= self._site.poll.witness_s:
             return False
-        self._site.outbox.memory.witness(
-            self._settings.id,
-            boundary,
-            Witnessed(import_wh=sample.imported_wh, export_wh=sample.exported_wh, serial=sample.serial),
+        seen = Witnessed(
+            import_wh=sample.imported_wh, export_wh=sample.exported_wh, serial=sample.serial, uptime=self._site.uptime()
         )
+        self._site.outbox.memory.witness(self._settings.id, boundary, seen)
         return True
 
     def sign_due(self) -> Outcome:
@@ -347,13 +353,13 @@ class SampledMeter:
 
     def _draft(self, span: Interval, now_utc: int) -> Draft:
         witnessed = self._site.outbox.memory.witnessed(self._settings.id, span)
-        serials = {sample.serial for sample in witnessed.values()}
+        serials = {sample.serial for at, sample in witnessed.items() if span.start_utc <= at <= span.end_utc}
         return Draft(
             meter=self._settings.id,
             start_utc=span.start_utc,
             period_s=self._period_s,
-            readings=sampled_readings(span, period_s=self._period_s, witnessed=witnessed, most_wh=self._most_wh),
-            registers=sampled_registers(witnessed, span),
+            readings=sampled_readings(span, self._sampling, witnessed, now_utc=now_utc, now=self._site.uptime()),
+            registers=sampled_registers(span, self._sampling, witnessed),
             identity=serials.pop() if len(serials) == 1 else None,
             read_at_utc=now_utc,
             clock=NO_METER_CLOCK,

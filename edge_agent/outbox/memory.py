@@ -4,14 +4,17 @@ Its writes happen inside the caller's transaction, so that a batch and what is k
 """
 
 from collections.abc import Mapping
-from typing import cast
+from typing import TypeAlias, cast
 
 from edge_agent.assemble import Witnessed
+from edge_agent.clock import Uptime
 from edge_agent.drafts import Draft
 from edge_agent.outbox.database import Database
 from edge_agent.schedule import Held, Known
 from signing.interval import Interval
 from signing.statements.reading import Absence, Reading
+
+_SampleRow: TypeAlias = tuple[int, int, int | None, str | None, str | None, int | None]
 
 _HELD = {Absence.NONE: Held.PRESENT, Absence.NO_EXPORT_REGISTER: Held.PRESENT}
 
@@ -122,25 +125,35 @@ class Memory:
         """Notes what `meter` showed at the boundary `at_utc`. The first sample of a boundary stays."""
         with self._database.transaction("witness"):
             self._database.run(
-                "INSERT OR IGNORE INTO sample (meter, at_utc, import_wh, export_wh, serial) VALUES (?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO sample (meter, at_utc, import_wh, export_wh, serial, boot, up_ms) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 meter,
                 at_utc,
                 sample.import_wh,
                 sample.export_wh,
                 sample.serial,
+                None if sample.uptime is None else sample.uptime.boot,
+                None if sample.uptime is None else sample.uptime.ms,
             )
 
     def witnessed(self, meter: str, span: Interval) -> Mapping[int, Witnessed]:
-        """What `meter` showed at the boundaries in ``[start, end]`` of `span`."""
+        """What `meter` showed at the boundaries in ``[start, end]`` of `span`, and at the nearest ones before and after."""
         rows = self._database.all(
-            "SELECT at_utc, import_wh, export_wh, serial FROM sample WHERE meter = ? AND at_utc BETWEEN ? AND ?",
+            "SELECT at_utc, import_wh, export_wh, serial, boot, up_ms FROM sample WHERE meter = ?1 AND at_utc "
+            "BETWEEN coalesce((SELECT max(at_utc) FROM sample WHERE meter = ?1 AND at_utc < ?2), ?2) "
+            "AND coalesce((SELECT min(at_utc) FROM sample WHERE meter = ?1 AND at_utc > ?3), ?3)",
             meter,
             span.start_utc,
             span.end_utc,
         )
         return {
-            at: Witnessed(import_wh=imported, export_wh=exported, serial=serial)
-            for at, imported, exported, serial in cast("list[tuple[int, int, int | None, str | None]]", rows)
+            at: Witnessed(
+                import_wh=imported,
+                export_wh=exported,
+                serial=serial,
+                uptime=None if boot is None or up_ms is None else Uptime(boot=boot, ms=up_ms),
+            )
+            for at, imported, exported, serial, boot, up_ms in cast("list[_SampleRow]", rows)
         }
 
     def first_witnessed_utc(self, meter: str) -> int | None:

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from edge_agent import agent, enrol
-from edge_agent.agent import LEAST_PAUSE_S, Agent, clock_reference, only_one, software_digest
+from edge_agent.agent import BOOT_ID, LEAST_PAUSE_S, Agent, clock_reference, only_one, software_digest, uptime_clock
+from edge_agent.clock import Uptime
 from edge_agent.config import Config
 from edge_agent.outbox.errors import StateError
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.poll import SampledMeter
 from edge_agent.readers.reader import Reader, SampledReader
+from edge_agent.schedule import Held
 from signing.interval import Interval, ist_day_start
 from signing.signer import open_signer
 from signing.statements.reading_batch import ClockSource
@@ -134,7 +136,10 @@ async def test_a_meter_without_memory_is_sampled_at_its_boundaries_whatever_goes
         now[0], bench.now_ms, bench.import_wh = at, int(at * 1000), import_wh
         return await running._sample(sampled, settings.meters[0], bench)
 
-    running = Agent(settings, outbox, open_signer(settings.key), lambda _: bench, lambda: now[0])
+    def up() -> Uptime:
+        return Uptime(boot="boot", ms=int(now[0] * 1000))
+
+    running = Agent(settings, outbox, open_signer(settings.key), lambda _: bench, lambda: now[0], uptime=up)
     sampled = SampledMeter(running._site, settings.meters[0])
     assert await look(TEN - 500, 1) == 500
     assert await look(TEN, 10) == 900
@@ -144,6 +149,7 @@ async def test_a_meter_without_memory_is_sampled_at_its_boundaries_whatever_goes
     assert await look(TEN + 901, 30) == 899
     (entry,) = outbox.report.unanswered()
     assert (entry.meter, entry.span) == ("M1", Interval(TEN, TEN + 900))
+    assert outbox.memory.known("M1", TEN)[TEN].held is Held.PRESENT
     bench.is_away = True
     assert await look(TEN + 1800, 40) == LEAST_PAUSE_S
     assert await look(TEN + 1811, 40) == 889
@@ -195,3 +201,27 @@ def test_the_software_digest_is_that_of_the_source() -> None:
 
 def test_the_gateways_clock_is_worth_something() -> None:
     assert clock_reference() in {ClockSource.GATEWAY, ClockSource.NTP}
+
+
+def test_the_time_since_boot_goes_on_and_names_the_boot_over_restarts_of_the_process(tmp_path: Path) -> None:
+    boot_id = tmp_path / "boot_id"
+    boot_id.write_text("0f4c7a1e\n")
+    up, again = uptime_clock(boot_id), uptime_clock(boot_id)
+    first, second = up(), again()
+    assert (first.boot, second.boot) == ("0f4c7a1e", "0f4c7a1e")
+    assert 0 < first.ms <= second.ms <= first.ms + 60_000
+
+
+@pytest.mark.parametrize("content", [None, "", "\xff"])
+def test_without_a_kernel_that_names_the_boot_every_process_is_one(tmp_path: Path, content: str | None) -> None:
+    boot_id = tmp_path / "boot_id"
+    if content is not None:
+        boot_id.write_text(content, "latin-1")
+    up, another = uptime_clock(boot_id), uptime_clock(boot_id)
+    assert up().boot == up().boot
+    assert up().boot != another().boot
+
+
+@pytest.mark.skipif(not BOOT_ID.exists(), reason="needs Linux")
+def test_this_kernel_names_its_boot() -> None:
+    assert uptime_clock()().boot == BOOT_ID.read_text("ascii").strip()

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from edge_agent.assemble import (
     AVERAGE_VOLTAGES,
+    Sampling,
     Witnessed,
     profile_readings,
     profile_registers,
@@ -17,6 +19,7 @@ from edge_agent.assemble import (
     span_to_prove,
     span_to_read,
 )
+from edge_agent.clock import Uptime
 from edge_agent.errors import MeterRefusedError
 from edge_agent.registers import (
     EXPORT_BLOCK,
@@ -244,16 +247,36 @@ def test_registers_are_whole_watt_hours_one_a_stamp_and_absent_where_the_meter_c
     assert len(profile_registers(many, span)) == MAX_REGISTERS
 
 
+TOLERANCE_S = 11
+SAMPLING = Sampling(period_s=PERIOD_S, most_wh=None, tolerance_s=TOLERANCE_S)
+
+
 def at(block: int) -> int:
     return MIDNIGHT + block * PERIOD_S
 
 
 def sampled(witnessed: dict[int, Witnessed], count: int = 1, most_wh: int | None = None) -> tuple[Reading, ...]:
-    return sampled_readings(blocks(0, count), period_s=PERIOD_S, witnessed=witnessed, most_wh=most_wh)
+    on_time = {
+        stamp: replace(sample, uptime=Uptime(boot="boot", ms=stamp * 1000)) for stamp, sample in witnessed.items()
+    }
+    return of_samples(on_time, count, most_wh)
+
+
+def of_samples(
+    witnessed: Mapping[int, Witnessed], count: int, most_wh: int | None = None, now: Uptime | None = None
+) -> tuple[Reading, ...]:
+    end = at(count)
+    return sampled_readings(
+        blocks(0, count),
+        Sampling(period_s=PERIOD_S, most_wh=most_wh, tolerance_s=TOLERANCE_S),
+        witnessed,
+        now_utc=end,
+        now=now or Uptime(boot="boot", ms=end * 1000),
+    )
 
 
 def shown(import_wh: int, export_wh: int | None = 0, serial: str | None = "A") -> Witnessed:
-    return Witnessed(import_wh=import_wh, export_wh=export_wh, serial=serial)
+    return Witnessed(import_wh=import_wh, export_wh=export_wh, serial=serial, uptime=None)
 
 
 def test_a_block_is_the_difference_of_the_samples_at_its_boundaries() -> None:
@@ -291,11 +314,115 @@ def test_more_than_the_connection_can_carry_is_implausible() -> None:
     assert sampled(pair, most_wh=99)[0].absence is Absence.IMPLAUSIBLE
 
 
-def test_samples_travel_as_registers_at_the_outermost_boundaries() -> None:
-    witnessed = {at(block): shown(block) for block in (0, 1, 2)}
-    assert [entry.stamp_utc for entry in sampled_registers(witnessed, blocks(0, 3))] == [at(0), at(2)]
-    assert [entry.stamp_utc for entry in sampled_registers({at(1): shown(1)}, blocks(0, 3))] == [at(1)]
-    assert sampled_registers({}, blocks(0, 3)) == ()
+def seen_at(import_wh: int, up_s: int | None, boot: str = "boot") -> Witnessed:
+    """A sample of a meter at `up_s` seconds after the boot."""
+    uptime = None if up_s is None else Uptime(boot=boot, ms=up_s * 1000)
+    return Witnessed(import_wh=import_wh, export_wh=0, serial="A", uptime=uptime)
+
+
+def test_samples_of_two_boots_make_no_block_and_nothing_says_that_a_clock_was_set() -> None:
+    witnessed = {
+        at(0): seen_at(0, 0, "a"), at(1): seen_at(5, 900, "a"), at(2): seen_at(90, 1800, "b"), at(3): seen_at(96, 2700, "b")
+    }  # fmt: skip
+    readings = of_samples(witnessed, 3)
+    assert [(entry.absence, entry.import_wh, entry.flags) for entry in readings] == [
+        (Absence.NONE, 5, 0), (Absence.NOT_WITNESSED, None, 0), (Absence.NONE, 6, 0),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("known", [(False, True), (True, False), (False, False)])
+def test_a_sample_of_an_unknown_time_makes_no_block(known: tuple[bool, bool]) -> None:
+    witnessed = {at(place): seen_at(place, place * 900 if is_known else None) for place, is_known in enumerate(known)}
+    (reading,) = of_samples(witnessed, 1)
+    assert (reading.absence, reading.flags) == (Absence.NOT_WITNESSED, 0)
+
+
+@pytest.mark.parametrize("passed_s", [889, 900, 911])
+def test_a_block_is_witnessed_when_as_much_time_went_by_as_it_is_long(passed_s: int) -> None:
+    (reading,) = of_samples({at(0): seen_at(0, 5000), at(1): seen_at(7, 5000 + passed_s)}, 1)
+    assert (reading.absence, reading.import_wh, reading.flags) == (Absence.NONE, 7, 0)
+
+
+@pytest.mark.parametrize("passed_s", [888, 912, -900, 8100])
+def test_a_block_with_another_time_between_its_boundaries_is_no_number_and_says_why(passed_s: int) -> None:
+    (reading,) = of_samples({at(0): seen_at(0, 5000), at(1): seen_at(7, 5000 + passed_s)}, 1)
+    assert (reading.absence, reading.import_wh) == (Absence.NOT_WITNESSED, None)
+    assert reading.flags == Flag.CLOCK_STEP
+
+
+def test_every_block_between_two_samples_around_a_step_is_flagged_even_beyond_the_span() -> None:
+    witnessed = {at(-1): seen_at(0, 0), at(4): seen_at(9, 900)}
+    assert [entry.flags for entry in of_samples(witnessed, 3)] == [Flag.CLOCK_STEP] * 3
+    later = Uptime(boot="boot", ms=4 * 900_000)
+    missed = {at(-1): seen_at(0, 0), at(4): seen_at(9, 5 * 900)}
+    assert [(entry.absence, entry.flags) for entry in of_samples(missed, 3, now=later)] == [
+        (Absence.NOT_WITNESSED, 0)
+    ] * 3
+
+
+def test_a_step_since_the_last_sample_is_flagged_before_the_next_one_comes() -> None:
+    witnessed = {at(0): seen_at(0, 0), at(1): seen_at(3, 900)}
+    readings = of_samples(witnessed, 3, now=Uptime(boot="boot", ms=1000_000))
+    assert [(entry.import_wh, entry.flags) for entry in readings] == [
+        (3, 0), (None, Flag.CLOCK_STEP), (None, Flag.CLOCK_STEP),
+    ]  # fmt: skip
+    rebooted = of_samples(witnessed, 3, now=Uptime(boot="other", ms=1000_000))
+    assert [entry.flags for entry in rebooted] == [0, 0, 0]
+
+
+SAMPLES = st.builds(
+    Witnessed,
+    import_wh=st.integers(0, 50),
+    export_wh=st.just(0),
+    serial=st.just("A"),
+    uptime=st.one_of(
+        st.none(), st.builds(Uptime, boot=st.sampled_from("ab"), ms=st.integers(0, 4).map(lambda n: n * 900_000))
+    ),
+)
+JITTER_MS = st.integers(-30_000, 30_000)
+
+
+@given(st.lists(st.tuples(st.one_of(st.none(), SAMPLES), JITTER_MS), min_size=5, max_size=5))
+def test_a_signed_energy_always_has_its_blocks_length_of_time_behind_it(
+    drawn: list[tuple[Witnessed | None, int]],
+) -> None:
+    witnessed = {}
+    for place, (sample, jitter_ms) in enumerate(drawn):
+        if sample is not None:
+            uptime = sample.uptime and replace(sample.uptime, ms=sample.uptime.ms + jitter_ms)
+            witnessed[at(place)] = replace(sample, uptime=uptime)
+    stamps = {entry.stamp_utc for entry in sampled_registers(blocks(0, 4), SAMPLING, witnessed)}
+    ends = set()
+    for place, reading in enumerate(of_samples(witnessed, 4)):
+        before, after = witnessed.get(at(place)), witnessed.get(at(place + 1))
+        first = None if before is None else before.uptime
+        last = None if after is None else after.uptime
+        is_even = (
+            first is not None
+            and last is not None
+            and first.boot == last.boot
+            and abs(last.ms - first.ms - PERIOD_S * 1000) <= TOLERANCE_S * 1000
+        )
+        assert (reading.absence is not Absence.NOT_WITNESSED) == is_even
+        assert reading.import_wh is None or is_even
+        ends |= {at(place), at(place + 1)} if is_even else set()
+    assert stamps == ({min(ends), max(ends)} if ends else set())
+
+
+def registers_of(witnessed: dict[int, Witnessed]) -> list[int]:
+    return [entry.stamp_utc for entry in sampled_registers(blocks(0, 3), SAMPLING, witnessed)]
+
+
+def test_samples_travel_as_registers_at_the_outermost_boundaries_of_witnessed_blocks() -> None:
+    witnessed = {at(block): seen_at(block, block * 900) for block in (0, 1, 2)}
+    assert registers_of(witnessed) == [at(0), at(2)]
+    assert registers_of({at(0): seen_at(0, 0, "a")} | {at(n): seen_at(n, n * 900) for n in (1, 2)}) == [at(1), at(2)]
+    assert registers_of({}) == []
+
+
+def test_a_sample_of_no_witnessed_block_does_not_travel_under_the_stamp_that_a_wrong_clock_gave_it() -> None:
+    assert registers_of({at(1): seen_at(1, 900)}) == []
+    assert registers_of({at(0): seen_at(0, 0), at(1): seen_at(9000, 8100)}) == []
 
 
 def spaced(*blocks_: int) -> list[ProfileRow]:

@@ -1,6 +1,6 @@
 import pytest
 
-from edge_agent.clock import evidence, reference_of
+from edge_agent.clock import Pace, Uptime, evidence, pace, reference_of
 from signing.statements.reading_batch import ClockSource
 
 
@@ -15,3 +15,32 @@ def test_the_offset_is_the_meter_against_the_middle_of_the_question() -> None:
 )
 def test_only_a_synchronised_kernel_clock_counts_as_ntp(state: int, source: ClockSource) -> None:
     assert reference_of(state) is source
+
+
+@pytest.mark.parametrize(
+    ("passed_ms", "found"),
+    [
+        (888_999, Pace.STEPPED),
+        (889_000, Pace.EVEN),
+        (900_000, Pace.EVEN),
+        (911_000, Pace.EVEN),
+        (911_001, Pace.STEPPED),
+        (-900_000, Pace.STEPPED),
+    ],
+)
+def test_a_wall_clock_that_went_another_way_than_the_time_was_set(passed_ms: int, found: Pace) -> None:
+    before, after = Uptime(boot="a", ms=5_000_000), Uptime(boot="a", ms=5_000_000 + passed_ms)
+    assert pace(before, after, wall_s=900, tolerance_s=11) is found
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (Uptime(boot="a", ms=0), Uptime(boot="b", ms=900_000)),
+        (None, Uptime(boot="a", ms=900_000)),
+        (Uptime(boot="a", ms=0), None),
+        (None, None),
+    ],
+)
+def test_nothing_is_known_of_the_time_between_two_boots(before: Uptime | None, after: Uptime | None) -> None:
+    assert pace(before, after, wall_s=900, tolerance_s=11) is Pace.UNKNOWN

@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
+from edge_agent.clock import Uptime
 from edge_agent.config import MeterSettings, PollSettings
 from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError, ReaderError
 from edge_agent.outbox.errors import OutboxFullError
@@ -33,7 +34,10 @@ def settings(**changes: object) -> MeterSettings:
     return MeterSettings(**{**values, **changes})  # type: ignore[arg-type]  # the caller names fields
 
 
-def site(gateway: Gateway, outbox: Outbox, now_ms: Callable[[], int]) -> Site:
+def site(
+    gateway: Gateway, outbox: Outbox, now_ms: Callable[[], int], uptime: Callable[[], Uptime] | None = None
+) -> Site:
+    """What a gateway's meters share; without `uptime`, nobody ever sets its wall clock."""
     return Site(
         poll=POLL,
         outbox=outbox,
@@ -41,6 +45,7 @@ def site(gateway: Gateway, outbox: Outbox, now_ms: Callable[[], int]) -> Site:
         software=SOFTWARE,
         now_ms=now_ms,
         reference=lambda: ClockSource.NTP,
+        uptime=uptime or (lambda: Uptime(boot="boot", ms=now_ms())),
         salt=lambda: bytes(16),
     )
 
@@ -429,6 +434,18 @@ async def test_a_missed_boundary_makes_two_blocks_not_witnessed_even_over_a_rest
         (TEN + PERIOD_S, Absence.NOT_WITNESSED, None),
         (TEN + 2 * PERIOD_S, Absence.NOT_WITNESSED, None),
     ]
+
+
+async def test_a_batch_names_the_meter_as_its_own_samples_did(sampled: Sampled) -> None:
+    sampled.bench.serial = None
+    await sampled.at(TEN, 10)
+    sampled.bench.serial = "SERIAL1"
+    for block in (2, 3):
+        await sampled.at(TEN + block * PERIOD_S, 50)
+        sampled.meter.sign_due()
+    batches = [(ReadingBatch.parse(each.envelope.payload), each.opening) for each in to_send(sampled.outbox)]
+    openings = [Opening.parse(opening, batch.count) for batch, opening in batches]
+    assert [opening.identity for opening in openings] == [None, "SERIAL1"]
 
 
 async def test_v06_another_meter_is_never_witnessed(sampled: Sampled) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from edge_agent.clock import Uptime
 from edge_agent.errors import MeterDecodeError
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.poll import IdentityError, SampledMeter
@@ -20,7 +21,7 @@ from firmware_sim.modbus.server import MAPS, serve
 from firmware_sim.modbus.shown import parse_register_fault
 from firmware_sim.modbus.table import HOLDING, Registers, Table, Value, fixed
 from firmware_sim.world import Home
-from signing.statements.reading import Absence
+from signing.statements.reading import Absence, Flag
 from signing.statements.reading_batch import Opening, ReadingBatch
 from signing.statements.reading_batch import Origin as WireOrigin
 from tests.edge_agent.gateway import MIDNIGHT, PERIOD_S, Gateway, to_send
@@ -33,12 +34,26 @@ Line = Callable[[Registers, "Clock", str], AbstractAsyncContextManager[str]]
 
 @dataclass
 class Clock:
-    """The one time of gateway and meter."""
+    """The true time, which the meter lives in, and what the gateway knows of it."""
 
     utc: int = TEN
+    wrong_s: int = 0
+    """The gateway's wall clock minus the true time."""
+    boot: str = "first"
+    booted_utc: int = TEN - 5000
 
     def now(self) -> int:
         return self.utc
+
+    def wall_ms(self) -> int:
+        return (self.utc + self.wrong_s) * 1000
+
+    def uptime(self) -> Uptime:
+        return Uptime(boot=self.boot, ms=(self.utc - self.booted_utc) * 1000)
+
+    def reboot(self, utc: int, wrong_s: int) -> None:
+        """The gateway begins again at `utc`, with a clock that is `wrong_s` off."""
+        self.boot, self.booted_utc, self.wrong_s = f"boot at {utc}", utc, wrong_s
 
 
 def simulated(serial: str = "12345678", imported_wh: int = 5_000_000, exported_wh: int = 3_000_000) -> Meter:
@@ -74,7 +89,7 @@ class Case:
     def restart(self) -> None:
         """The agent begins again; its outbox stays."""
         chosen = settings(serial="12345678", max_block_wh=self.max_block_wh)
-        self.meter = SampledMeter(site(self.gateway, self.outbox, lambda: self.clock.utc * 1000), chosen)
+        self.meter = SampledMeter(site(self.gateway, self.outbox, self.clock.wall_ms, self.clock.uptime), chosen)
 
     async def at(self, utc: int) -> None:
         """Lets it be `utc`; samples if a boundary is to be witnessed, and signs."""
@@ -91,6 +106,15 @@ class Case:
         pending = to_send(self.outbox, limit=100)
         batches = [(ReadingBatch.parse(each.envelope.payload), each.opening) for each in pending]
         return [(batch, Opening.parse(opening, batch.count)) for batch, opening in batches]
+
+    def flags(self) -> dict[int, int]:
+        """The flags of blocks that have some, by start."""
+        return {
+            batch.start_utc + place * PERIOD_S: reading.flags
+            for batch, opening in self.batches()
+            for place, reading in enumerate(opening.readings)
+            if reading.flags
+        }
 
     def readings(self) -> dict[int, tuple[Absence, int | None, int | None]]:
         return {
@@ -271,3 +295,116 @@ async def test_more_than_a_premises_draws_is_no_number_over_a_restart_too(case: 
     assert [reading[:2] for reading in case.readings().values()] == [
         (Absence.NONE, 5_000_000), (Absence.IMPLAUSIBLE, None),
     ]  # fmt: skip
+
+
+# Clocks that are wrong
+
+
+@pytest.fixture
+async def steady(case: Case) -> AsyncIterator[Case]:
+    """A meter whose import gains 1 Wh every 9 s, so that a block of it is 100 Wh and nothing else."""
+
+    def octets(now: int) -> bytes:
+        return ((now - MIDNIGHT) // 9).to_bytes(8, "big")
+
+    table = Table(
+        values={HOLDING: {3203: Value(words=4, octets=octets), 3207: fixed(bytes(8))}},
+        spans={HOLDING: (range(3200, 3220),)},
+    )
+    async with over_tcp(table, case.clock, "pm2xxx") as case.url:
+        yield case
+
+
+HOURS_2 = 7200
+NOT_WITNESSED = (Absence.NOT_WITNESSED, None)
+
+
+def imports(case: Case) -> dict[int, tuple[Absence, int | None]]:
+    return {(start - TEN) // PERIOD_S: reading[:2] for start, reading in case.readings().items()}
+
+
+def stamps(case: Case) -> set[int]:
+    """Blocks at whose start a register is signed."""
+    return {(each.stamp_utc - TEN) // PERIOD_S for _, opening in case.batches() for each in opening.registers}
+
+
+async def test_two_hours_without_power_and_a_saved_time_make_no_block_of_two_hours(steady: Case) -> None:
+    await steady.at(TEN)
+    back = TEN + PERIOD_S + HOURS_2
+    steady.clock.reboot(back - 60, wrong_s=-HOURS_2)
+    steady.restart()
+    await steady.at(back)
+    assert imports(steady) == {0: NOT_WITNESSED}
+    assert stamps(steady) == set()
+    # NTP finds the clock two hours behind: nothing is known of the time up to the next boundary, and then all is well.
+    steady.clock.wrong_s = 0
+    for block in (10, 11):
+        await steady.at(TEN + block * PERIOD_S)
+    assert imports(steady) == dict.fromkeys(range(10), NOT_WITNESSED) | {10: (Absence.NONE, 100)}
+    assert steady.flags() == {TEN + block * PERIOD_S: Flag.CLOCK_STEP for block in range(1, 10)}
+    assert stamps(steady) == {10, 11}
+
+
+async def test_a_clock_set_forward_between_two_samples_makes_no_block(steady: Case) -> None:
+    for block in (0, 1):
+        await steady.at(TEN + block * PERIOD_S)
+    # The true 10:20 is the gateway's 10:30; its next boundary is the true 10:35.
+    steady.clock.wrong_s = 600
+    for block in (2, 3):
+        await steady.at(TEN + block * PERIOD_S - 600)
+    assert imports(steady) == {0: (Absence.NONE, 100), 1: NOT_WITNESSED, 2: (Absence.NONE, 100)}
+    assert steady.flags() == {TEN + PERIOD_S: Flag.CLOCK_STEP}
+
+
+@pytest.mark.parametrize("back_s", [300, PERIOD_S, HOURS_2])
+async def test_a_clock_set_back_between_two_samples_makes_no_block_and_no_second_one(steady: Case, back_s: int) -> None:
+    for block in range(-8, 2):
+        await steady.at(TEN + block * PERIOD_S)
+    steady.clock.wrong_s = -back_s
+    true = TEN + PERIOD_S + 60
+    while true <= TEN + 3 * PERIOD_S + back_s:
+        await steady.at(true)
+        true += 60
+    even = dict.fromkeys((*range(-8, 1), 2), (Absence.NONE, 100))
+    assert imports(steady) == even | {1: NOT_WITNESSED}
+    assert steady.flags() == {TEN + PERIOD_S: Flag.CLOCK_STEP}
+
+
+@pytest.mark.parametrize(("set_s", "absence"), [(11, Absence.NONE), (12, Absence.NOT_WITNESSED)])
+async def test_a_clock_set_by_no_more_than_a_sample_may_be_late_changes_nothing(
+    steady: Case, set_s: int, absence: Absence
+) -> None:
+    assert POLL.witness_s == 10
+    await steady.at(TEN)
+    steady.clock.wrong_s = set_s
+    await steady.at(TEN + PERIOD_S - set_s)
+    assert imports(steady)[0][0] is absence
+
+
+async def test_a_step_off_the_grid_is_flagged_before_the_next_boundary_is_witnessed(steady: Case) -> None:
+    await steady.at(TEN)
+    steady.clock.wrong_s = 3 * PERIOD_S
+    await steady.at(TEN + 500)
+    assert imports(steady) == dict.fromkeys(range(3), NOT_WITNESSED)
+    assert set(steady.flags().values()) == {Flag.CLOCK_STEP}
+    assert len(steady.flags()) == 3
+
+
+async def test_a_restart_of_the_agent_keeps_the_pair(steady: Case) -> None:
+    for block in range(3):
+        steady.restart()
+        await steady.at(TEN + block * PERIOD_S)
+    assert imports(steady) == dict.fromkeys(range(2), (Absence.NONE, 100))
+    assert steady.flags() == {}
+
+
+async def test_a_reboot_costs_one_block_and_says_so_even_when_the_clock_is_right(steady: Case) -> None:
+    for block in range(5):
+        if block == 2:
+            steady.clock.reboot(TEN + 2 * PERIOD_S - 300, wrong_s=0)
+            steady.restart()
+        await steady.at(TEN + block * PERIOD_S)
+    assert imports(steady) == {
+        0: (Absence.NONE, 100), 1: NOT_WITNESSED, 2: (Absence.NONE, 100), 3: (Absence.NONE, 100),
+    }  # fmt: skip
+    assert steady.flags() == {}

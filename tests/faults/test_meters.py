@@ -9,6 +9,7 @@ import pytest
 
 from edge_agent.balance import DayBalance, Verdict, day_balance
 from edge_agent.cli import main
+from edge_agent.clock import Uptime
 from edge_agent.config import MeterSettings, PollSettings, load
 from edge_agent.errors import MeterDecodeError, MeterForgedError, MeterRefusedError, MeterUnavailableError, ReaderError
 from edge_agent.meter_keys import Role, open_wrapping_key, parse, seal
@@ -113,6 +114,7 @@ def site(gateway: Gateway, outbox: Outbox) -> Site:
         software=SOFTWARE,
         now_ms=lambda: NOW * 1000,
         reference=lambda: ClockSource.NTP,
+        uptime=lambda: Uptime(boot="boot", ms=NOW * 1000),
         salt=lambda: bytes(16),
     )
 

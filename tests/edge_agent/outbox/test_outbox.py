@@ -1,11 +1,15 @@
+import contextlib
 import sqlite3
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
 from edge_agent.assemble import Witnessed
+from edge_agent.clock import Uptime
 from edge_agent.drafts import Sealed
+from edge_agent.outbox import migrations
 from edge_agent.outbox.errors import DiskFullError, OutboxFullError, StateError
 from edge_agent.outbox.outbox import KEEP_OPENINGS_S, Enrolled, Outbox
 from edge_agent.outbox.sightings import MOST_ALARMS
@@ -22,6 +26,7 @@ from tests.edge_agent.discom import Discom
 from tests.edge_agent.gateway import MIDNIGHT, NO_ROW, PERIOD_S, REQUEST, Gateway, draft, reading, to_send
 
 NOW = MIDNIGHT + 7200
+UP = Uptime(boot="boot", ms=77)
 
 
 def settle_of(discom: Discom, *digests: bytes) -> Settle:
@@ -371,14 +376,40 @@ def test_the_horizon_moves_only_while_nothing_older_is_signed(gateway: Gateway, 
 def test_the_first_sample_of_a_boundary_stays(outbox: Outbox) -> None:
     span = Interval(MIDNIGHT, MIDNIGHT + 900)
     assert outbox.memory.first_witnessed_utc("M1") is None
-    outbox.memory.witness("M1", MIDNIGHT, Witnessed(import_wh=1, export_wh=None, serial="A"))
-    outbox.memory.witness("M1", MIDNIGHT, Witnessed(import_wh=2, export_wh=None, serial="A"))
-    outbox.memory.witness("M1", MIDNIGHT + 900, Witnessed(import_wh=3, export_wh=4, serial=None))
+    outbox.memory.witness("M1", MIDNIGHT, Witnessed(import_wh=1, export_wh=None, serial="A", uptime=UP))
+    outbox.memory.witness("M1", MIDNIGHT, Witnessed(import_wh=2, export_wh=None, serial="A", uptime=UP))
+    outbox.memory.witness("M1", MIDNIGHT + 900, Witnessed(import_wh=3, export_wh=4, serial=None, uptime=None))
     assert outbox.memory.witnessed("M1", span) == {
-        MIDNIGHT: Witnessed(import_wh=1, export_wh=None, serial="A"),
-        MIDNIGHT + 900: Witnessed(import_wh=3, export_wh=4, serial=None),
+        MIDNIGHT: Witnessed(import_wh=1, export_wh=None, serial="A", uptime=UP),
+        MIDNIGHT + 900: Witnessed(import_wh=3, export_wh=4, serial=None, uptime=None),
     }
     assert outbox.memory.first_witnessed_utc("M1") == MIDNIGHT
+
+
+def test_the_samples_nearest_to_a_span_are_known_with_it(outbox: Outbox) -> None:
+    for place in (0, 1, 4, 7, 8):
+        sample = Witnessed(import_wh=place, export_wh=None, serial="A", uptime=UP)
+        outbox.memory.witness("M1", MIDNIGHT + place * 900, sample)
+        outbox.memory.witness("M2", MIDNIGHT + place * 900 + 450, sample)
+    found = outbox.memory.witnessed("M1", Interval(MIDNIGHT + 3 * 900, MIDNIGHT + 5 * 900))
+    assert [sample.import_wh for sample in found.values()] == [1, 4, 7]
+    whole = outbox.memory.witnessed("M1", Interval(MIDNIGHT, MIDNIGHT + 8 * 900))
+    assert [sample.import_wh for sample in whole.values()] == [0, 1, 4, 7, 8]
+
+
+def test_a_sample_from_before_boots_were_kept_stays_and_is_of_none(tmp_path: Path) -> None:
+    path = tmp_path / "agent.db"
+    scripts = sorted((each for each in resources.files(migrations).iterdir() if each.name.endswith(".sql")), key=str)
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        for script in scripts[:2]:
+            old.executescript(script.read_text("utf-8"))
+        old.execute("INSERT INTO gateway (one, id, kid) VALUES (1, 'gw1', ?)", (bytes(32),))
+        old.execute("INSERT INTO sample VALUES ('M1', ?, 5, NULL, 'A')", (MIDNIGHT,))
+        old.execute("PRAGMA user_version = 2")
+        old.commit()
+    with Outbox(path, capacity=1) as outbox:
+        found = outbox.memory.witnessed("M1", Interval(MIDNIGHT, MIDNIGHT + 900))
+    assert found == {MIDNIGHT: Witnessed(import_wh=5, export_wh=None, serial="A", uptime=None)}
 
 
 def test_a_missing_state_is_never_made_by_opening_it(tmp_path: Path) -> None:
