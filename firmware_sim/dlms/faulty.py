@@ -90,9 +90,9 @@ def _deviation(argument: str) -> DlmsFault:
 
 def _clock_step(argument: str) -> DlmsFault:
     seconds, sign, at = argument.partition("@")
-    if not sign:
-        raise SetupError(f"expected SECONDS@ISO, got {argument!r}")
     step = _number(seconds, -86_400, 86_400)
+    if not sign:
+        return DlmsFault(objects=partial(object_faults.ahead, seconds=step))
     return DlmsFault(objects=partial(object_faults.stepped, at=parse_instant(at), seconds=step))
 
 
@@ -136,7 +136,7 @@ DLMS_FAULTS: dict[str, Kind] = dict(
         _plain("start-stamps", DlmsFault(objects=object_faults.start_stamps)),
         ("deviation", Kind(make=_deviation, argument="+330|-330|unspecified")),
         _plain("clock-status-ff", DlmsFault(objects=partial(object_faults.with_clock_status, status=0xFF))),
-        ("clock-step", Kind(make=_clock_step, argument="SECONDS@ISO")),
+        ("clock-step", Kind(make=_clock_step, argument="SECONDS[@ISO]")),
         _plain("exclusive-edges", DlmsFault(objects=object_faults.open_edges)),
         ("no-selective-access", Kind(make=_no_selective_access, argument="[unsaid]")),
         _plain("no-range", DlmsFault(objects=partial(object_faults.selecting, selectors=(2,)))),

@@ -120,11 +120,25 @@ def stepped(objects: Objects, at: int, seconds: int) -> Objects:
         moved = replace(profile, stamps=lambda now: stamps(profile, now))
         return _shown(_respanned(moved, objects, at), lambda end: profile.habits.shown(shown(end)))
 
+    return _clock(_surveys(objects, change), shown)
+
+
+def ahead(objects: Objects, seconds: int) -> Objects:
+    """The clock was always ahead by `seconds`: the meter's blocks are other spans than the true ones of their stamps."""
+
+    def change(profile: Profile) -> Profile:
+        moved = replace(profile, stamps=lambda now: [stamp - seconds for stamp in profile.stamps(now + seconds)])
+        return _shown(moved, lambda end: profile.habits.shown(end + seconds))
+
+    return _clock(_surveys(objects, change), lambda now: now + seconds)
+
+
+def _clock(objects: Objects, shown: Callable[[int], int]) -> Objects:
     def moved(each: CosemObject) -> CosemObject:
         told = each.attributes[2]
         return replace(each, attributes={**each.attributes, 2: lambda now: told(shown(now))})
 
-    return [moved(each) if each.name == CLOCK else each for each in _surveys(objects, change)]
+    return [moved(each) if each.name == CLOCK else each for each in objects]
 
 
 def reset(objects: Objects, at: int) -> Objects:

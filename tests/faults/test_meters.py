@@ -248,6 +248,15 @@ async def test_a_moved_clock_is_told_and_flagged_and_only_blocks_after_it_are_in
     assert not [start for start in seen.wrong() if start < NOON]
 
 
+@pytest.mark.parametrize("seconds", [600, -600])
+async def test_a_clock_that_was_always_off_is_told_and_stands_in_every_header(gateway: Gateway, seconds: int) -> None:
+    seen = await look(gateway, f"clock-step={seconds}")
+    assert seen.outcome is not None
+    assert seen.outcome.faults == [f"the clocks are apart: meter minus gateway is {seconds} s"]
+    assert seen.offsets_ms == {seconds * 1000}
+    assert not seen.absent()
+
+
 async def test_rows_that_were_written_twice_and_disagree_are_absent(gateway: Gateway) -> None:
     seen = await look(gateway, f"clock-step=-3000@{AT}")
     twice = [NOON - 2700, NOON - 1800, NOON - 900]

@@ -186,6 +186,17 @@ def test_a_clock_that_is_moved_and_set_right_again_loses_no_energy_either() -> N
     assert sum(number(row[IMPORT_BLOCK]) for row in after[1:]) == rise
 
 
+@pytest.mark.parametrize("seconds", [600, -600])
+def test_a_clock_that_was_always_ahead_cuts_other_blocks(seconds: int) -> None:
+    of, meter = device(f"clock-step={seconds}"), seller(days=2)
+    assert told(of, CLOCK) == date_time(NOW + seconds)
+    newest = rows(of)[-1]
+    end = (NOW + seconds + IST_OFFSET_S) // 900 * 900 - IST_OFFSET_S
+    assert instant(newest[CLOCK]) == end
+    assert newest[IMPORT_BLOCK] == meter.block(end - seconds - 900, 900).energies.imported_wh
+    assert len(rows(of)) == len(rows(device()))
+
+
 def test_registers_begin_again_and_blocks_go_on() -> None:
     meter, moment = seller(days=2), LAST - 3600
     rise = meter.registers(NOW).imported_wh - meter.registers(moment).imported_wh
@@ -264,7 +275,7 @@ def test_a_line_is_slow_silent_or_noisy() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["lifo=1", "deviation=0", "deviation", "clock-step=600", "clock-step=x@2026-01-01T00:00Z", "clock-step=90000@2026-01-01T00:00Z",
+    ["lifo=1", "deviation=0", "deviation", "clock-step", "clock-step=x@2026-01-01T00:00Z", "clock-step=90000@2026-01-01T00:00Z",
      "no-selective-access=x", "drop-after-block=-1", "slow-link=0", "lies-about-period=0", "reset=x", "null-values", "gremlins"],
 )  # fmt: skip
 def test_a_wrong_name_or_argument_is_refused(text: str) -> None:
