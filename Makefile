@@ -20,7 +20,7 @@ demo: $(READY)
 	  $(if $(REPLAY),--replay "$(REPLAY)") $(if $(SCALE_SOLAR),--scale-solar $(SCALE_SOLAR)) $(if $(ONCE),--once)
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 4
 
 # Format, lint, types, import contracts and the fast tests.
 check: $(READY)
@@ -28,7 +28,7 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 -q -m "not story and not system and not slow"
+	$(BIN)/python -m pytest -n 3 -q --hypothesis-profile=check -m "not story and not system and not slow"
 
 # Debian packages for the tests that need them; prints them first.
 system:

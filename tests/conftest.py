@@ -1,20 +1,64 @@
 """One profile for every property, and what a skip means.
 
 No deadlines, because machines are shared; the same examples on every run of continuous integration. There a skip is a failure: a
-test that did not run has proved nothing.
+test that did not run has proved nothing. `make check` asks for the profile of that name, with few examples.
 """
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 _IN_CI = bool(os.environ.get("SAKSHI_SKIP_IS_FAILURE"))
 
+settings.register_profile("check", deadline=None, max_examples=10)
 settings.register_profile("here", deadline=None, max_examples=100)
 settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True, print_blob=True)
 settings.load_profile("ci" if _IN_CI else "here")
+
+
+_FOLDER = Path(__file__).parent
+_SLOW = frozenset(
+    _FOLDER / name
+    for name in (
+        "contracts/test_ledger_contract.py",
+        "contracts/test_reader_contract.py",
+        "contracts/test_transport_contract.py",
+        "edge_agent/readers/dlms/test_client_hdlc.py",
+        "edge_agent/readers/dlms/test_serial_port.py",
+        "edge_agent/readers/modbus/test_serial_line.py",
+        "edge_agent/readers/test_dlms_cosem.py",
+        "edge_agent/test_commission.py",
+        "edge_agent/test_counters.py",
+        "faults/test_meters.py",
+        "firmware_sim/dlms/test_command.py",
+        "firmware_sim/test_cli.py",
+        "firmware_sim/test_fleet.py",
+        "firmware_sim/test_shape.py",
+        "headend/intake/test_promises.py",
+        "headend/test_cli.py",
+        "headend/test_exchange.py",
+        "headend/test_pipeline.py",
+        "headend/test_service.py",
+        "headend/transport/test_mqtt.py",
+        "ledger_client/sandbox/test_exchange.py",
+        "ledger_client/test_cli.py",
+        "signing/log/test_proofs.py",
+        "signing/test_batch_message.py",
+        "signing/test_promises.py",
+        "signing/test_store_to_bundle.py",
+    )
+)
+"""Modules that start servers or walk long laws: `make check` leaves them to `make test`."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests of slow modules."""
+    for item in items:
+        if item.path in _SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(wrapper=True)
