@@ -87,6 +87,8 @@ def set_up(stage: Stage) -> None:
         stage.headends[side.name] = _serve(stage, side, founded[side.name])
     for side in SIDES:
         _start_agents(stage, side)
+    if stage.play.case is Case.FORK:
+        _await_fork(stage)
     for side in SIDES:
         _put(stage, side)
     stage.say("both platforms put the contract: 6 kWh at INR 5, delivery 10:00 to 12:00 IST yesterday")
@@ -282,6 +284,22 @@ def _start_agents(stage: Stage, side: Side) -> None:
         stage.say(f"a clone of {side.gateway} runs under the same key")
     stage.processes.start(side.gateway, _agent(folder))
     stage.say(f"{side.gateway} reads its meters' own memory")
+
+
+def _await_fork(stage: Stage) -> None:
+    """Waits until the seller's head-end has heard both gateways: whoever is first would otherwise settle before the other speaks."""
+    headend = stage.headends[SELLER.name]
+    (meter,) = (meter for meter in SELLER.meters if meter.settles)
+    ends = time.monotonic() + DECIDE_S
+    with httpx.Client(timeout=10, headers={"Authorization": f"Bearer {headend.token}"}) as client:
+        while time.monotonic() < ends:
+            stage.processes.check()
+            answer = client.get(f"{headend.url}/v1/meters/{meter.id}").raise_for_status().json()
+            if any(chain["forks"] for chain in answer["chains"]):
+                stage.say(f"{SELLER.discom} sees two histories under one key")
+                return
+            time.sleep(0.3)
+    raise DemoError(f"{SELLER.discom} saw no fork in {DECIDE_S} s: see the logs in {stage.folder / 'logs'}")
 
 
 def _agent(folder: Path) -> list[str]:

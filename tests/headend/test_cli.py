@@ -7,7 +7,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,7 +18,7 @@ from signing.bundle import Bundle, Kind
 from tests.edge_agent.broker import broker
 from tests.headend.founded import SUBSCRIBER, Installation, free_port, installation
 from tests.headend.premises import Gateway, gateway
-from tests.ledger_client.rehearsal import Rehearsal, running
+from tests.ledger_client.rehearsal import Rehearsal, kept_right, running
 
 METER = "SKS00000001"
 
@@ -37,8 +36,7 @@ def loggers() -> Iterator[None]:
 def exchange(tmp_path: Path) -> Iterator[Rehearsal]:
     directory = tmp_path / "exchange"
     directory.mkdir()
-    with running(directory) as found:
-        found.clock[0] = int(time.time())
+    with running(directory) as found, kept_right(found.clock):
         yield found
 
 

@@ -22,7 +22,7 @@ from tests.edge_agent.broker import broker
 from tests.headend.founded import Installation, free_port, installation
 from tests.headend.peer import Peer
 from tests.headend.premises import gateway
-from tests.ledger_client.rehearsal import Rehearsal, running
+from tests.ledger_client.rehearsal import Rehearsal, kept_right, running
 
 PATIENCE_S = 30.0
 
@@ -31,8 +31,7 @@ PATIENCE_S = 30.0
 def exchange(tmp_path: Path) -> Iterator[Rehearsal]:
     directory = tmp_path / "exchange"
     directory.mkdir()
-    with running(directory) as found:
-        found.clock[0] = int(time.time())
+    with running(directory) as found, kept_right(found.clock):
         yield found
 
 
