@@ -5,7 +5,7 @@ are two non-negative energies; only a net figure at an exchange's edge has a sig
 """
 
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from signing.errors import DecodeError
 
@@ -38,23 +38,6 @@ def kwh_text(wh: int) -> str:
 def kwh_decimal(wh: int) -> Decimal:
     """An energy in Wh as an exact `Decimal` number of kWh."""
     return Decimal(wh).scaleb(-3)
-
-
-def wh_from_kwh(value: str | int | Decimal, path: str) -> int:
-    """A decimal number of kWh (signed) as whole Wh. Floats are not accepted: parse their text.
-
-    Raises:
-        DecodeError: naming `path`, when it is not a finite decimal number or is finer than one Wh.
-    """
-    try:
-        wh = Decimal(value).scaleb(3)
-    except (InvalidOperation, ValueError) as error:
-        raise DecodeError(f"expected a decimal number of kWh, got {value!r} in '{path}'") from error
-    if not wh.is_finite() or abs(wh) > MAX_WH:
-        raise DecodeError(f"expected a finite number of kWh, got {value!r} in '{path}'")
-    if wh != wh.to_integral_value():
-        raise DecodeError(f"expected kWh with at most three decimals, got {value!r} in '{path}'")
-    return int(wh)
 
 
 @dataclass(frozen=True, slots=True, order=True)
