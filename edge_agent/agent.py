@@ -27,8 +27,10 @@ from edge_agent.forward import Forwarder
 from edge_agent.journal import fields
 from edge_agent.outbox.errors import AnotherRunsError, OutboxFullError, StateError
 from edge_agent.outbox.outbox import Outbox
-from edge_agent.poll import IdentityError, MemoryMeter, Outcome, SampledMeter, Site
+from edge_agent.poll import MemoryMeter
 from edge_agent.readers.reader import Reader, SampledReader
+from edge_agent.sampled import SampledMeter
+from edge_agent.site import IdentityError, Outcome, Site
 from edge_agent.steps import Tick
 from signing.canonical import SALT_SIZE
 from signing.errors import KeyUnavailableError

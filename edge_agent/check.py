@@ -10,9 +10,9 @@ from edge_agent.forward import broker_credentials
 from edge_agent.mqtt import Link, Purpose
 from edge_agent.outbox.errors import OutboxError
 from edge_agent.outbox.outbox import Outbox
-from edge_agent.poll import IdentityError, require_identity
 from edge_agent.readers.access import HEAD_END_CLIENTS, client_of, is_keyed
 from edge_agent.readers.reader import Reader, SampledReader
+from edge_agent.site import IdentityError, require_identity
 from edge_agent.steps import Arrived, LinkDown, LinkUp
 from signing.errors import SigningError
 from signing.interval import utc_text

@@ -14,8 +14,8 @@ from edge_agent.clock import Uptime
 from edge_agent.config import Config
 from edge_agent.outbox.errors import StateError
 from edge_agent.outbox.outbox import Outbox
-from edge_agent.poll import SampledMeter
 from edge_agent.readers.reader import Reader, SampledReader
+from edge_agent.sampled import SampledMeter
 from edge_agent.schedule import Held
 from signing.interval import Interval, ist_day_start
 from signing.signer import open_signer

@@ -1,15 +1,12 @@
-from collections.abc import Callable
-
 import pytest
 
-from edge_agent.clock import Uptime
-from edge_agent.config import MeterSettings, PollSettings
 from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError, ReaderError
 from edge_agent.outbox.errors import OutboxFullError
 from edge_agent.outbox.outbox import Outbox
-from edge_agent.poll import IdentityError, MemoryMeter, Outcome, SampledMeter, Site
+from edge_agent.poll import MemoryMeter
 from edge_agent.readers.reader import Glance, Learned, Reader, SampledReader
 from edge_agent.registers import EXPORT_BLOCK, IMPORT_BLOCK, Origin, ProfileColumn, ProfileLayout
+from edge_agent.site import IdentityError, Outcome
 from signing.interval import DAY_S, Interval
 from signing.statements.answers import Command, CommandKind
 from signing.statements.reading import Absence
@@ -17,37 +14,9 @@ from signing.statements.reading_batch import ClockSource, Opening, ReadingBatch
 from signing.statements.reading_batch import Origin as WireOrigin
 from tests.edge_agent.gateway import MIDNIGHT, PERIOD_S, SOFTWARE, Gateway, to_send
 from tests.edge_agent.meters import MemoryBench, SampledBench
+from tests.edge_agent.site import POLL, settings, site
 
-POLL = PollSettings(interval_s=60, settle_s=30, patience_s=1800, absent_retry_s=21_600, witness_s=10)
 TEN = MIDNIGHT + 10 * 3600
-
-
-def settings(**changes: object) -> MeterSettings:
-    values: dict[str, object] = {
-        "id": "M1",
-        "serial": "SERIAL1",
-        "url": "",
-        "period_s": None,
-        "backfill_days": 1,
-        "max_block_wh": None,
-    }
-    return MeterSettings(**{**values, **changes})  # type: ignore[arg-type]  # the caller names fields
-
-
-def site(
-    gateway: Gateway, outbox: Outbox, now_ms: Callable[[], int], uptime: Callable[[], Uptime] | None = None
-) -> Site:
-    """What a gateway's meters share; without `uptime`, nobody ever sets its wall clock."""
-    return Site(
-        poll=POLL,
-        outbox=outbox,
-        signer=gateway.signer,
-        software=SOFTWARE,
-        now_ms=now_ms,
-        reference=lambda: ClockSource.NTP,
-        uptime=uptime or (lambda: Uptime(boot="boot", ms=now_ms())),
-        salt=lambda: bytes(16),
-    )
 
 
 class Case:
@@ -347,120 +316,6 @@ async def test_a_full_outbox_stops_the_look(case: Case, gateway: Gateway, outbox
     with pytest.raises(OutboxFullError):
         await case.look(TEN + 30)
     assert len(case.batches()) == 1
-
-
-# Without memory
-
-
-class Sampled:
-    """A meter without memory, and the agent's side of it."""
-
-    def __init__(self, gateway: Gateway, outbox: Outbox, **changes: object) -> None:
-        self.bench = SampledBench()
-        self.outbox = outbox
-        self.site = site(gateway, outbox, lambda: self.bench.now_ms)
-        self.meter = SampledMeter(self.site, settings(**changes))
-
-    async def at(self, now_utc: int, import_wh: int) -> bool:
-        """Samples if a boundary is to be witnessed; gives whether it was."""
-        self.bench.now_ms, self.bench.import_wh = now_utc * 1000, import_wh
-        boundary = self.meter.boundary_to_witness()
-        return boundary is not None and await self.meter.sample(self.bench, boundary)
-
-    def readings(self) -> list[tuple[int, Absence, int | None]]:
-        found = []
-        for pending in to_send(self.outbox, limit=1000):
-            batch = ReadingBatch.parse(pending.envelope.payload)
-            opening = Opening.parse(pending.opening, batch.count)
-            found += [
-                (batch.start_utc + place * PERIOD_S, reading.absence, reading.import_wh)
-                for place, reading in enumerate(opening.readings)
-            ]
-        return found
-
-
-@pytest.fixture
-def sampled(gateway: Gateway, outbox: Outbox) -> Sampled:
-    return Sampled(gateway, outbox)
-
-
-async def test_the_first_block_is_signed_at_the_first_witnessed_pair(sampled: Sampled) -> None:
-    assert not await sampled.at(TEN - 100, 5)
-    assert sampled.meter.sign_due().batches == 0
-    assert await sampled.at(TEN, 10)
-    assert sampled.meter.sign_due().batches == 0
-    assert await sampled.at(TEN + PERIOD_S, 35)
-    outcome = sampled.meter.sign_due()
-    assert (outcome.batches, outcome.next_utc) == (1, TEN + 2 * PERIOD_S)
-    assert sampled.readings() == [(TEN, Absence.NONE, 25)]
-    assert sampled.meter.sign_due().batches == 0
-
-
-async def test_the_samples_travel_as_registers_and_the_clock_as_none(sampled: Sampled) -> None:
-    await sampled.at(TEN, 10)
-    await sampled.at(TEN + PERIOD_S, 35)
-    sampled.meter.sign_due()
-    (pending,) = to_send(sampled.outbox)
-    batch = ReadingBatch.parse(pending.envelope.payload)
-    opening = Opening.parse(pending.opening, 1)
-    assert (batch.clock_offset_ms, batch.clock_source, batch.origin) == (None, ClockSource.NONE, WireOrigin.MODBUS)
-    assert [(entry.stamp_utc, entry.import_wh) for entry in opening.registers] == [(TEN, 10), (TEN + PERIOD_S, 35)]
-    assert opening.identity == "SERIAL1"
-
-
-async def test_a_boundary_counts_only_within_the_witness_time_and_once(sampled: Sampled) -> None:
-    assert await sampled.at(TEN + POLL.witness_s, 10)
-    assert sampled.meter.boundary_to_witness() is None
-    assert not await sampled.at(TEN + PERIOD_S + POLL.witness_s + 1, 10)
-
-
-async def test_an_answer_that_comes_too_late_does_not_count(sampled: Sampled) -> None:
-    sampled.bench.delay_ms = (POLL.witness_s + 1) * 1000
-    assert not await sampled.at(TEN, 10)
-    assert sampled.outbox.memory.first_witnessed_utc("M1") is None
-
-
-async def test_a_missed_boundary_makes_two_blocks_not_witnessed_even_over_a_restart(
-    sampled: Sampled, gateway: Gateway
-) -> None:
-    await sampled.at(TEN, 10)
-    await sampled.at(TEN + PERIOD_S, 20)
-    sampled.meter.sign_due()
-    again = Sampled(gateway, sampled.outbox)
-    await again.at(TEN + 3 * PERIOD_S, 50)
-    again.meter.sign_due()
-    assert again.readings() == [
-        (TEN, Absence.NONE, 10),
-        (TEN + PERIOD_S, Absence.NOT_WITNESSED, None),
-        (TEN + 2 * PERIOD_S, Absence.NOT_WITNESSED, None),
-    ]
-
-
-async def test_a_batch_names_the_meter_as_its_own_samples_did(sampled: Sampled) -> None:
-    sampled.bench.serial = None
-    await sampled.at(TEN, 10)
-    sampled.bench.serial = "SERIAL1"
-    for block in (2, 3):
-        await sampled.at(TEN + block * PERIOD_S, 50)
-        sampled.meter.sign_due()
-    batches = [(ReadingBatch.parse(each.envelope.payload), each.opening) for each in to_send(sampled.outbox)]
-    openings = [Opening.parse(opening, batch.count) for batch, opening in batches]
-    assert [opening.identity for opening in openings] == [None, "SERIAL1"]
-
-
-async def test_v06_another_meter_is_never_witnessed(sampled: Sampled) -> None:
-    sampled.bench.serial = "SERIAL2"
-    with pytest.raises(IdentityError):
-        await sampled.at(TEN, 10)
-    assert sampled.outbox.memory.first_witnessed_utc("M1") is None
-
-
-async def test_more_than_the_connection_can_carry_is_signed_as_implausible(gateway: Gateway, outbox: Outbox) -> None:
-    sampled = Sampled(gateway, outbox, max_block_wh=100)
-    await sampled.at(TEN, 0)
-    await sampled.at(TEN + PERIOD_S, 101)
-    sampled.meter.sign_due()
-    assert sampled.readings() == [(TEN, Absence.IMPLAUSIBLE, None)]
 
 
 class RecallingBench(MemoryBench):

@@ -10,9 +10,10 @@ import pytest
 from edge_agent.clock import Uptime
 from edge_agent.errors import MeterDecodeError
 from edge_agent.outbox.outbox import Outbox
-from edge_agent.poll import IdentityError, SampledMeter
 from edge_agent.readers.open import open_reader
 from edge_agent.readers.reader import SampledReader
+from edge_agent.sampled import SampledMeter
+from edge_agent.site import IdentityError
 from firmware_sim.meter import Energies, Meter, MeterSpec
 from firmware_sim.modbus.command import faulty
 from firmware_sim.modbus.rtu import Slaves
@@ -25,7 +26,7 @@ from signing.statements.reading import Absence, Flag
 from signing.statements.reading_batch import Opening, ReadingBatch
 from signing.statements.reading_batch import Origin as WireOrigin
 from tests.edge_agent.gateway import MIDNIGHT, PERIOD_S, Gateway, to_send
-from tests.edge_agent.test_poll import POLL, settings, site
+from tests.edge_agent.site import POLL, settings, site
 
 TEN = MIDNIGHT + 10 * 3600
 HOME = Home(seed=7, array_w=5000)

@@ -14,11 +14,12 @@ from edge_agent.config import MeterSettings, PollSettings, load
 from edge_agent.errors import MeterDecodeError, MeterForgedError, MeterRefusedError, MeterUnavailableError, ReaderError
 from edge_agent.meter_keys import Role, open_wrapping_key, parse, seal
 from edge_agent.outbox.outbox import Outbox
-from edge_agent.poll import MemoryMeter, Outcome, Site
+from edge_agent.poll import MemoryMeter
 from edge_agent.readers.dlms.security import Secret
 from edge_agent.readers.open import open_reader
 from edge_agent.readers.reader import Reader
 from edge_agent.registers import Origin
+from edge_agent.site import Outcome, Site
 from edge_agent.vault import GatewayVault
 from firmware_sim.dlms.clients import DEFAULT_PASSWORD, TEST_AK, TEST_EK, Access, Ciphering
 from firmware_sim.dlms.device import Device

@@ -1,0 +1,124 @@
+"""A meter without memory: sampled at block boundaries, signed from pairs of samples. Time comes from the `Site`; nothing sleeps."""
+
+from edge_agent.assemble import Sampling, Witnessed, sampled_readings, sampled_registers
+from edge_agent.clock import NO_METER_CLOCK
+from edge_agent.config import MeterSettings
+from edge_agent.drafts import Draft
+from edge_agent.readers.reader import SampledReader
+from edge_agent.readers.succession import finding
+from edge_agent.registers import RegisterSample
+from edge_agent.schedule import Rules, Why, due, last_boundary
+from edge_agent.site import Outcome, Site, require_identity, sign_draft
+from signing.interval import DAY_S, Interval
+from signing.statements.reading_batch import Origin as WireOrigin
+
+DEFAULT_PERIOD_S = 900
+"""For a meter without memory whose configuration names no period."""
+DEFAULT_MOST_W = 20_000_000
+"""The most power behind a sampled register whose configuration names no ``max_block_wh``: more than any premises draws at low or
+medium voltage, less than a wrong word order makes of a small home. Above it a difference is no energy."""
+COARSE_WH = 10
+"""A register whose step is coarser is told to an operator: its blocks are known no better."""
+TRUNCATED_S = 1
+"""A sample that counts as in time may be this much later: the wall clock is compared in whole seconds."""
+
+
+class SampledMeter:
+    """A meter without memory, between samples: its blocks exist only where a boundary was witnessed."""
+
+    def __init__(self, site: Site, settings: MeterSettings) -> None:
+        self._site = site
+        self._settings = settings
+        self._period_s = settings.period_s or DEFAULT_PERIOD_S
+        self._most_wh = settings.max_block_wh or DEFAULT_MOST_W * self._period_s // 3600
+        tolerance_s = site.poll.witness_s + TRUNCATED_S
+        self._sampling = Sampling(period_s=self._period_s, most_wh=self._most_wh, tolerance_s=tolerance_s)
+        self._last: tuple[int, RegisterSample] | None = None
+        self._faults: list[str] = []
+
+    def boundary_to_witness(self) -> int | None:
+        """The boundary at which the meter is to be sampled now, if there is one that is not witnessed yet."""
+        now_utc = self._site.now_utc()
+        boundary = last_boundary(now_utc, self._period_s)
+        if now_utc - boundary > self._site.poll.witness_s:
+            return None
+        seen = self._site.outbox.memory.witnessed(self._settings.id, Interval(boundary, boundary + 1))
+        return None if boundary in seen else boundary
+
+    def next_boundary_utc(self) -> int:
+        """The next boundary."""
+        return last_boundary(self._site.now_utc(), self._period_s) + self._period_s
+
+    async def sample(self, reader: SampledReader, boundary: int) -> bool:
+        """Samples the meter for `boundary`; gives whether the answer came in time to count.
+
+        Raises:
+            IdentityError: it is another meter.
+            ReaderError: as the reader.
+        """
+        sample = await reader.sample()
+        require_identity(self._settings, sample.serial)
+        self._judge(sample)
+        if not 0 <= self._site.now_utc() - boundary <= self._site.poll.witness_s:
+            return False
+        seen = Witnessed(
+            import_wh=sample.imported_wh, export_wh=sample.exported_wh, serial=sample.serial, uptime=self._site.uptime()
+        )
+        self._site.outbox.memory.witness(self._settings.id, boundary, seen)
+        return True
+
+    def sign_due(self) -> Outcome:
+        """Signs every block since the first witnessed boundary about which nothing is signed. No sample can come any more for
+        boundaries that are past, except the newest: the caller is done with it.
+
+        Raises:
+            OutboxFullError: there is no room to sign.
+        """
+        outcome = Outcome(next_utc=self.next_boundary_utc(), faults=self._faults)
+        self._faults = []
+        memory, meter = self._site.outbox.memory, self._settings
+        since = memory.first_witnessed_utc(meter.id)
+        if since is None:
+            return outcome
+        now_utc = self._site.now_utc()
+        rules = Rules(period_s=self._period_s, settle_s=0, backfill_s=meter.backfill_days * DAY_S, absent_retry_s=0)
+        known = memory.known(meter.id, since)
+        for task in due(now_utc=now_utc, rules=rules, horizon_utc=since, known=known):
+            if task.why is not Why.RETRY and sign_draft(self._site, self._draft(task.span, now_utc)) is not None:
+                outcome.batches += 1
+                outcome.blocks += task.span.length_s // self._period_s
+        return outcome
+
+    def _judge(self, sample: RegisterSample) -> None:
+        """Notes what is wrong between this sample and the one before. Their difference is signed as absent: `assemble` sees to it
+        from the samples alone, over restarts too.
+        """
+        now_utc, last = self._site.now_utc(), self._last
+        self._last = (now_utc, sample)
+        if sample.quantum_wh > COARSE_WH and (last is None or last[1].quantum_wh != sample.quantum_wh):
+            self._faults.append(
+                f"its registers step by {sample.quantum_wh.normalize():f} Wh: blocks are known no better; "
+                "read whole-number registers where the meter has them"
+            )
+        if last is None or now_utc <= last[0]:
+            return
+        limit_w = self._most_wh * 3600 // self._period_s
+        found = finding(last[1], sample, elapsed_s=now_utc - last[0], limit_w=limit_w)
+        if found is not None:
+            self._faults.append(found)
+
+    def _draft(self, span: Interval, now_utc: int) -> Draft:
+        witnessed = self._site.outbox.memory.witnessed(self._settings.id, span)
+        serials = {sample.serial for at, sample in witnessed.items() if span.start_utc <= at <= span.end_utc}
+        return Draft(
+            meter=self._settings.id,
+            start_utc=span.start_utc,
+            period_s=self._period_s,
+            readings=sampled_readings(span, self._sampling, witnessed, now_utc=now_utc, now=self._site.uptime()),
+            registers=sampled_registers(span, self._sampling, witnessed),
+            identity=serials.pop() if len(serials) == 1 else None,
+            read_at_utc=now_utc,
+            clock=NO_METER_CLOCK,
+            origin=WireOrigin.MODBUS,
+            software=self._site.software,
+        )

@@ -1,0 +1,75 @@
+"""What every meter of a gateway shares, what a look at one brings, and what is never signed. Reads no clock of its own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from edge_agent.clock import Uptime
+from edge_agent.config import MeterSettings, PollSettings
+from edge_agent.drafts import Draft, Sealed, seal
+from edge_agent.outbox.outbox import Outbox
+from edge_agent.registers import Origin
+from signing.keys import Signer
+from signing.statements.reading_batch import ClockSource
+from signing.statements.reading_batch import Origin as WireOrigin
+
+
+class IdentityError(Exception):
+    """The meter on the wire is not the configured one: nothing of it is signed. The message carries the remedy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What every meter of a gateway shares."""
+
+    poll: PollSettings
+    outbox: Outbox
+    signer: Signer
+    software: bytes
+    now_ms: Callable[[], int]
+    """The gateway's clock, UTC milliseconds."""
+    reference: Callable[[], ClockSource]
+    """What that clock is worth now."""
+    uptime: Callable[[], Uptime]
+    """The gateway's clock that nobody sets."""
+    salt: Callable[[], bytes]
+    """16 fresh random bytes."""
+
+    def now_utc(self) -> int:
+        """The gateway's clock, UTC seconds."""
+        return self.now_ms() // 1000
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What a look at a meter brought."""
+
+    batches: int = 0
+    blocks: int = 0
+    next_utc: int = 0
+    """When to look again."""
+    faults: list[str] = field(default_factory=list)
+    """What is wrong with the meter, in words."""
+
+
+def require_identity(settings: MeterSettings, serial: str | None) -> None:
+    """Refuses a meter that gives another serial number than the configured one; one that gives none is signed as such.
+
+    Raises:
+        IdentityError: with the remedy.
+    """
+    if serial is not None and serial != settings.serial:
+        raise IdentityError(
+            f"meter {settings.id}: expected serial number {settings.serial}, the meter on the wire says {serial}; nothing "
+            "of it is signed: check the wiring and the url, or tell the discom of a meter exchange and correct 'serial'"
+        )
+
+
+def sign_draft(site: Site, draft: Draft) -> Sealed | None:
+    """The batch of `draft`, signed and stored; None when all of it was signed before."""
+    salt = site.salt()
+    return site.outbox.put(draft, lambda place: seal(draft, place, salt=salt, signer=site.signer))
+
+
+def wire_origin(origin: Origin) -> WireOrigin:
+    """How the meter authenticated, as the wire numbers it."""
+    return WireOrigin[origin.name]
