@@ -16,6 +16,7 @@ from firmware_sim.dlms.clients import ORDER, SERVER_SAP, Ciphering, Client
 from firmware_sim.dlms.gcm import AUTHENTICATED, TITLE_SIZE, Keys, encrypt_challenge, gmac
 from firmware_sim.dlms.get_service import View
 from firmware_sim.dlms.objects import CosemObject, Plain, constant, logical_name
+from firmware_sim.dlms.security_setup import has_setup, setup_name
 from firmware_sim.errors import DecodeError
 
 SUPPORTED = (
@@ -156,7 +157,7 @@ def _object(
 def _declared(client: Client, objects: Mapping[bytes, CosemObject]) -> CosemObject:
     number = ORDER.index(client.sap) + 1
     context = acse.LN_CONTEXT if client.ciphering is Ciphering.OFF else acse.CIPHERED_CONTEXT
-    attributes: dict[int, Plain] = {4: constant(octets(context)), 8: constant(enum(0))}
+    attributes: dict[int, Plain] = {4: constant(octets(context)), 8: constant(enum(0)), **_reference(client)}
     return _object(logical_name(f"0.0.40.0.{number}.255"), client, objects, attributes, public=False)
 
 
@@ -169,7 +170,17 @@ def _current(association: Association, max_pdu: int) -> dict[int, Plain]:
         integer8(0),
         octets(b""),
     )
-    return {4: constant(octets(association.context)), 5: constant(context), 8: constant(enum(2))}
+    return {
+        4: constant(octets(association.context)),
+        5: constant(context),
+        8: constant(enum(2)),
+        **_reference(association.client),
+    }
+
+
+def _reference(client: Client) -> dict[int, Plain]:
+    """Where the security setup of a client stands, for one that has one."""
+    return {9: constant(octets(setup_name(client.sap)))} if has_setup(client.sap) else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

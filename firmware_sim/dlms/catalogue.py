@@ -21,10 +21,12 @@ from firmware_sim.dlms.axdr import (
     unsigned32,
     visible,
 )
+from firmware_sim.dlms.control import control_objects
 from firmware_sim.dlms.events import event_logs
 from firmware_sim.dlms.objects import Column, CosemObject, Plain, Profile, constant, logical_name
 from firmware_sim.dlms.phases import Phases
 from firmware_sim.dlms.registers import HERTZ, MINUTE, VA, WATT, Demands, Registers, apparent, column, data, register
+from firmware_sim.dlms.zones import Zones
 from firmware_sim.instants import month_start
 from firmware_sim.meter import Meter
 
@@ -165,6 +167,7 @@ class _Quantities:
         self.registers = Registers(meter)
         self.phases = Phases(meter, self.registers, _PHASES[model])
         self.cumulative = self.registers.cumulative()
+        self.zones = Zones(meter).registers()
         self.demands = Demands(meter).registers()
         self.now = [
             *self.phases.instantaneous(),
@@ -182,6 +185,7 @@ class _Quantities:
         """In the order of their listing."""
         return [
             *self.cumulative,
+            *self.zones,
             *self.registers.blocks(),
             *self.phases.averages(),
             *self.now,
@@ -216,7 +220,8 @@ class _Quantities:
 
     def billing(self) -> Profile:
         """The registers at the first of every month, as far back as they were."""
-        columns = (_clock_column(), *map(column, (self.bill_factor, *self.cumulative)), *self._demand_columns())
+        energies = map(column, (self.bill_factor, *self.cumulative, *self.zones))
+        columns = (_clock_column(), *energies, *self._demand_columns())
         return Profile(columns=columns, stamps=self._bills, period_s=0, capacity=BILLS)
 
     def _demand_columns(self) -> list[Column]:
@@ -252,6 +257,7 @@ def objects_of(meter: Meter, model: Model, accepted: Mapping[int, Counter]) -> l
         data("1.0.0.8.0.255", unsigned16(1800)),
         data("1.0.0.8.4.255", unsigned16(meter.spec.period_s)),
         *plain,
+        *control_objects(),
         _profile(BLOCK_LOAD, load),
         _profile(DAILY_LOAD, daily),
         _profile(BILLING, bills),

@@ -97,10 +97,13 @@ class Access:
         return found
 
     def declared(self) -> list[Client]:
-        """Every client with an association object: also those that only listen, pre-established."""
+        """Every client with an association object: also those that only listen, and the one that brings firmware, which
+        this meter takes from nobody.
+        """
         return [
             *self.clients(),
             Client(sap=PUSH_SAP, mechanism=Mechanism.NONE),
+            Client(sap=FIRMWARE_SAP, mechanism=Mechanism.HLS, secret=self.hls_secret),
             Client(sap=DISPLAY_SAP, mechanism=Mechanism.LLS),
         ]
 

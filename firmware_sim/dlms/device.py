@@ -9,6 +9,7 @@ from firmware_sim.dlms.catalogue import FLAG_ID, Model, objects_of
 from firmware_sim.dlms.ciphering import Counters
 from firmware_sim.dlms.clients import ORDER, Access, system_title
 from firmware_sim.dlms.gcm import TITLE_SIZE
+from firmware_sim.dlms.security_setup import security_setups
 from firmware_sim.errors import SetupError
 from firmware_sim.meter import Meter
 
@@ -111,7 +112,7 @@ class Device:
         self.occupancy = occupancy
         self.challenge = challenge
         accepted = {number: self._counter(sap) for number, sap in enumerate(ORDER, start=1)}
-        self.objects = objects_of(meter, model, accepted)
+        self.objects = [*objects_of(meter, model, accepted), *security_setups(self.declared, self.title)]
         self.withheld = 0
         """Conformance bits that this meter never agrees to."""
         self.spoilers: list[Callable[[], Spoiler]] = []

@@ -21,6 +21,7 @@ ROLL_WH = 10**9
 _SURVEYS = (BLOCK_LOAD, DAILY_LOAD)
 _ENERGY_CODES = (1, 2, 9, 10)
 TOTALS = {logical_name(f"1.0.{c}.8.0.255") for c in _ENERGY_CODES}
+ZONES = {logical_name(f"1.0.{c}.8.{zone}.255") for c in (1, 9) for zone in range(1, 9)}
 BLOCKS = {logical_name(f"1.0.{c}.29.0.255") for c in _ENERGY_CODES}
 _SWAPPED = {1: 2, 2: 1, 9: 10, 10: 9}
 
@@ -143,12 +144,14 @@ def _clock(objects: Objects, shown: Callable[[int], int]) -> Objects:
 
 def reset(objects: Objects, at: int) -> Objects:
     """The cumulative registers began again at 0 at the instant `at`; the blocks go on."""
-    return _cells(objects, TOTALS, lambda told: lambda now: _reset(told, now, at))
+    return _cells(objects, TOTALS | ZONES, lambda told: lambda now: _reset(told, now, at))
 
 
 def rolled_over(objects: Objects, at: int) -> Objects:
     """The cumulative registers were full at the instant `at`, and began again at 0; the blocks go on."""
-    return _cells(objects, TOTALS, lambda told: lambda now: energy((number(told(now)) - number(told(at))) % ROLL_WH))
+    return _cells(
+        objects, TOTALS | ZONES, lambda told: lambda now: energy((number(told(now)) - number(told(at))) % ROLL_WH)
+    )
 
 
 def swapped_ct(objects: Objects) -> Objects:
