@@ -5,10 +5,30 @@ Source: DLMS UA Blue Book, common data types; Green Book, A-XDR encoding of `Dat
 
 import struct
 from collections.abc import Callable
-from enum import IntEnum
-from typing import Final, NamedTuple, TypeAlias
+from itertools import repeat
+from typing import Final, TypeAlias
 
 from edge_agent.errors import MeterDecodeError
+from edge_agent.readers.dlms.runs import Pattern, Patterns, pattern_of
+from edge_agent.readers.dlms.values import DONT_CARE, NULL, NUMBERS, Content, Data, Tag, data_of, encode_length
+
+__all__ = [
+    "DONT_CARE",
+    "INTEGERS",
+    "MAX_DEPTH",
+    "MAX_ELEMENTS",
+    "NULL",
+    "Content",
+    "Data",
+    "Decoder",
+    "Tag",
+    "array",
+    "decode",
+    "encode",
+    "encode_length",
+    "octets",
+    "structure",
+]
 
 MAX_DEPTH: Final = 16
 """Deepest nesting accepted; the object list of an association, the deepest real answer, needs 6."""
@@ -16,68 +36,7 @@ MAX_ELEMENTS: Final = 1_000_000
 """Most values in one answer: 70 days of 5-minute rows of 20 columns stay below half of it."""
 
 
-class Tag(IntEnum):
-    """The type octet in front of a value."""
-
-    NULL = 0
-    ARRAY = 1
-    STRUCTURE = 2
-    BOOLEAN = 3
-    BIT_STRING = 4
-    INT32 = 5
-    UINT32 = 6
-    OCTET_STRING = 9
-    VISIBLE_STRING = 10
-    UTF8_STRING = 12
-    BCD = 13
-    INT8 = 15
-    INT16 = 16
-    UINT8 = 17
-    UINT16 = 18
-    COMPACT_ARRAY = 19
-    INT64 = 20
-    UINT64 = 21
-    ENUM = 22
-    FLOAT32 = 23
-    FLOAT64 = 24
-    DATE_TIME = 25
-    DATE = 26
-    TIME = 27
-    DONT_CARE = 255
-
-
-Content: TypeAlias = "bool | int | float | bytes | str | tuple[Data, ...] | None"
-
-
-class Data(NamedTuple):
-    """One COSEM value with its type. A named tuple, because a profile holds tens of thousands of them.
-
-    `value` is None (null, don't-care), bool, int, float, bytes (octet-string, date, time, date-time), str (visible, UTF-8,
-    and a bit-string as ``"0101"``), or a tuple of `Data` (array, structure, compact-array).
-    """
-
-    tag: Tag
-    value: Content
-
-
-NULL = Data(Tag.NULL, None)
-DONT_CARE = Data(Tag.DONT_CARE, None)
-
-_NUMBERS: Final[dict[Tag, struct.Struct]] = {
-    Tag.INT32: struct.Struct(">i"),
-    Tag.UINT32: struct.Struct(">I"),
-    Tag.BCD: struct.Struct(">b"),
-    Tag.INT8: struct.Struct(">b"),
-    Tag.INT16: struct.Struct(">h"),
-    Tag.UINT8: struct.Struct(">B"),
-    Tag.UINT16: struct.Struct(">H"),
-    Tag.INT64: struct.Struct(">q"),
-    Tag.UINT64: struct.Struct(">Q"),
-    Tag.ENUM: struct.Struct(">B"),
-    Tag.FLOAT32: struct.Struct(">f"),
-    Tag.FLOAT64: struct.Struct(">d"),
-}
-INTEGERS: Final = frozenset(_NUMBERS) - {Tag.FLOAT32, Tag.FLOAT64, Tag.BCD}
+INTEGERS: Final = frozenset(NUMBERS) - {Tag.FLOAT32, Tag.FLOAT64, Tag.BCD}
 """The types whose value is a plain integer."""
 _CHARSETS: Final = {Tag.VISIBLE_STRING: "latin-1", Tag.UTF8_STRING: "utf-8"}
 _FIXED_OCTETS: Final = {Tag.DATE_TIME: 12, Tag.DATE: 5, Tag.TIME: 4}
@@ -150,8 +109,36 @@ class Decoder:
             if count > self._end - self._at:
                 raise self.fault(f"expected at most {self._end - self._at} elements in what is left, got {count}")
             self._spend(count)
-            return Data(tag, tuple([self.value(depth + 1) for _ in range(count)]))
+            inner = depth + 1
+            if tag is Tag.ARRAY and count > 1:
+                return Data(tag, tuple(self._elements(count, inner)))
+            return Data(tag, tuple([self.value(inner) for _ in range(count)]))
         return self._simple(tag)
+
+    def _elements(self, count: int, depth: int) -> list[Data]:
+        """The elements of an array: one by one, and at once where they are alike."""
+        found: list[Data] = []
+        patterns = Patterns()
+        while left := count - len(found):
+            run = patterns.run(self._data, self._at, self._end, left)
+            if run is not None and self._budget >= run[1] * len(run[0].tags):
+                found += self._run(*run)
+                continue
+            at = self._at
+            found.append(self.value(depth))
+            if not patterns.is_full and (pattern := pattern_of(found[-1], self._data[at : self._at])) is not None:
+                patterns.learn(pattern)
+        return found
+
+    def _run(self, pattern: Pattern, rows: int) -> list[Data]:
+        columns = pattern.columns(self._data, self._at, rows)
+        cells = [
+            map(data_of, zip(repeat(tag), column, strict=False))
+            for tag, column in zip(pattern.tags, columns, strict=True)
+        ]
+        self._at += rows * pattern.octets
+        self._budget -= rows * len(cells)
+        return list(map(data_of, zip(repeat(Tag.STRUCTURE), zip(*cells, strict=True), strict=False)))
 
     def _tag(self) -> Tag:
         octet = self.octet()
@@ -170,7 +157,7 @@ class Decoder:
             raise self.fault(f"expected at most {MAX_ELEMENTS} values, got more")
 
     def _simple(self, tag: Tag) -> Data:
-        number = _NUMBERS.get(tag)
+        number = NUMBERS.get(tag)
         if number is not None:
             return Data(tag, number.unpack(self.take(number.size))[0])
         if tag is Tag.NULL or tag is Tag.DONT_CARE:
@@ -265,14 +252,6 @@ def decode(data: bytes) -> Data:
     return value
 
 
-def encode_length(count: int) -> bytes:
-    """`count` as an A-XDR length, in the fewest octets."""
-    if count < 0x80:
-        return bytes([count])
-    octets = (count.bit_length() + 7) // 8
-    return bytes([0x80 + octets]) + count.to_bytes(octets, "big")
-
-
 def encode(data: Data) -> bytes:
     """`data` in A-XDR, type octet first.
 
@@ -295,7 +274,7 @@ def _parts(value: Content) -> tuple[Data, ...]:
 
 
 def _encode_simple(tag: Tag, value: Content) -> bytes:
-    number = _NUMBERS.get(tag)
+    number = NUMBERS.get(tag)
     try:
         if number is not None:
             return number.pack(value)

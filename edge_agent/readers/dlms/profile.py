@@ -3,7 +3,7 @@
 Source: DLMS UA Blue Book, class 7 (profile generic); METERS §2, §5, §6 for what Indian meters do with it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from enum import Enum
 from typing import Final
 
@@ -13,11 +13,13 @@ from edge_agent.readers.dlms.apdu import selector
 from edge_agent.readers.dlms.codec import Data, Tag
 from edge_agent.readers.dlms.cosem import CLOCK, Attribute, date_time_octets, meter_clock, obis_octets, obis_text
 from edge_agent.registers import MeterClock, ProfileColumn, ProfileLayout, ProfileRow, RegisterValue, float_parts
+from signing.interval import DAY_S, MAX_INSTANT
 
 _REGISTER_CLASSES: Final = frozenset({3, 4, 5})
 _DEMAND_REGISTER: Final = 5
 _RANGE, _ENTRY = 1, 2
 FIFO: Final = 1
+_CLOCKS: Final = frozenset({Tag.OCTET_STRING, Tag.DATE_TIME})
 _LIFO: Final = frozenset({2, 5})
 """Sort methods whose first row is the newest: LIFO, and largest first of a profile sorted by its clock.
 
@@ -72,7 +74,7 @@ def clock(data: Data, what: str) -> MeterClock:
     Raises:
         MeterDecodeError: naming `what` and the part that is wrong.
     """
-    if data.tag not in {Tag.OCTET_STRING, Tag.DATE_TIME} or not isinstance(data.value, bytes):
+    if data.tag not in _CLOCKS or not isinstance(data.value, bytes):
         raise MeterDecodeError(f"expected a date-time, got {data.tag.name} in {what}")
     try:
         return meter_clock(data.value)
@@ -234,21 +236,22 @@ def rows(buffer: Data, of: ProfileLayout, stamp_means: StampMeans) -> tuple[Prof
     name = f"{of.obis} (class 7) attribute 2"
     step_s = -of.capture_period_s if of.newest_first else of.capture_period_s
     shift_s = of.capture_period_s if stamp_means is StampMeans.START else 0
+    width = len(of.columns)
     clock_place = next(place for place, column in enumerate(of.columns) if _is_clock(column))
-    numeric = tuple((place, column, column.register) for place, column in enumerate(of.columns) if place != clock_place)
+    numeric = tuple(_Numeric(place, column) for place, column in enumerate(of.columns) if place != clock_place)
+    stamps = _Stamps()
     found: list[ProfileRow] = []
     for number, row in enumerate(parts(buffer, name), start=1):
         where = f"row {number} of {name}"
-        cells = parts(row, where, len(of.columns))
-        stamp = _stamp(cells[clock_place], found[-1].stamp_utc + step_s if found else None, where)
+        cells = parts(row, where, width)
+        stamp, at_utc, status = stamps.read(cells[clock_place], found[-1].stamp_utc + step_s if found else None, where)
+        values = {}
+        for column in numeric:
+            value = column.read(cells[column.place], where)
+            if value is not None:
+                values[column.register] = value
         found.append(
-            ProfileRow(
-                stamp=stamp[0],
-                stamp_utc=stamp[1],
-                end_utc=stamp[1] + shift_s,
-                clock_status=stamp[2],
-                values=_values(numeric, cells, where),
-            )
+            ProfileRow(stamp=stamp, stamp_utc=at_utc, end_utc=at_utc + shift_s, clock_status=status, values=values)
         )
     return tuple(found)
 
@@ -257,31 +260,63 @@ def _is_clock(column: ProfileColumn) -> bool:
     return (column.class_id, column.obis, column.attribute) == (CLOCK.class_id, CLOCK.obis, CLOCK.attribute)
 
 
-def _stamp(cell: Data, following_utc: int | None, where: str) -> tuple[bytes | None, int, int | None]:
-    if cell.tag is not Tag.NULL:
+class _Stamps:
+    """The clock cells of one buffer. What two rows of one day have in common is read once."""
+
+    def __init__(self) -> None:
+        self._days: dict[bytes, tuple[int, int | None]] = {}
+        """Midnight and clock status by the octets of a date-time that say no hour, minute or second."""
+
+    def read(self, cell: Data, following_utc: int | None, where: str) -> tuple[bytes | None, int, int | None]:
+        """Stamp, instant and status; those of a null clock follow from the row before."""
+        tag, raw = cell
+        if tag is Tag.NULL:
+            if following_utc is None:
+                raise MeterDecodeError(f"expected a clock, got null-data with no row before it in {where}")
+            return None, following_utc, None
+        if tag in _CLOCKS and isinstance(raw, bytes):
+            known = self._days.get(raw[:5] + raw[8:])
+            if known is not None and raw[5] < 24 and raw[6] < 60 and raw[7] < 60:
+                return raw, known[0] + 3600 * raw[5] + 60 * raw[6] + raw[7], known[1]
         at = clock(cell, where)
+        hour, minute, second = at.raw[5:8]
+        midnight_utc = at.utc_s - 3600 * hour - 60 * minute - second
+        # The first and the last day that there are hold instants that are none.
+        if 0 <= midnight_utc <= MAX_INSTANT - DAY_S:
+            self._days[at.raw[:5] + at.raw[8:]] = midnight_utc, at.status
         return at.raw, at.utc_s, at.status
-    if following_utc is None:
-        raise MeterDecodeError(f"expected a clock, got null-data with no row before it in {where}")
-    return None, following_utc, None
 
 
-def _values(
-    numeric: Sequence[tuple[int, ProfileColumn, str]], cells: tuple[Data, ...], where: str
-) -> dict[str, RegisterValue]:
-    values: dict[str, RegisterValue] = {}
-    for place, column, register in numeric:
-        tag, value = cells[place]
+class _Numeric:
+    """A column other than the clock. Equal values are one object: most rows repeat what stood before."""
+
+    __slots__ = ("_column", "_known", "place", "register")
+
+    def __init__(self, place: int, column: ProfileColumn) -> None:
+        self.place = place
+        self.register = column.register
+        self._column = column
+        self._known: dict[int | None, RegisterValue] = {}
+
+    def read(self, cell: Data, where: str) -> RegisterValue | None:
+        """The register's value; None for what is no number, where none is due."""
+        tag, value = cell
         if value is None or (tag in codec.INTEGERS and isinstance(value, int)):
-            values[register] = RegisterValue(register=register, raw=value, scaler=column.scaler, unit=column.unit)
-        elif isinstance(value, float):
-            raw, exponent = float_parts(value, f"{register}' of '{where}")
-            values[register] = RegisterValue(
-                register=register, raw=raw, scaler=exponent + column.scaler, unit=column.unit
-            )
-        elif column.unit is not None:
-            raise MeterDecodeError(f"expected a number, got {tag.name} in '{register}' of {where}")
-    return values
+            return self._known.get(value) or self._new(value)
+        column = self._column
+        if isinstance(value, float):
+            raw, exponent = float_parts(value, f"{self.register}' of '{where}")
+            scaler = exponent + column.scaler
+            return RegisterValue(register=self.register, raw=raw, scaler=scaler, unit=column.unit)
+        if column.unit is not None:
+            raise MeterDecodeError(f"expected a number, got {tag.name} in '{self.register}' of {where}")
+        return None
+
+    def _new(self, raw: int | None) -> RegisterValue:
+        column = self._column
+        value = RegisterValue(register=self.register, raw=raw, scaler=column.scaler, unit=column.unit)
+        self._known[raw] = value
+        return value
 
 
 def register_value(data: Data, register: str, scaler: int, unit: int) -> RegisterValue:
@@ -291,4 +326,6 @@ def register_value(data: Data, register: str, scaler: int, unit: int) -> Registe
         MeterDecodeError: naming the register, when it is no number.
     """
     column = ProfileColumn(class_id=3, obis=register, attribute=2, data_index=0, scaler=scaler, unit=unit)
-    return _values(((0, column, register),), (data,), "the register")[register]
+    value = _Numeric(0, column).read(data, "the register")
+    assert value is not None, "a column with a unit gives a value or raises"
+    return value

@@ -3,6 +3,8 @@
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge_agent.errors import MeterDecodeError, MeterRefusedError
 from edge_agent.readers.dlms import profile
@@ -93,6 +95,37 @@ def test_a_null_clock_in_a_newest_first_buffer_is_one_period_before() -> None:
 def test_a_first_row_without_a_clock_cannot_be_placed() -> None:
     with pytest.raises(MeterDecodeError, match=r"no row before it in row 1 of 1.0.99.1.0.255"):
         rows(row(NULL))
+
+
+STAMPS = st.builds(
+    lambda date, weekday, time, rest: bytes.fromhex(date) + bytes([weekday]) + bytes(time) + bytes.fromhex(rest),
+    st.sampled_from(["07ea041a", "07ea041b", "07ea0000", "07b20101", "083902" + "07"]),
+    st.sampled_from([1, 0xFF]),
+    st.tuples(st.integers(0, 25), st.integers(0, 61), st.sampled_from([0, 59, 60, 0xFF])),
+    st.sampled_from(["00feb600", "ff8000ff", "64feb600", "00000000"]),
+)
+
+
+@given(st.lists(STAMPS, min_size=1, max_size=8))
+def test_a_stamp_among_others_of_its_day_is_what_it_is_alone(stamps: list[bytes]) -> None:
+    def read(*some: bytes) -> list[ProfileRow] | None:
+        try:
+            return list(rows(*(row(octets(each)) for each in some)))
+        except MeterDecodeError:
+            return None
+
+    alone = [read(each) for each in stamps]
+    together = None if None in alone else [only for each in alone if each for only in each]
+    assert read(*stamps) == together
+
+
+@given(
+    st.lists(st.sampled_from([NULL, u16(0), u16(1), u32(1), Data(Tag.INT8, -1), Data(Tag.FLOAT32, 1.0)]), max_size=8)
+)
+def test_a_value_among_equal_ones_is_what_it_is_alone(cells: list[Data]) -> None:
+    found = rows(*((*row(stamp(26, 12, 0))[:2], cell, u32(7)) for cell in cells))
+    alone = [rows((*row(stamp(26, 12, 0))[:2], cell, u32(7)))[0] for cell in cells]
+    assert list(found) == alone
 
 
 def test_a_stamp_names_the_end_unless_configured() -> None:
