@@ -1,7 +1,8 @@
 """One HDLC line with a meter at its end, without a wire: bytes in, bytes out.
 
-The meter is the secondary station: it speaks only when polled. Every client has a data link of its own. Window size 1,
-one frame at a time each way. What is not for this meter, or is damaged, gets silence.
+The meter is the secondary station: it speaks only when polled. Every client has a data link of its own. A meter takes one
+frame at a time, and sends as many before it is acknowledged as both agreed to. What is not for this meter, or is damaged,
+gets silence.
 Source: IEC 62056-46, 6.2.1 (LLC), 6.4.3 and 6.4.4 (frames and procedures), 6.4.4.4.3.2 (parameter negotiation).
 """
 
@@ -28,14 +29,18 @@ _RR, _RNR = 0x01, 0x05
 _COMMAND, _RESPONSE = b"\xe6\xe6\x00", b"\xe6\xe7\x00"
 """The LLC header of what is asked and of what is answered."""
 _PARAMETERS = b"\x81\x80"
+LARGEST_WINDOW = 7
+"""Frame numbers have three bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """The longest information fields of one data link, in bytes, as the meter sees them."""
+    """The longest information fields of one data link, in bytes, as the meter sees them, and how many frames it sends."""
 
     transmit: int = DEFAULT_INFORMATION
     receive: int = DEFAULT_INFORMATION
+    window: int = 1
+    """Frames that the meter sends before it is acknowledged, 1 to 7."""
 
 
 class _State(Enum):
@@ -84,17 +89,20 @@ class HdlcServerSession:
         link = self._links.get(frame.source.logical)
         if link is None:
             link = self._links[frame.source.logical] = _Link(self._application, frame.source.logical, self._sizes)
-        answer = link.command(frame)
-        if answer is None or self._application.closed:
+        answers = link.command(frame)
+        if self._application.closed:
             return b""
-        return encode(
-            Frame(
-                destination=frame.source,
-                source=frame.destination,
-                control=answer.control,
-                information=answer.information,
-                segmented=answer.segmented,
+        return b"".join(
+            encode(
+                Frame(
+                    destination=frame.source,
+                    source=frame.destination,
+                    control=answer.control,
+                    information=answer.information,
+                    segmented=answer.segmented,
+                )
             )
+            for answer in answers
         )
 
 
@@ -103,6 +111,19 @@ class _Answer:
     control: int
     information: bytes = b""
     segmented: bool = False
+
+
+_Answers = tuple[_Answer, ...]
+"""What is said in one turn; the last frame of it gives the turn back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """A segment of an answer that was sent, and is not acknowledged yet."""
+
+    number: int
+    information: bytes
+    segmented: bool
 
 
 class _Link:
@@ -120,24 +141,25 @@ class _Link:
         self._sent = self._received = 0  # V(S) and V(R)
         self._incoming = b""
         self._outgoing: list[bytes] = []
-        self._last: _Answer | None = None
+        self._unheard: list[_Part] = []
+        self._last: _Answers = ()
 
-    def command(self, frame: Frame) -> _Answer | None:
-        """The response to `frame`; None where none is due."""
+    def command(self, frame: Frame) -> _Answers:
+        """The response to `frame`; nothing where none is due."""
         if not frame.control & _POLL:
-            return None  # not polled: with a window of one, nothing is taken that is not answered
+            return ()  # not polled: a meter takes one frame at a time, and nothing that it is not to answer
         control = frame.control & ~_POLL
         if control == _SNRM:
-            return self._connect(frame.information)
+            return (self._connect(frame.information),)
         if self._state is _State.DISCONNECTED:
-            return _Answer(control=_DM | _POLL)
+            return (_Answer(control=_DM | _POLL),)
         if control == _DISC:
             self._state = _State.DISCONNECTED
             self._application.release(self._sap)
-            return _Answer(control=_UA | _POLL)
+            return (_Answer(control=_UA | _POLL),)
         return self._transfer(frame, control)
 
-    def _transfer(self, frame: Frame, control: int) -> _Answer | None:
+    def _transfer(self, frame: Frame, control: int) -> _Answers:
         if not control & 1:
             return self._information(frame, control)
         if control & 0x0F in (_RR, _RNR):
@@ -154,7 +176,7 @@ class _Link:
         self._reset(sizes)
         return _Answer(control=_UA | _POLL, information=_parameters(sizes))
 
-    def _information(self, frame: Frame, control: int) -> _Answer | None:
+    def _information(self, frame: Frame, control: int) -> _Answers:
         if len(frame.information) > self._sizes.receive:
             return self._reject(frame.control, 0x04)
         if control >> 1 & 7 != self._received:
@@ -162,7 +184,7 @@ class _Link:
             repeated = control >> 1 & 7 == (self._received - 1) % 8
             return self._again() if repeated else self._receive_ready()
         self._received = (self._received + 1) % 8
-        self._outgoing = []
+        self._outgoing, self._unheard = [], []
         self._incoming += frame.information[: _LONGEST_APDU + len(_COMMAND) + 1 - len(self._incoming)]
         if frame.segmented:
             self._last = self._receive_ready()
@@ -178,36 +200,48 @@ class _Link:
         self._outgoing = [content[at : at + size] for at in range(0, len(content), size)]
         return self._send()
 
-    def _ready(self, control: int) -> _Answer:
-        if control >> 5 != self._sent:
-            return self._again()  # the last frame was not heard
+    def _ready(self, control: int) -> _Answers:
+        heard = (control >> 5) - (self._sent - len(self._unheard)) & 7
+        if heard > len(self._unheard):
+            return self._again()  # a number that was never sent
+        self._unheard = self._unheard[heard:]
+        if self._unheard:
+            return self._send()  # from the first that was not heard on
         if control & 0x0F == _RR and self._outgoing:
             return self._send()
         return self._receive_ready()
 
-    def _send(self) -> _Answer:
-        part = self._outgoing.pop(0)
-        control = self._received << 5 | _POLL | self._sent << 1
-        self._sent = (self._sent + 1) % 8
-        self._last = _Answer(control=control, information=part, segmented=bool(self._outgoing))
+    def _send(self) -> _Answers:
+        while self._outgoing and len(self._unheard) < self._sizes.window:
+            part = self._outgoing.pop(0)
+            self._unheard.append(_Part(number=self._sent, information=part, segmented=bool(self._outgoing)))
+            self._sent = (self._sent + 1) % 8
+        self._last = tuple(
+            _Answer(
+                control=self._received << 5 | (_POLL if part is self._unheard[-1] else 0) | part.number << 1,
+                information=part.information,
+                segmented=part.segmented,
+            )
+            for part in self._unheard
+        )
         return self._last
 
-    def _again(self) -> _Answer:
+    def _again(self) -> _Answers:
         return self._last or self._receive_ready()
 
-    def _receive_ready(self) -> _Answer:
-        return _Answer(control=self._received << 5 | _POLL | _RR)
+    def _receive_ready(self) -> _Answers:
+        return (_Answer(control=self._received << 5 | _POLL | _RR),)
 
-    def _reject(self, control: int, reason: int) -> _Answer:
+    def _reject(self, control: int, reason: int) -> _Answers:
         states = self._received << 5 | self._sent << 1
-        return _Answer(control=_FRMR | _POLL, information=bytes([control, states, reason]))
+        return (_Answer(control=_FRMR | _POLL, information=bytes([control, states, reason])),)
 
 
 def _negotiated(proposal: bytes, most: Sizes) -> Sizes:
     """What both can do. The client's transmit is our receive; what it leaves out is the standard's default.
 
     Raises:
-        DecodeError: when the proposal is not a parameter field, or asks for less than 32 bytes.
+        DecodeError: when the proposal is not a parameter field, asks for less than 32 bytes, or for no frame at all.
     """
     found: dict[int, int] = {}
     if proposal:
@@ -219,10 +253,16 @@ def _negotiated(proposal: bytes, most: Sizes) -> Sizes:
         while fields.left:
             identifier = fields.number(1)
             found[identifier] = fields.number(fields.number(1))
-    theirs = Sizes(transmit=found.get(5, DEFAULT_INFORMATION), receive=found.get(6, DEFAULT_INFORMATION))
-    if min(theirs.transmit, theirs.receive) < SMALLEST_INFORMATION:
+    theirs = Sizes(
+        transmit=found.get(5, DEFAULT_INFORMATION), receive=found.get(6, DEFAULT_INFORMATION), window=found.get(8, 1)
+    )
+    if min(theirs.transmit, theirs.receive) < SMALLEST_INFORMATION or not theirs.window or not found.get(7, 1):
         raise DecodeError(f"expected information fields of {SMALLEST_INFORMATION} bytes at least, got {theirs}")
-    return Sizes(transmit=min(theirs.receive, most.transmit), receive=min(theirs.transmit, most.receive))
+    return Sizes(
+        transmit=min(theirs.receive, most.transmit),
+        receive=min(theirs.transmit, most.receive),
+        window=min(theirs.window, most.window),
+    )
 
 
 def _parameters(sizes: Sizes) -> bytes:
@@ -230,5 +270,6 @@ def _parameters(sizes: Sizes) -> bytes:
         width = 1 if value < 0x100 else 2
         return bytes([identifier, width]) + value.to_bytes(width, "big")
 
-    fields = size(5, sizes.transmit) + size(6, sizes.receive) + b"\x07\x04\x00\x00\x00\x01\x08\x04\x00\x00\x00\x01"
+    windows = b"\x07\x04" + sizes.window.to_bytes(4, "big") + b"\x08\x04\x00\x00\x00\x01"
+    fields = size(5, sizes.transmit) + size(6, sizes.receive) + windows
     return _PARAMETERS + bytes([len(fields)]) + fields
