@@ -28,6 +28,7 @@ from firmware_sim.dlms.hdlc import (
     DEFAULT_INFORMATION,
     DEFAULT_PHYSICAL,
     LARGEST_INFORMATION,
+    LARGEST_WINDOW,
     SMALLEST_INFORMATION,
     Sizes,
 )
@@ -156,6 +157,8 @@ def _add_wire(parser: argparse.ArgumentParser) -> None:
                         help="lower (physical) HDLC address (default %(default)s)")  # fmt: skip
     parser.add_argument("--hdlc-information", default=str(DEFAULT_INFORMATION), metavar="N",
                         help="longest information field in bytes, as far as the client agrees (default %(default)s)")  # fmt: skip
+    parser.add_argument("--hdlc-window", default="1", metavar="N",
+                        help="frames sent before they are acknowledged, as far as the client agrees (default %(default)s)")  # fmt: skip
     parser.add_argument("--line-bps", metavar="N", help="answer no faster than a line of N bits a second carries")
 
 
@@ -250,15 +253,16 @@ def wire(arguments: argparse.Namespace, checks: Checks) -> Wire | None:
     physical = checks.take("--hdlc-address", whole(1, 0x3FFD), arguments.hdlc_address)
     longest = whole(SMALLEST_INFORMATION, LARGEST_INFORMATION)
     information = checks.take("--hdlc-information", longest, arguments.hdlc_information)
+    window = checks.take("--hdlc-window", whole(1, LARGEST_WINDOW), arguments.hdlc_window)
     bps = _given(checks, "--line-bps", whole(*SPEEDS), arguments.line_bps)
     push = _given(checks, "--push", address, arguments.push)
     interval = checks.take("--push-interval", whole(1, 86_400), arguments.push_interval)
-    if physical is None or information is None or interval is None:
+    if physical is None or information is None or window is None or interval is None:
         return None
     return Wire(
         framing=Framing.HDLC if arguments.hdlc else Framing.WRAPPER,
         physical=physical,
-        sizes=Sizes(transmit=information, receive=information),
+        sizes=Sizes(transmit=information, receive=information, window=window),
         bps=bps,
         pty=arguments.pty,
         path=path,
