@@ -42,6 +42,10 @@ class Flag(IntFlag):
     FILLER = 16
     REPEATED_ROW = 32
     ROLLED_OVER = 64
+    DEVICE_FAULT = 128
+    """Watchdog, memory, test mode or overflow: the meter doubts itself."""
+    TAMPER = 256
+    """The meter's event logs say that somebody, or something, worked against the measurement: cover, magnet, wiring."""
 
 
 MAX_FLAGS = 2**16 - 1
