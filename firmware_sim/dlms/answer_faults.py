@@ -1,4 +1,4 @@
-"""What goes wrong with the answers of a DLMS meter on their way, in one connection."""
+"""What goes wrong with the answers and pushes of a DLMS meter on their way."""
 
 from collections.abc import Callable
 
@@ -30,6 +30,21 @@ def drops_after(blocks: int) -> Callable[[], Spoiler]:
 def wrong_tags() -> Spoiler:
     """The last bit of every ciphered answer is turned, so that no tag fits."""
     return lambda answer: answer[:-1] + bytes([answer[-1] ^ 1]) if answer[0] in CIPHERED else answer
+
+
+def push_replayed(frame: bytes) -> tuple[bytes, ...]:
+    """A push is sent, and then sent again as it was."""
+    return frame, frame
+
+
+def push_wrong_tag(frame: bytes) -> tuple[bytes, ...]:
+    """The last bit of a push is turned, so that no tag fits."""
+    return (frame[:-1] + bytes([frame[-1] ^ 1]),)
+
+
+def push_garbage(frame: bytes) -> tuple[bytes, ...]:
+    """In place of a push comes what no wrapper begins with, and as much of a push that is cut."""
+    return _NOISE * 4, frame[: len(frame) // 2]
 
 
 class Silent:

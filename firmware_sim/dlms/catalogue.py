@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 
 from firmware_sim.dlms.axdr import (
-    array,
     boolean,
     date_time,
     enum,
@@ -39,7 +38,6 @@ DAILY_LOAD = logical_name("1.0.99.2.0.255")
 BILLING = logical_name("1.0.98.1.0.255")
 INSTANTANEOUS = logical_name("1.0.94.91.0.255")
 NAMEPLATE = logical_name("0.0.94.91.10.255")
-PUSH_SETUP = logical_name("0.0.25.9.0.255")
 ASSOCIATION = logical_name("0.0.40.0.0.255")
 
 BILLS = 12
@@ -117,26 +115,6 @@ def _profile(name: bytes, profile: Profile) -> CosemObject:
 def _row(columns: tuple[Column, ...], *, now: bool) -> Profile:
     """A profile of one row: as it is when asked, or for ever the same."""
     return Profile(columns=columns, stamps=lambda at: (at if now else 0,), period_s=0, capacity=1)
-
-
-def pushed(objects: list[CosemObject]) -> tuple[Column, ...]:
-    """What a meter pushes of itself: the columns of its instantaneous profile."""
-    found = next(each for each in objects if each.name == INSTANTANEOUS)
-    assert found.profile is not None
-    return found.profile.columns
-
-
-def _push_setup(shown: Profile) -> CosemObject:
-    own = structure(unsigned16(40), octets(PUSH_SETUP), integer8(1), unsigned16(0))
-    attributes: dict[int, Plain] = {
-        2: constant(array((own, *(each.definition for each in shown.columns)))),
-        3: constant(structure(enum(0), octets(b""), enum(0))),  # TCP, to an address set at installation; A-XDR
-        4: constant(array(())),
-        5: constant(unsigned16(0)),
-        6: constant(unsigned8(0)),
-        7: constant(unsigned16(0)),
-    }
-    return CosemObject(class_id=40, name=PUSH_SETUP, attributes=attributes)
 
 
 def _scaler_profile(number: int, main: Profile, objects: Mapping[bytes, CosemObject]) -> CosemObject:
@@ -268,5 +246,4 @@ def objects_of(meter: Meter, model: Model, accepted: Mapping[int, Counter]) -> l
             for number, each in ((3, now), (4, load), (5, daily), (6, bills), (7, logs.with_energy))
         ),
         *logs.objects,
-        _push_setup(now),
     ]

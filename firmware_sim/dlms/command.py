@@ -42,6 +42,7 @@ from firmware_sim.options import Checks, address, one_of, whole
 
 T = TypeVar("T")
 
+_BLOCK = "block"
 SPEEDS = (1, 1_000_000)
 """Bounds of a line's speed in bits a second."""
 
@@ -68,7 +69,8 @@ class Wire:
     pty: bool
     path: str | None
     push: tuple[str, int] | None
-    push_interval_s: int
+    push_interval_s: int | None
+    """None: at the end of every block."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,10 +119,10 @@ def _choices(choices: type[Enum]) -> str:
 def _add_objects(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=Model.D1.value, metavar=_choices(Model),
                         help="object model of IS 15959-2: single-phase or three-phase (default %(default)s)")  # fmt: skip
-    parser.add_argument("--push", metavar="HOST:PORT", help="push instantaneous values there (DataNotification)")
-    parser.add_argument(
-        "--push-interval", default="900", metavar="S", help="seconds between pushes (default %(default)s)"
-    )
+    parser.add_argument("--push", metavar="HOST:PORT",
+                        help="push there (DataNotification): instantaneous values, and an alert when the power goes or comes")  # fmt: skip
+    parser.add_argument("--push-interval", default="900", metavar=f"S|{_BLOCK}",
+                        help="seconds between pushes of values, or at the end of every block (default %(default)s)")  # fmt: skip
     parser.add_argument("--max-pdu", default=str(DEFAULT_MAX_PDU), metavar="N",
                         help="longest APDU in bytes (default %(default)s)")  # fmt: skip
 
@@ -256,8 +258,9 @@ def wire(arguments: argparse.Namespace, checks: Checks) -> Wire | None:
     window = checks.take("--hdlc-window", whole(1, LARGEST_WINDOW), arguments.hdlc_window)
     bps = _given(checks, "--line-bps", whole(*SPEEDS), arguments.line_bps)
     push = _given(checks, "--push", address, arguments.push)
-    interval = checks.take("--push-interval", whole(1, 86_400), arguments.push_interval)
-    if physical is None or information is None or window is None or interval is None:
+    every_block = arguments.push_interval == _BLOCK
+    interval = None if every_block else checks.take("--push-interval", whole(1, 86_400), arguments.push_interval)
+    if physical is None or information is None or window is None:
         return None
     return Wire(
         framing=Framing.HDLC if arguments.hdlc else Framing.WRAPPER,
@@ -287,6 +290,8 @@ async def serving(device: Device, reached: Wire, host: str, port: int) -> AsyncI
         if reached.push is not None:
             keys = None if device.access.ciphering is Ciphering.OFF else device.access.keys
             notifier = Notifier(device, keys)
+            push_host, push_port = reached.push
+            device.push_to = f"{push_host}:{push_port}"
             await stack.enter_async_context(pushing(notifier, *reached.push, interval_s=reached.push_interval_s))
         yield place if isinstance(place, str) else f"{host}:{place}"
 

@@ -9,6 +9,7 @@ from firmware_sim.dlms.catalogue import FLAG_ID, Model, objects_of
 from firmware_sim.dlms.ciphering import Counters
 from firmware_sim.dlms.clients import ORDER, Access, system_title
 from firmware_sim.dlms.gcm import TITLE_SIZE
+from firmware_sim.dlms.push_setup import push_objects
 from firmware_sim.dlms.security_setup import security_setups
 from firmware_sim.errors import SetupError
 from firmware_sim.meter import Meter
@@ -31,6 +32,9 @@ class Stale(Enum):
 
 Spoiler = Callable[[bytes], bytes | None]
 """What becomes of an answer before it goes into frames, in one connection; None ends the connection without a word."""
+
+Pusher = Callable[[bytes], tuple[bytes, ...]]
+"""What becomes of a frame that a meter sends by itself: what is sent for it, each on a connection of its own."""
 
 
 class Line(Protocol):
@@ -112,15 +116,23 @@ class Device:
         self.occupancy = occupancy
         self.challenge = challenge
         accepted = {number: self._counter(sap) for number, sap in enumerate(ORDER, start=1)}
-        self.objects = [*objects_of(meter, model, accepted), *security_setups(self.declared, self.title)]
+        objects = [*objects_of(meter, model, accepted), *security_setups(self.declared, self.title)]
+        self.push_to = ""
+        """Where this meter pushes to, ``HOST:PORT``; empty for nowhere."""
+        self.objects = [*objects, *push_objects(meter, objects, self._destination)]
         self.withheld = 0
         """Conformance bits that this meter never agrees to."""
         self.spoilers: list[Callable[[], Spoiler]] = []
         """What goes wrong with the answers of every connection, made anew for each."""
         self.lines: list[Callable[[Line], Line]] = []
         """What goes wrong with the bytes of every connection."""
+        self.pushes: list[Pusher] = []
+        """What goes wrong with what the meter sends by itself."""
         self.bps: int | None = None
         """How slow the meter's line is, in bits a second."""
+
+    def _destination(self) -> bytes:
+        return self.push_to.encode()
 
     def _counter(self, sap: int) -> Callable[[], int]:
         return lambda: self.counters.accepted(sap)

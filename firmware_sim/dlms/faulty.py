@@ -6,9 +6,17 @@ from functools import partial
 
 from firmware_sim.dlms import object_faults
 from firmware_sim.dlms.acse import Conformance
-from firmware_sim.dlms.answer_faults import Noisy, Silent, drops_after, wrong_tags
+from firmware_sim.dlms.answer_faults import (
+    Noisy,
+    Silent,
+    drops_after,
+    push_garbage,
+    push_replayed,
+    push_wrong_tag,
+    wrong_tags,
+)
 from firmware_sim.dlms.clients import READER_SAP, UTILITY_SAP
-from firmware_sim.dlms.device import Device, Line, Spoiler
+from firmware_sim.dlms.device import Device, Line, Pusher, Spoiler
 from firmware_sim.dlms.object_faults import Change
 from firmware_sim.errors import SetupError
 from firmware_sim.faults import FAULTS
@@ -32,6 +40,7 @@ class DlmsFault:
     line: Callable[[Line], Line] | None = None
     bps: int | None = None
     counters_ahead: int = 0
+    push: Pusher | None = None
 
     def befall(self, device: Device) -> None:
         """Give `device` this defect."""
@@ -43,6 +52,8 @@ class DlmsFault:
         if self.line is not None:
             device.lines.append(self.line)
         device.bps = self.bps or device.bps
+        if self.push is not None:
+            device.pushes.append(self.push)
         if self.counters_ahead:
             for sap in (READER_SAP, UTILITY_SAP):
                 device.counters.accept(sap, device.counters.accepted(sap) + self.counters_ahead)
@@ -150,6 +161,9 @@ DLMS_FAULTS: dict[str, Kind] = dict(
         ("lies-about-period", Kind(make=_claimed_period, argument="SECONDS")),
         _plain("stale-counter", DlmsFault(counters_ahead=AHEAD)),
         _plain("wrong-tag", DlmsFault(spoiler=wrong_tags)),
+        _plain("push-replayed", DlmsFault(push=push_replayed)),
+        _plain("push-wrong-tag", DlmsFault(push=push_wrong_tag)),
+        _plain("push-garbage", DlmsFault(push=push_garbage)),
     )
 )
 """Every fault of a DLMS meter by its name on the command line; those of every meter are in `firmware_sim.faults`."""

@@ -237,12 +237,3 @@ def test_every_phase_is_dark_in_an_outage() -> None:
     found = rows(reader(seller(faults=(DARK,)), Model.D2), BLOCK_LOAD)
     dark = [each for each in found if each[0] == date_time(DARK.start + 900)]
     assert [each[1:] for each in dark] == [[0] * 10]
-
-
-def test_the_push_setup_names_what_is_pushed() -> None:
-    wire = reader()
-    listed = decoded(wire, "0028 0000190900FF 02")
-    captured = decoded(wire, INSTANTANEOUS + "03")
-    assert isinstance(listed, list)
-    assert listed[0] == [40, bytes.fromhex("0000190900FF"), 1, 0]
-    assert listed[1:] == captured

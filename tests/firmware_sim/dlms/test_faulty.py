@@ -10,10 +10,12 @@ from firmware_sim.dlms.catalogue import BLOCK_LOAD, CLOCK, DAILY_LOAD
 from firmware_sim.dlms.clients import READER_SAP, UTILITY_SAP
 from firmware_sim.dlms.device import Device
 from firmware_sim.dlms.faulty import AHEAD, DLMS_FAULTS, is_of_every_meter, parse_dlms_fault, spoil
+from firmware_sim.dlms.notification import Notifier
 from firmware_sim.dlms.object_faults import ROLL_WH
 from firmware_sim.dlms.objects import AccessRefusedError, CosemObject, Selection, logical_name
 from firmware_sim.errors import SetupError
 from firmware_sim.instants import IST_OFFSET_S, utc_text
+from tests.firmware_sim.dlms.ciphered_wire import KEYS
 from tests.firmware_sim.meters import NOW, now, seller
 
 IMPORTED = logical_name("1.0.1.8.0.255")
@@ -244,6 +246,21 @@ def test_answers_are_dropped_spoilt_or_left() -> None:
     assert begin()(block) == block
     (wrong,) = device("wrong-tag").spoilers
     assert (wrong()(b"\xcc\x10"), wrong()(b"\xc4\x10")) == (b"\xcc\x11", b"\xc4\x10")
+
+
+def test_pushes_are_replayed_spoilt_or_garbage() -> None:
+    def sent(*faults: str) -> list[bytes]:
+        notifier = Notifier(device(*faults), KEYS)
+        return list(notifier.frames())
+
+    (good,) = sent()
+    assert sent("push-replayed") == [good, good]
+    assert sent("push-wrong-tag") == [good[:-1] + bytes([good[-1] ^ 1])]
+    noise, cut = sent("push-garbage")
+    assert noise[:2] != b"\x00\x01"
+    assert good.startswith(cut)
+    assert 8 < len(cut) < len(good)
+    assert len(sent("push-wrong-tag", "push-replayed")) == 2
 
 
 def test_a_line_is_slow_silent_or_noisy() -> None:

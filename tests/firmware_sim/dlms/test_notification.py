@@ -5,9 +5,14 @@ import asyncio
 from firmware_sim.dlms.axdr import Reader, date_time
 from firmware_sim.dlms.notification import Notifier
 from firmware_sim.dlms.push import push_once, pushing
+from firmware_sim.dlms.push_setup import Push, status_word
+from firmware_sim.faults import Outage
 from tests.firmware_sim.dlms.ciphered_wire import KEYS, METER, behind_length, device, uncover
 from tests.firmware_sim.dlms.wire import unframe
 from tests.firmware_sim.meters import NOW, seller
+
+DARK = Outage(start=NOW - 450 + 900, end=NOW - 450 + 2700, zero_rows=True)
+"""From the next boundary on, for two blocks."""
 
 
 def checked(apdu: bytes, number: int) -> None:
@@ -18,7 +23,7 @@ def checked(apdu: bytes, number: int) -> None:
     body = cursor.data()
     cursor.end()
     assert isinstance(body, list)
-    assert body[:3] == [METER, bytes.fromhex("0000190900FF"), date_time(NOW)]
+    assert body[:3] == [b"SKS10000001", bytes.fromhex("0000190900FF"), date_time(NOW)]
     assert seller().registers(NOW).imported_wh in body
 
 
@@ -64,3 +69,73 @@ async def test_a_push_that_nobody_takes_is_lost() -> None:
     async with pushing(Notifier(device()), "127.0.0.1", port, interval_s=0.001):
         for _ in range(20):
             await asyncio.sleep(0)
+
+
+def test_an_alert_carries_the_event_status_word() -> None:
+    dark = device(seller(faults=(DARK,)), clock=lambda: DARK.end)
+    cursor = Reader(Notifier(dark).apdu(Push.ALERT)[18:])
+    body = cursor.data()
+    cursor.end()
+    assert body == [
+        b"SKS10000001",
+        bytes.fromhex("0004190900FF"),
+        date_time(DARK.end),
+        status_word(dark.meter, DARK.end),
+    ]
+
+
+def test_what_is_due_is_what_happened_since() -> None:
+    notifier = Notifier(device(seller(faults=(DARK,))))
+
+    def due(after: int, until: int) -> tuple[Push, ...]:
+        return notifier.due(after, until, at_block_ends=True)
+
+    assert due(NOW, DARK.start - 1) == ()
+    # At its last moment the meter has no time for values.
+    assert due(NOW, DARK.start) == (Push.ALERT,)
+    assert due(DARK.start, DARK.start + 900) == ()
+    assert due(DARK.end - 1, DARK.end) == (Push.ALERT, Push.INSTANT)
+    assert due(DARK.end, DARK.end + 899) == ()
+    assert due(DARK.end, DARK.end + 900) == (Push.INSTANT,)
+    assert notifier.due(NOW, DARK.end + 900, at_block_ends=False) == (Push.ALERT, Push.ALERT)
+
+
+async def test_a_meter_pushes_when_a_block_ends_and_the_power_goes_and_comes() -> None:
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    clock = [NOW]
+
+    async def take(incoming: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await heard.put(unframe(await incoming.read(), source=1, destination=64))
+        writer.close()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    notifier = Notifier(device(seller(faults=(DARK,)), clock=lambda: clock[0]))
+    async with server, pushing(notifier, "127.0.0.1", port, interval_s=None, beat_s=0.001):
+        await asyncio.sleep(0)
+        for at, setups in ((DARK.start, ["0004"]), (DARK.end, ["0004", "0000"]), (DARK.end + 900, ["0000"])):
+            clock[0] = at
+            for setup in setups:
+                assert bytes.fromhex(setup + "190900FF") in await asyncio.wait_for(heard.get(), 10)
+    await server.wait_closed()
+    assert heard.empty()
+
+
+async def test_a_meter_without_power_pushes_no_values() -> None:
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    clock = [DARK.start]
+
+    async def take(incoming: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await heard.put(await incoming.read())
+        writer.close()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    notifier = Notifier(device(seller(faults=(DARK,)), clock=lambda: clock[0]))
+    async with server, pushing(notifier, "127.0.0.1", port, interval_s=0.001, beat_s=60):
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert heard.empty()
+        clock[0] = DARK.end
+        assert bytes.fromhex("0000190900FF") in await asyncio.wait_for(heard.get(), 10)
+    await server.wait_closed()
