@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from edge_agent.clock import Pace, Uptime, pace
 from edge_agent.errors import MeterDecodeError, MeterRefusedError
+from edge_agent.events import NO_MARKS, Marks
 from edge_agent.registers import (
     EXPORT_BLOCK,
     IMPORT_BLOCK,
@@ -122,9 +123,12 @@ def settled_span(
 
 
 def profile_readings(
-    span: Interval, *, period_s: int, rows: Sequence[ProfileRow], layout: ProfileLayout
+    span: Interval, *, period_s: int, rows: Sequence[ProfileRow], layout: ProfileLayout, marks: Marks = NO_MARKS
 ) -> tuple[Reading, ...]:
-    """The readings of every block of `span`, from the rows of `span_to_read(span, layout)`.
+    """The readings of every block of `span`, from the rows of `span_to_read(span, layout)`, and what event logs say of them.
+
+    A row of zeros keeps its zeros, as the meter gave them: where no voltage was measured, or the power-event log says that there
+    was no power in all of the block, it is flagged as filler.
 
     Raises:
         MeterRefusedError: the profile records no import energy, or not in Wh: a fault of the whole meter.
@@ -142,6 +146,7 @@ def profile_readings(
         import_wh, export_wh = imported.step(block.imported), exported.step(block.exported)
         if start >= span.start_utc:
             flags = block.flags | (Flag.CLOCK_STEP if start in stepped else Flag(0))
+            flags |= _marked(marks, Interval(start, start + period_s), block)
             readings.append(_reading(import_wh, export_wh, block.absence, flags, Provenance.LOAD_PROFILE))
     return tuple(readings)
 
@@ -264,6 +269,18 @@ def _block(rows: Sequence[ProfileRow], registers: Sequence[str]) -> _Block:
     if not any(energies) and _without_voltage(rows):
         flags |= Flag.FILLER
     return _Block(imported, exported, Absence.NONE if len(energies) == 2 else Absence.NO_EXPORT_REGISTER, flags)
+
+
+def _marked(marks: Marks, span: Interval, block: _Block) -> Flag:
+    """What event logs say of the block of `span`."""
+    flags = marks.flags(span)
+    is_zero = block.imported == 0 and not block.exported
+    return flags | Flag.FILLER if is_zero and marks.is_dark(span) else flags
+
+
+def has_voltage(layout: ProfileLayout) -> bool:
+    """Whether the rows of a profile tell by their voltage whether there was power."""
+    return any(layout.has(name) for name in AVERAGE_VOLTAGES)
 
 
 def _exact(row: ProfileRow, register: str) -> Decimal | None:

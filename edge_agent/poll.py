@@ -7,6 +7,7 @@ read so far signed.
 from collections.abc import Sequence
 
 from edge_agent.assemble import (
+    has_voltage,
     profile_readings,
     profile_registers,
     require_period,
@@ -18,6 +19,7 @@ from edge_agent.clock import ClockEvidence, evidence
 from edge_agent.config import MeterSettings
 from edge_agent.drafts import Draft
 from edge_agent.errors import MeterDecodeError, MeterRefusedError
+from edge_agent.event_memory import EventMemory
 from edge_agent.readers.reader import Reader
 from edge_agent.recollection import Beginning, Recollection
 from edge_agent.refusals import Refusals
@@ -41,6 +43,8 @@ class MemoryMeter:
         self._recollection = Recollection(site.poll.remember_s)
         self._proved: tuple[int, int] | None = None
         """The capture period that rows have shown, and the day on which they did."""
+        self._events = EventMemory()
+        self._told_blind = False
 
     async def look(self, reader: Reader) -> Outcome:
         """Reads, signs and stores everything that is due, live blocks first.
@@ -62,6 +66,9 @@ class MemoryMeter:
             outcome.faults.append(f"the clocks are apart: meter minus gateway is {clock.offset_ms // 1000} s")
         tried: set[Interval] = set()
         failed = False
+        if self._tasks(period_s):
+            # Before the rows: an outage is over and logged when its rows are there to be read.
+            outcome.faults += await self._events.refresh(reader, self._site.now_utc())
         while task := self._next(period_s, tried):
             tried.add(task.span)
             try:
@@ -75,6 +82,7 @@ class MemoryMeter:
                 if isinstance(error, MeterDecodeError):
                     break  # the connection may be out of step
                 continue
+            self._tell_blind(layout, draft, outcome)
             self._sign(draft, outcome)
         else:
             self._reread_done(rereads)
@@ -160,7 +168,7 @@ class MemoryMeter:
             meter=self._settings.id,
             start_utc=span.start_utc,
             period_s=period_s,
-            readings=profile_readings(span, period_s=period_s, rows=rows, layout=layout),
+            readings=profile_readings(span, period_s=period_s, rows=rows, layout=layout, marks=self._events.marks),
             registers=profile_registers(cumulative, span),
             identity=serial,
             read_at_utc=read_at_utc,
@@ -177,6 +185,17 @@ class MemoryMeter:
         if require_period(rows, layout):
             self._proved = proof
         return rows
+
+    def _tell_blind(self, layout: ProfileLayout, draft: Draft | None, outcome: Outcome) -> None:
+        """Says once that nothing tells a zero row of this meter from filler."""
+        if draft is None or self._told_blind or has_voltage(layout) or self._events.knows_power:
+            return
+        if any(reading.import_wh == 0 and not reading.export_wh for reading in draft.readings):
+            self._told_blind = True
+            outcome.faults.append(
+                "neither its rows have a voltage nor does it give a log of power events: its rows of zeros may be no load, no power "
+                "or filler, and are signed as they stand; have the discom add the average voltage to the load profile"
+            )
 
     def _sign(self, draft: Draft | None, outcome: Outcome) -> None:
         if draft is not None and sign_draft(self._site, draft) is not None:

@@ -9,6 +9,8 @@ from firmware_sim.instants import parse_instant, utc_text
 from firmware_sim.world import QUARTER_S
 
 MAX_OUTAGE_S = 7 * 86_400
+MAX_CODE = 349
+"""The highest event code whose log is known: fifty to a log, seven logs."""
 
 
 class Fault(Protocol):
@@ -52,6 +54,18 @@ class Outage:
         return self.zero_rows or not self.start <= start <= start + length_s <= self.end
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logged:
+    """An event in the meter's logs at `at`, and nothing else: what caused it changes no figure."""
+
+    code: int
+    at: int
+
+    def keeps_row(self, start: int, length_s: int) -> bool:  # noqa: ARG002 - the seam asks with them
+        """True."""
+        return True
+
+
 def _outage(argument: str) -> Fault:
     return _span(argument, zero_rows=True)
 
@@ -71,6 +85,13 @@ def _missing_block(argument: str) -> Fault:
     return MissingBlock(at=parse_instant(argument))
 
 
+def _event(argument: str) -> Fault:
+    code, sign, at = argument.partition("@")
+    if not sign or not (code.isascii() and code.isdecimal()) or not 1 <= int(code) <= MAX_CODE:
+        raise SetupError(f"expected CODE@ISO with a code from 1 to {MAX_CODE}, got {argument!r}")
+    return Logged(code=int(code), at=parse_instant(at))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultKind:
     """How a fault is made from what stands after the ``=``, and what that is called in help."""
@@ -80,6 +101,7 @@ class FaultKind:
 
 
 FAULTS: dict[str, FaultKind] = {
+    "event": FaultKind(make=_event, argument="CODE@ISO"),
     "missing-block": FaultKind(make=_missing_block, argument="ISO"),
     "outage": FaultKind(make=_outage, argument="START/END"),
     "outage-without-rows": FaultKind(make=_outage_without_rows, argument="START/END"),

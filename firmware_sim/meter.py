@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from firmware_sim.errors import SetupError
-from firmware_sim.faults import Fault, Outage
+from firmware_sim.faults import Fault, Logged, Outage
 from firmware_sim.instants import DAY_S, IST_OFFSET_S, day_of, day_start
 from firmware_sim.world import QUARTER_S, QUARTERS, DayEnergy, Premises, mix
 
@@ -127,6 +127,8 @@ class Meter:
         self.faults = faults
         self.outages = sorted((each.start, each.end) for each in faults if isinstance(each, Outage))
         """When there was no power: start and end, UTC seconds."""
+        self.logged = sorted((each.at, each.code) for each in faults if isinstance(each, Logged))
+        """What else happened to the meter: instant (UTC seconds) and event code."""
         self._premises = premises
         self._flow = _FLOWS[spec.tap]
         self._midnights = {ORIGIN_DAY: (spec.base.imported_wh, spec.base.exported_wh or 0)}

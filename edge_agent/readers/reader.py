@@ -6,15 +6,17 @@ connects, leaving releases the meter whatever happened. Every exchange has a dea
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
+from edge_agent.events import EventLog, MeterEvent
 from edge_agent.registers import (
     CumulativeRegisters,
     MeterClock,
     MeterIdentity,
     Origin,
+    ProfileColumn,
     ProfileLayout,
     ProfileRow,
     RegisterSample,
@@ -86,6 +88,8 @@ class Learned:
     """The layouts of all profiles that were read, by OBIS code."""
     refused_ways: Mapping[str, int]
     """How many of the ways to ask for a profile the meter refused before one that it takes, by OBIS code."""
+    event_columns: Mapping[EventLog, tuple[ProfileColumn, ...]] = field(default_factory=dict)
+    """The columns of the event logs that were read."""
 
 
 @runtime_checkable
@@ -100,6 +104,17 @@ class Recalling(Protocol):
 
     def recall(self, learned: Learned) -> None:
         """Take `learned` for true, so that it is not asked for. The caller has seen that the meter is the same."""
+
+
+@runtime_checkable
+class EventReader(Protocol):
+    """A `Reader` of a meter that keeps event logs. Errors as `Reader`."""
+
+    async def event_counts(self) -> Mapping[EventLog, int | None]:
+        """A number for every log that changes when something is logged; None where the meter gives none."""
+
+    async def events(self, log: EventLog, span: Interval | None) -> tuple[MeterEvent, ...]:
+        """The rows of `log` that were stamped in `span`, and maybe others; all where it is None. In the meter's order."""
 
 
 @runtime_checkable

@@ -1,7 +1,8 @@
 """Event logs: what happened to a meter and when, by compartment.
 
-The power compartment holds what the meter's faults did; nothing happens in the others, which are there and empty.
-Source: IS 15959-1, Annex E (event codes): 101 power failure, occurrence; 102 power failure, restoration.
+The power compartment holds what the meter's outages did; the others hold what its faults name, and are else empty.
+Source: IS 15959-1, Annex E (event codes): 101 power failure, occurrence; 102 power failure, restoration. Codes are given in
+fifties: 1 to 50 voltage, 51 to 100 current, and so on to 301 and up, control.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ COMPARTMENTS = range(7)
 WITH_ENERGY = frozenset({0, 1, 4})
 """Compartments whose rows tell the imported energy too."""
 CAPACITY = 100
+CODES_A_LOG = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,16 +32,17 @@ class EventLogs:
     """The log whose registers the scaler profile of the events names."""
 
 
-def _power_events(meter: Meter) -> dict[int, int]:
-    """Codes by instant (UTC seconds)."""
-    found: dict[int, int] = {}
-    for start, end in meter.outages:
-        found |= {start: POWER_FAILED, end: POWER_RESTORED}
-    return dict(sorted(found.items()))
+def _events(compartment: int, meter: Meter) -> dict[int, int]:
+    """Codes by instant (UTC seconds); of two at one instant the log keeps the later one."""
+    found = [(at, code) for at, code in meter.logged if (code - 1) // CODES_A_LOG == compartment]
+    if compartment == POWER:
+        for start, end in meter.outages:
+            found += [(start, POWER_FAILED), (end, POWER_RESTORED)]
+    return dict(sorted(found))
 
 
 def _log(compartment: int, meter: Meter, columns: Sequence[Column], code: CosemObject) -> Profile:
-    events = _power_events(meter) if compartment == POWER else {}
+    events = _events(compartment, meter)
     clock, *others = columns
     return Profile(
         columns=(clock, column(code, cell=lambda at: unsigned16(events[at])), *others),
@@ -54,7 +57,7 @@ def event_logs(meter: Meter, clock: Column, imported: CosemObject) -> EventLogs:
     objects: list[CosemObject] = []
     profiles = []
     for number in COMPARTMENTS:
-        events = _power_events(meter) if number == POWER else {}
+        events = _events(number, meter)
         code = _last(f"0.0.96.11.{number}.255", events)
         energy = [column(imported)] if number in WITH_ENERGY else []
         profile = _log(number, meter, [clock, *energy], code)

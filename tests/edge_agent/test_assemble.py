@@ -10,6 +10,7 @@ from edge_agent.assemble import (
     AVERAGE_VOLTAGES,
     Sampling,
     Witnessed,
+    has_voltage,
     profile_readings,
     profile_registers,
     require_period,
@@ -21,6 +22,7 @@ from edge_agent.assemble import (
 )
 from edge_agent.clock import Uptime
 from edge_agent.errors import MeterRefusedError
+from edge_agent.events import Mark, Marks
 from edge_agent.registers import (
     EXPORT_BLOCK,
     EXPORT_TOTAL,
@@ -458,3 +460,44 @@ def test_a_proof_reaches_back_four_hours_and_never_before_1970() -> None:
     block = blocks(20, 1)
     assert span_to_prove(block) == Interval(block.start_utc - 4 * 3600, block.end_utc)
     assert span_to_prove(Interval(0, PERIOD_S)) == Interval(0, PERIOD_S)
+
+
+def outage(first: int, count: int) -> Marks:
+    span = blocks(first, count)
+    return Marks((Mark(span=span, flag=Flag.POWER_FAIL),))
+
+
+def test_a_zero_row_in_an_outage_is_filler_whatever_voltage_it_names() -> None:
+    rows = (row(0, 0, 0), row(1, 0, 0, volts=230), row(2, 0, 0), row(3, 5, 0))
+    readings = profile_readings(blocks(0, 4), period_s=PERIOD_S, rows=rows, layout=NET, marks=outage(0, 2))
+    dark = Flag.POWER_FAIL | Flag.FILLER
+    assert [entry.flags for entry in readings] == [dark, dark, 0, 0]
+    # The number stays as the meter gave it.
+    assert [entry.import_wh for entry in readings] == [0, 0, 0, 5]
+
+
+def test_energy_in_an_outage_and_a_zero_row_that_had_power_for_a_part_are_no_filler() -> None:
+    marks = Marks((Mark(span=Interval(MIDNIGHT, MIDNIGHT + PERIOD_S + 1), flag=Flag.POWER_FAIL),))
+    readings = profile_readings(
+        blocks(0, 2), period_s=PERIOD_S, rows=(row(0, 5, 0), row(1, 0, 0)), layout=NET, marks=marks
+    )
+    assert [entry.flags for entry in readings] == [Flag.POWER_FAIL, Flag.POWER_FAIL]
+
+
+def test_a_row_that_an_outage_left_out_says_why() -> None:
+    readings = profile_readings(blocks(0, 2), period_s=PERIOD_S, rows=(row(1),), layout=NET, marks=outage(0, 1))
+    assert [(entry.absence, entry.flags) for entry in readings] == [
+        (Absence.NO_ROW, Flag.POWER_FAIL), (Absence.NONE, 0),
+    ]  # fmt: skip
+
+
+def test_an_import_only_meter_has_filler_too() -> None:
+    readings = profile_readings(
+        blocks(0, 1), period_s=PERIOD_S, rows=(row(0, 0),), layout=IMPORT_ONLY, marks=outage(0, 1)
+    )
+    assert readings[0].flags == Flag.POWER_FAIL | Flag.FILLER
+
+
+def test_rows_tell_of_power_by_any_voltage() -> None:
+    assert not has_voltage(NET)
+    assert all(has_voltage(layout(IMPORT_BLOCK, name)) for name in AVERAGE_VOLTAGES)

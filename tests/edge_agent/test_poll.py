@@ -406,3 +406,10 @@ async def test_what_the_meter_would_not_give_makes_it_be_read_anew(
     await case.look(TEN + PERIOD_S + 100)
     assert recalling.layouts_read == 2
     assert case.batches()[-1][0].span == live
+
+
+async def test_rows_of_zeros_that_nothing_tells_from_filler_are_told_once(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN, wh=0)
+    first, second = await case.look(TEN + 30), await case.look(TEN + 60)
+    assert [fault for fault in first.faults if "may be no load, no power or filler" in fault]
+    assert second.faults == []

@@ -206,13 +206,52 @@ async def test_null_values_are_absent_and_never_zero(gateway: Gateway) -> None:
 async def test_zero_rows_of_an_outage_are_marked_as_filler(gateway: Gateway) -> None:
     seen = await look(gateway, f"outage={OUTAGE}")
     assert seen.is_whole()
-    assert seen.flagged() == dict.fromkeys(HALTED.block_starts(900), Flag.FILLER)
+    assert seen.flagged() == dict.fromkeys(HALTED.block_starts(900), Flag.FILLER | Flag.POWER_FAIL)
 
 
 async def test_rows_that_an_outage_left_out_are_absent(gateway: Gateway) -> None:
     seen = await look(gateway, f"outage-without-rows={OUTAGE}")
     assert seen.absent() == dict.fromkeys(HALTED.block_starts(900), Absence.NO_ROW)
+    assert seen.flagged() == dict.fromkeys(HALTED.block_starts(900), Flag.POWER_FAIL)
     assert not seen.wrong()
+
+
+async def test_an_outage_inside_a_block_is_marked_and_its_energy_stays(gateway: Gateway) -> None:
+    failed = ("event=101@2026-04-25T10:02:00+05:30", "event=102@2026-04-25T10:09:00+05:30")
+    seen = await look(gateway, *failed)
+    assert seen.is_whole()
+    assert seen.flagged() == {HALTED.start_utc: Flag.POWER_FAIL}
+
+
+async def test_blocks_between_a_magnet_and_its_removal_are_marked_as_tampered_with(gateway: Gateway) -> None:
+    magnet = ("event=201@2026-04-25T10:07:00+05:30", "event=202@2026-04-25T10:31:00+05:30")
+    seen = await look(gateway, *magnet)
+    assert seen.is_whole()
+    quarters = [HALTED.start_utc + 900 * number for number in range(3)]
+    assert seen.flagged() == dict.fromkeys(quarters, Flag.TAMPER)
+
+
+async def test_a_cover_that_was_opened_marks_the_block_in_which_it_was(gateway: Gateway) -> None:
+    seen = await look(gateway, f"event=251@{AT}")
+    assert seen.is_whole()
+    assert seen.flagged() == {NOON: Flag.TAMPER}
+
+
+async def test_a_clock_that_somebody_set_is_marked_though_it_is_right_again(gateway: Gateway) -> None:
+    seen = await look(gateway, f"event=151@{AT}")
+    assert seen.is_whole()
+    assert seen.flagged() == {NOON: Flag.CLOCK_STEP}
+
+
+async def test_events_are_found_where_a_meter_selects_nothing(gateway: Gateway) -> None:
+    seen = await look(gateway, f"event=251@{AT}", "no-selective-access", "lifo", "shuffled-columns")
+    assert seen.flagged() == {NOON: Flag.TAMPER}
+
+
+async def test_an_event_that_bears_on_no_reading_marks_nothing(gateway: Gateway) -> None:
+    seen = await look(gateway, f"event=301@{AT}", f"event=7@{AT}", f"event=51@{AT}", f"event=152@{AT}")
+    assert seen.is_whole()
+    assert not seen.flagged()
 
 
 async def proof(gateway: Gateway, *faults: str) -> DayBalance:

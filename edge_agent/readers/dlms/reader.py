@@ -1,11 +1,12 @@
 """A DLMS meter behind the `Reader` seam: knows which objects to ask for, and what they mean."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Final, Self
 
 from edge_agent.errors import MeterRefusedError
-from edge_agent.readers.dlms import cosem, ladder, profile
+from edge_agent.events import EventLog, MeterEvent
+from edge_agent.readers.dlms import cosem, event_logs, ladder, profile
 from edge_agent.readers.dlms.apdu import AccessResult
 from edge_agent.readers.dlms.client import DlmsClient, Renewal, given
 from edge_agent.readers.dlms.codec import Data
@@ -26,6 +27,7 @@ from edge_agent.registers import (
     MeterClock,
     MeterIdentity,
     Origin,
+    ProfileColumn,
     ProfileLayout,
     ProfileRow,
     RegisterValue,
@@ -59,6 +61,7 @@ class DlmsReader:
         self._stamp_means = stamp_means
         self._layouts: dict[Attribute, ProfileLayout] = {}
         self._rungs: dict[Attribute, tuple[Rung, ...]] = {}
+        self._event_columns: dict[EventLog, tuple[ProfileColumn, ...]] = {}
 
     @property
     def origin(self) -> Origin:
@@ -115,6 +118,7 @@ class DlmsReader:
             load=self._layouts[cosem.BLOCK_LOAD],
             layouts={of.obis: layout for of, layout in self._layouts.items()},
             refused_ways={of.obis: ways - len(rungs) for of, rungs in self._rungs.items()},
+            event_columns=dict(self._event_columns),
         )
 
     def recall(self, learned: Learned) -> None:
@@ -124,6 +128,7 @@ class DlmsReader:
             if of.obis in learned.layouts:
                 self._layouts[of] = learned.layouts[of.obis]
             self._rungs[of] = ways[learned.refused_ways.get(of.obis, 0) :]
+        self._event_columns = dict(learned.event_columns)
 
     async def block_rows(self, span: Interval) -> tuple[ProfileRow, ...]:
         """See `Reader.block_rows`."""
@@ -145,6 +150,17 @@ class DlmsReader:
             for row in rows
             if span.start_utc <= row.stamp_utc <= span.end_utc
         )
+
+    async def event_counts(self) -> Mapping[EventLog, int | None]:
+        """See `EventReader.event_counts`."""
+        return await event_logs.counts(self.client)
+
+    async def events(self, log: EventLog, span: Interval | None) -> tuple[MeterEvent, ...]:
+        """See `EventReader.events`."""
+        columns = self._event_columns.get(log)
+        if columns is None:
+            columns = self._event_columns[log] = await event_logs.columns(self.client, log)
+        return await event_logs.rows(self.client, log, columns, span)
 
     async def registers(self) -> CumulativeRegisters:
         """See `Reader.registers`."""

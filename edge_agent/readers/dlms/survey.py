@@ -75,12 +75,12 @@ async def generic_profile(client: DlmsClient, obis: str, span: Interval | None =
         return GenericProfile(obis=obis, columns=columns, rows=rows)
     if objects.clock_place(columns) is None:
         raise MeterRefusedError(f"expected a clock column in {of.sibling(3)}, got none: leave out the span")
-    found = await _within(client, of, columns, span)
+    found = await rows_within(client, of, columns, span)
     rows = tuple(row for row in found if row.clock is not None and span.start_utc <= row.clock.utc_s <= span.end_utc)
     return GenericProfile(obis=obis, columns=columns, rows=rows)
 
 
-async def _within(
+async def rows_within(
     client: DlmsClient, of: Attribute, columns: tuple[ProfileColumn, ...], span: Interval
 ) -> tuple[GenericRow, ...]:
     """The rows around `span` by range where the meter can, else all: logs have no period to count entries by."""
