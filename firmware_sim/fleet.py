@@ -5,16 +5,19 @@ import errno
 import resource
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from firmware_sim.dlms.clients import DEFAULT_PASSWORD
+from firmware_sim.dlms import access_options
+from firmware_sim.dlms.access_options import choices
+from firmware_sim.dlms.catalogue import Model
+from firmware_sim.dlms.clients import Access
 from firmware_sim.dlms.device import Device
 from firmware_sim.dlms.faulty import DLMS_FAULTS, DlmsFault, parse_dlms_fault, spoil
 from firmware_sim.dlms.server import Framing, session_of
 from firmware_sim.errors import SetupError
 from firmware_sim.meter import MAX_DAYS, Meter
-from firmware_sim.options import Checks, address, period, whole
+from firmware_sim.options import Checks, address, one_of, period, whole
 from firmware_sim.options import now as parse_now
 from firmware_sim.sibling import Family
 from firmware_sim.tcp import Session, listen
@@ -38,6 +41,9 @@ class Fleet:
     first: int
     """Number of the first meter: two fleets share no serial number when their numbers do not overlap."""
     family: Family
+    model: Model
+    access: Access
+    """Of every meter; each has a system title, counters and an encryption key of its own (`encryption_key`)."""
     framing: Framing
     faults: tuple[DlmsFault, ...]
     fixed_now: int | None
@@ -60,10 +66,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--now", metavar="ISO", help="the meters' time at start, with offset; default: this computer's")
     parser.add_argument("--days", default="40", help="days of memory (default %(default)s)")
     parser.add_argument("--period", default="900", help="block length in s: 900, 1800 or 3600 (default %(default)s)")
-    parser.add_argument("--hdlc", action="store_true", help="HDLC instead of the wrapper")
+    parser.add_argument("--model", default=Model.D1.value, metavar=choices(Model),
+                        help="object model of IS 15959-2: single-phase or three-phase (default %(default)s)")  # fmt: skip
+    access_options.add_arguments(parser)
+    parser.epilog = "The encryption key of a meter is --ek with the meter's number in its last four bytes."
+    parser.add_argument("--hdlc", action="store_true", help="HDLC instead of the wrapper; every meter's address is 17")
     parser.add_argument("--fault", action="append", default=[], metavar="NAME[=ARG]",
                         help=f"of every meter: {', '.join(sorted(DLMS_FAULTS))}; repeatable")  # fmt: skip
-    parser.epilog = f"The password of every meter is {DEFAULT_PASSWORD.decode()}."
 
 
 def fleet(arguments: argparse.Namespace, checks: Checks) -> Fleet | None:
@@ -75,7 +84,11 @@ def fleet(arguments: argparse.Namespace, checks: Checks) -> Fleet | None:
     days = checks.take("--days", whole(1, MAX_DAYS), arguments.days)
     period_s = checks.take("--period", period, arguments.period)
     fixed_now = None if arguments.now is None else checks.take("--now", parse_now, arguments.now)
+    model = checks.take("--model", one_of(Model), arguments.model)
+    access = access_options.access(arguments, checks)
     faults = checks.each("--fault", parse_dlms_fault, arguments.fault)
+    if model is None or access is None:
+        return None
     if where is None or meters is None or first is None or seed is None or days is None or period_s is None:
         return None
     if where[1] + meters - 1 > _LAST_PORT:
@@ -86,6 +99,8 @@ def fleet(arguments: argparse.Namespace, checks: Checks) -> Fleet | None:
         meters=meters,
         first=first,
         family=Family(seed=seed, period_s=period_s, days=days),
+        model=model,
+        access=access,
         framing=Framing.HDLC if arguments.hdlc else Framing.WRAPPER,
         faults=faults,
         fixed_now=fixed_now,
@@ -105,6 +120,14 @@ def allow_files(meters: int) -> int:
             raise SetupError(f"{meters} need {needed} open files, {hard} are allowed: raise `ulimit -Hn`")
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
     return needed
+
+
+def encryption_key(shared: bytes, number: int) -> bytes:
+    """The encryption key of meter `number`: the one that was given, with the number in its last four bytes.
+
+    No two meters may share one: the nonces of a client that reads both would come twice.
+    """
+    return shared[:-4] + number.to_bytes(4, "big")
 
 
 @asynccontextmanager
@@ -153,6 +176,14 @@ def _session(wanted: Fleet, number: int, now: Callable[[], int]) -> Callable[[],
 
     @lru_cache(maxsize=1)
     def device() -> Device:
-        return spoil(Device(wanted.family.meter(number), now=now), wanted.faults)
+        meter = wanted.family.meter(number)
+        return spoil(Device(meter, now=now, access=_access(wanted, number), model=wanted.model), wanted.faults)
 
     return lambda: session_of(device(), wanted.framing)
+
+
+def _access(wanted: Fleet, number: int) -> Access:
+    keys = wanted.access.keys
+    if keys is None:
+        return wanted.access
+    return replace(wanted.access, keys=replace(keys, encryption=encryption_key(keys.encryption, number)))

@@ -8,22 +8,14 @@ from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
-from firmware_sim.dlms.acse import Mechanism
+from firmware_sim.dlms import access_options
+from firmware_sim.dlms.access_options import choices, octets
 from firmware_sim.dlms.catalogue import Model
 from firmware_sim.dlms.ciphering import Counters
-from firmware_sim.dlms.clients import (
-    DEFAULT_PASSWORD,
-    READER_SAP,
-    TEST_AK,
-    TEST_EK,
-    TEST_HLS_SECRET,
-    UTILITY_SAP,
-    Access,
-    Ciphering,
-)
+from firmware_sim.dlms.clients import READER_SAP, UTILITY_SAP, Access, Ciphering
 from firmware_sim.dlms.device import DEFAULT_MAX_PDU, Device, Occupancy, Stale
 from firmware_sim.dlms.faulty import DlmsFault, is_of_every_meter, parse_dlms_fault, spoil
-from firmware_sim.dlms.gcm import AUTHENTICATED, BOTH, ENCRYPTED, KEY_SIZE, TITLE_SIZE, Keys
+from firmware_sim.dlms.gcm import TITLE_SIZE
 from firmware_sim.dlms.hdlc import (
     DEFAULT_INFORMATION,
     DEFAULT_PHYSICAL,
@@ -45,17 +37,6 @@ T = TypeVar("T")
 _BLOCK = "block"
 SPEEDS = (1, 1_000_000)
 """Bounds of a line's speed in bits a second."""
-
-
-class Protection(Enum):
-    """What every ciphered request must have, as the bits of the security control byte."""
-
-    BOTH = "both"
-    AUTHENTICATED = "authenticated"
-    ENCRYPTED = "encrypted"
-
-
-_POLICIES = {Protection.BOTH: BOTH, Protection.AUTHENTICATED: AUTHENTICATED, Protection.ENCRYPTED: ENCRYPTED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,20 +85,14 @@ class Setup:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What only a DLMS meter is asked."""
-    parser.add_argument(
-        "--password", default=DEFAULT_PASSWORD.decode(), help="meter reader's secret (default %(default)s)"
-    )
     _add_objects(parser)
-    _add_security(parser)
+    access_options.add_arguments(parser)
+    _add_habits(parser)
     _add_wire(parser)
 
 
-def _choices(choices: type[Enum]) -> str:
-    return "|".join(str(each.value) for each in choices)
-
-
 def _add_objects(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default=Model.D1.value, metavar=_choices(Model),
+    parser.add_argument("--model", default=Model.D1.value, metavar=choices(Model),
                         help="object model of IS 15959-2: single-phase or three-phase (default %(default)s)")  # fmt: skip
     parser.add_argument("--push", metavar="HOST:PORT",
                         help="push there (DataNotification): instantaneous values, and an alert when the power goes or comes")  # fmt: skip
@@ -127,25 +102,13 @@ def _add_objects(parser: argparse.ArgumentParser) -> None:
                         help="longest APDU in bytes (default %(default)s)")  # fmt: skip
 
 
-def _add_security(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--suite0", default=Ciphering.OFF.value, metavar=_choices(Ciphering),
-                        help="ciphering of the meter reader's association (default %(default)s); "
-                        "the utility's is ciphered unless this is off")  # fmt: skip
-    parser.add_argument("--protection", default=Protection.BOTH.value, metavar=_choices(Protection),
-                        help="what ciphered requests must be (default %(default)s)")  # fmt: skip
-    parser.add_argument("--hls", metavar="2|5",
-                        help="have a utility association (client 48) with AES-128 (2) or GMAC (5)")  # fmt: skip
-    given = "32 hexadecimal digits or file:PATH with them; default, a test value known to all:"
-    parser.add_argument("--ek", default=TEST_EK.hex(), metavar="KEY", help=f"encryption key: {given} %(default)s")
-    parser.add_argument("--ak", default=TEST_AK.hex(), metavar="KEY", help=f"authentication key: {given} %(default)s")
-    parser.add_argument("--secret", default=TEST_HLS_SECRET.hex(), metavar="KEY",
-                        help=f"key of HLS mechanism 2: {given} %(default)s")  # fmt: skip
+def _add_habits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--system-title", metavar="TITLE", help="16 hexadecimal digits or file:PATH; default: SKS + serial"
     )
     parser.add_argument("--counter", default="0", metavar="N",
                         help="last invocation counter accepted before the start (default %(default)s)")  # fmt: skip
-    parser.add_argument("--stale", default=Stale.EXCEPTION.value, metavar=_choices(Stale),
+    parser.add_argument("--stale", default=Stale.EXCEPTION.value, metavar=choices(Stale),
                         help="what a stale invocation counter draws (default %(default)s)")  # fmt: skip
     parser.add_argument("--one-at-a-time", metavar="S",
                         help="serve one connection until it releases or is quiet for S seconds")  # fmt: skip
@@ -164,41 +127,6 @@ def _add_wire(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--line-bps", metavar="N", help="answer no faster than a line of N bits a second carries")
 
 
-def _octets(size: int) -> Callable[[str], bytes]:
-    """A parser of so many bytes, given in hexadecimal or in a file. What is wrong is told without the value."""
-
-    def parse(text: str) -> bytes:
-        scheme, colon, path = text.partition(":")
-        if colon and scheme == "file":
-            try:
-                text = Path(path).read_text(encoding="ascii").strip()
-            except (OSError, UnicodeDecodeError):
-                raise SetupError(f"cannot read {path!r}: give a file with {2 * size} hexadecimal digits") from None
-        try:
-            content = bytes.fromhex(text)
-        except ValueError:
-            content = b""
-        if len(content) != size:
-            raise SetupError(f"expected {2 * size} hexadecimal digits, or file:PATH with them")
-        return content
-
-    return parse
-
-
-def _password(text: str) -> bytes:
-    # Never named in the message: what is wrong about it can be said without it.
-    if not (text.isascii() and 1 <= len(text) <= 64):
-        raise SetupError("expected 1 to 64 ASCII characters")
-    return text.encode("ascii")
-
-
-def _hls(text: str) -> Mechanism:
-    known = {"2": Mechanism.HLS, "5": Mechanism.GMAC}
-    if text not in known:
-        raise SetupError(f"expected 2 or 5, got {text!r}")
-    return known[text]
-
-
 def _path(text: str) -> str:
     if not Path(text).exists():
         raise SetupError(f"expected a serial port that exists, got {text!r}")
@@ -210,30 +138,15 @@ def setup(arguments: argparse.Namespace, checks: Checks) -> Setup | None:
     own = [text for text in arguments.fault if not is_of_every_meter(text)]
     arguments.fault = [text for text in arguments.fault if is_of_every_meter(text)]
     faults = checks.each("--fault", parse_dlms_fault, own)
-    password = checks.take("--password", _password, arguments.password)
-    keys = [checks.take(f"--{name}", _octets(KEY_SIZE), getattr(arguments, name)) for name in ("ek", "ak", "secret")]
-    title = _given(checks, "--system-title", _octets(TITLE_SIZE), arguments.system_title)
-    ciphering = checks.take("--suite0", one_of(Ciphering), arguments.suite0)
-    protection = checks.take("--protection", one_of(Protection), arguments.protection)
-    hls = _given(checks, "--hls", _hls, arguments.hls)
+    access = access_options.access(arguments, checks)
+    title = _given(checks, "--system-title", octets(TITLE_SIZE), arguments.system_title)
     model = checks.take("--model", one_of(Model), arguments.model)
     stale = checks.take("--stale", one_of(Stale), arguments.stale)
     counter = checks.take("--counter", whole(0, 2**32 - 1), arguments.counter)
     quiet = _given(checks, "--one-at-a-time", whole(1, 86_400), arguments.one_at_a_time)
     max_pdu = checks.take("--max-pdu", whole(64, 0xFFFF), arguments.max_pdu)
-    ek, ak, secret = keys
-    if password is None or ek is None or ak is None or secret is None or ciphering is None or protection is None:
+    if access is None or model is None or stale is None or counter is None or max_pdu is None:
         return None
-    if model is None or stale is None or counter is None or max_pdu is None:
-        return None
-    access = Access(
-        password=password,
-        keys=Keys(encryption=ek, authentication=ak),
-        ciphering=ciphering,
-        policy=_POLICIES[protection],
-        hls=hls,
-        hls_secret=secret,
-    )
     return Setup(
         model=model,
         access=access,
