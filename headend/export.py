@@ -19,7 +19,6 @@ from headend.windows import bounded
 from signing.bundle import ERASED, Bundle, BundledBatch, Extension, Kind, Logged, LoggedAt
 from signing.chain import AdmittedBatch, evidence_item
 from signing.envelope import Envelope, parse
-from signing.evidence import context_batches
 from signing.keys import PublicKey
 from signing.log.merkle import HashReader
 from signing.log.proofs import Paths
@@ -111,7 +110,7 @@ def _batches(connection: sqlite3.Connection, at: _Places, parts: Iterable[Stored
     for part in parts:
         case = bounded(part.case)
         found |= {batch.digest: (batch, part.leaves[batch.digest]) for batch in case.batches}
-        opened |= {batch.digest for batch in context_batches(case.span, case.batches)}
+        opened |= {batch.digest for batch in case.context_batches()}
     batches = sorted((batch for batch, _ in found.values()), key=evidence_item)
     ends = _run_ends(batches)
     for batch in batches:

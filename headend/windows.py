@@ -14,7 +14,7 @@ from headend.readings import Quality, ValidatedInterval
 from headend.vee.validate import Validation, validate
 from signing.chain import AdmittedBatch, evidence_bytes
 from signing.energy import MAX_WH, scaled
-from signing.evidence import Judgement, PartCase, WindowCase, context, context_batches
+from signing.evidence import Judgement, PartCase, WindowCase
 from signing.interval import IST_OFFSET_S, Interval, ist_text
 from signing.statements.meter_record import Fact, MeterRecord, Place, Role
 from signing.statements.window_actual import Status, Totals, Verdict
@@ -111,13 +111,13 @@ def evidence_batches(case: WindowCase) -> tuple[AdmittedBatch, ...]:
     """The batches that a decision rests on, each once: the context batches of every part."""
     found: dict[bytes, AdmittedBatch] = {}
     for part in map(bounded, case.parts):
-        found |= {batch.digest: batch for batch in context_batches(part.span, part.batches)}
+        found |= {batch.digest: batch for batch in part.context_batches()}
     return tuple(found.values())
 
 
 def bounded(part: PartCase) -> PartCase:
     """The part with what a bundle holds of its chains: each batch once, from the base of its chain on."""
-    span = context(part.span, part.batches)
+    span = part.context()
     kept: list[AdmittedBatch] = []
     for chain in part.chains:
         base = chain.base(span)

@@ -6,18 +6,58 @@ EVIDENCE §§1, 4; docs/wire-format.md §§7, 9.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Protocol
 
 from signing.chain import AdmittedBatch, Chain, touches
-from signing.interval import Interval
+from signing.interval import MAX_INSTANT, Interval
 from signing.statements.meter_record import MeterRecord
 from signing.statements.reading import Reading
 from signing.statements.reading_batch import Origin, Register
 from signing.statements.rule_set import RuleSet
 from signing.statements.window_actual import Basis, StatedFinding, Status, Totals
 from signing.statements.window_part import Part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """The physical meter that a record names by its serial number, for as long as it names that one.
+
+    An exchange may keep the meter's id: what the new device's registers say has nothing to do with what the old one's said.
+    """
+
+    identity: str
+    from_utc: int
+    """0 for the first that the record names."""
+    until_utc: int
+    """`MAX_INSTANT` for the last."""
+
+    def stated(self, batch: AdmittedBatch, register: Register) -> bool:
+        """Whether a register in a batch can be this device's.
+
+        Its stamp lies within the device's closed time, the batch has a block in it, and gives this serial number if it gives one: at the
+        moment of an exchange two devices state a register.
+        """
+        given = None if batch.opening is None else batch.opening.identity
+        return (
+            self.from_utc <= register.stamp_utc <= self.until_utc
+            and batch.header.start_utc < self.until_utc
+            and batch.header.end_utc > self.from_utc
+            and given in {None, self.identity}
+        )
+
+
+def device(record: MeterRecord, at_utc: int) -> Device:
+    """The device that a record names at an instant; the first one before its first fact."""
+    runs: list[Device] = []
+    for fact in record.facts:
+        if runs and runs[-1].identity == fact.identity:
+            continue
+        if runs:
+            runs[-1] = replace(runs[-1], until_utc=fact.from_utc)
+        runs.append(Device(identity=fact.identity, from_utc=fact.from_utc if runs else 0, until_utc=MAX_INSTANT))
+    return next((run for run in reversed(runs) if run.from_utc <= at_utc), runs[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +76,19 @@ class PartCase:
     def record(self) -> MeterRecord:
         """The newest record."""
         return self.records[-1]
+
+    @property
+    def device(self) -> Device:
+        """The device that measures when the part begins; a part ends where it is exchanged."""
+        return device(self.record, self.span.start_utc)
+
+    def context(self) -> Interval:
+        """The shortest span between two signed registers of the device that encloses the part."""
+        return context(self.span, self.batches, self.device)
+
+    def context_batches(self) -> tuple[AdmittedBatch, ...]:
+        """The batches that the part rests on."""
+        return context_batches(self.span, self.batches, self.device)
 
     @property
     def chains(self) -> tuple[Chain, ...]:
@@ -148,38 +201,40 @@ def resolve(start_utc: int, copies: tuple[Copy, ...]) -> Block:
     )
 
 
-def signed_registers(batches: Iterable[AdmittedBatch]) -> dict[int, frozenset[Register]]:
+def signed_registers(batches: Iterable[AdmittedBatch], device: Device | None = None) -> dict[int, frozenset[Register]]:
     """The registers of every opened batch by stamp. More than one for a stamp is a disagreement that a rule judges.
 
-    A stamp outside the closed span of its batch is no evidence for that span and is left out.
+    A stamp outside the closed span of its batch is no evidence for that span and is left out, and so is what `device` cannot have said.
     """
     found: defaultdict[int, set[Register]] = defaultdict(set)
     for batch in batches:
         for register in () if batch.opening is None else batch.opening.registers:
-            if batch.header.start_utc <= register.stamp_utc <= batch.header.end_utc:
+            inside = batch.header.start_utc <= register.stamp_utc <= batch.header.end_utc
+            if inside and (device is None or device.stated(batch, register)):
                 found[register.stamp_utc].add(register)
     return {stamp: frozenset(found[stamp]) for stamp in sorted(found)}
 
 
-def context(span: Interval, batches: Iterable[AdmittedBatch]) -> Interval:
-    """The shortest span between two signed registers that encloses `span`; `span` itself where there is none."""
-    stamps = signed_registers(batches)
+def context(span: Interval, batches: Iterable[AdmittedBatch], device: Device | None = None) -> Interval:
+    """The shortest span between two signed registers of `device` that encloses `span`; `span` itself where there is none."""
+    stamps = signed_registers(batches, device)
     before = max((stamp for stamp in stamps if stamp <= span.start_utc), default=None)
     after = min((stamp for stamp in stamps if stamp >= span.end_utc), default=None)
     return span if before is None or after is None else Interval(before, after)
 
 
-def context_batches(span: Interval, batches: Iterable[AdmittedBatch]) -> tuple[AdmittedBatch, ...]:
+def context_batches(
+    span: Interval, batches: Iterable[AdmittedBatch], device: Device | None = None
+) -> tuple[AdmittedBatch, ...]:
     """The batches that a part over `span` rests on: those that touch its context, and those that hold a register at its edge.
 
     They are what a bundle opens and what `evidence` covers.
     """
     rows = tuple(batches)
-    whole = context(span, rows)
-    return tuple(batch for batch in rows if touches(batch, whole) or _holds_edge(batch, whole))
+    whole = context(span, rows, device)
+    return tuple(batch for batch in rows if touches(batch, whole) or _holds_edge(batch, whole, device))
 
 
-def _holds_edge(batch: AdmittedBatch, whole: Interval) -> bool:
-    opening, header = batch.opening, batch.header
-    edges = {whole.start_utc, whole.end_utc} & {header.start_utc, header.end_utc}
-    return opening is not None and any(register.stamp_utc in edges for register in opening.registers)
+def _holds_edge(batch: AdmittedBatch, whole: Interval, device: Device | None) -> bool:
+    edges = {whole.start_utc, whole.end_utc} & {batch.header.start_utc, batch.header.end_utc}
+    return not edges.isdisjoint(signed_registers([batch], device))

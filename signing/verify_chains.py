@@ -9,7 +9,7 @@ from typing import TypeAlias
 from signing.chain import AdmittedBatch, Chain, evidence_bytes, touches
 from signing.claims import ClaimedBatch, Claims
 from signing.errors import VerificationError
-from signing.evidence import PartCase, context, context_batches
+from signing.evidence import PartCase
 from signing.interval import Interval
 from signing.statements.window_actual import WindowActual
 from signing.statements.window_part import ChainState, Part
@@ -41,17 +41,17 @@ class Rest:
 def _rest(part: Part, records: History, rows: tuple[ClaimedBatch, ...]) -> Rest:
     batches = tuple(row.batch for row in rows)
     is_erased = any(row.is_erased for row in rows)
-    whole = context(part.span, batches)
     everything = PartCase(
         span=part.span,
         records=tuple(entry.statement for entry in records.records),
         record_digests=tuple(entry.envelope.digest for entry in records.records),
         batches=batches,
     )
+    whole = everything.context()
     chains = everything.chains
     bases = {chain.kid: chain.base(whole) for chain in chains}
     from_base = tuple(batch for batch in batches if batch.header.sequence >= bases[batch.kid])
-    rested_on = context_batches(part.span, batches)
+    rested_on = everything.context_batches()
     if is_erased:
         rested_on = tuple(row.batch for row in rows if row.opening is not None or touches(row.batch, part.span))
     return Rest(

@@ -14,7 +14,7 @@ from signing.chain import AdmittedBatch, touches
 from signing.claims import ClaimedBatch, Claims
 from signing.envelope import unseal
 from signing.errors import DecodeError, SigningError, VerificationError
-from signing.evidence import context
+from signing.evidence import context, device
 from signing.log.checkpoint import Checkpoint, open_checkpoint
 from signing.log.merkle import leaf_hash
 from signing.log.proofs import verify_consistency, verify_inclusion
@@ -221,7 +221,9 @@ def _left_out(entry: Inclusion, headers: Mapping[bytes, AdmittedBatch], claims: 
 def _bears_on(batch: AdmittedBatch, part: Part, claims: Claims) -> bool:
     """Whether an admitted batch would have to be shown for the part: it touches the context, or fills a stated gap."""
     shown = [row.batch for row in claims.batches if row.batch.header.meter == part.meter]
-    if claims.bundle.kind is Kind.WINDOW and touches(batch, context(part.span, shown)):
-        return True
+    if claims.bundle.kind is Kind.WINDOW:
+        measuring = device(claims.records[part.meter][-1].statement, part.span.start_utc)
+        if touches(batch, context(part.span, shown, measuring)):
+            return True
     gaps = (state.gaps for state in part.chains if state.kid == batch.kid)
     return any(first <= batch.header.sequence <= last for ranges in gaps for first, last in ranges)

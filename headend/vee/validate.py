@@ -12,7 +12,7 @@ from headend.readings import Finding, Quality, ValidatedInterval
 from headend.vee.rule import Material, Stage, Standing
 from headend.vee.ruleset import judged_by
 from signing.chain import AdmittedBatch, Chain, touches
-from signing.evidence import Block, BlockState, Copy, PartCase, context, resolve
+from signing.evidence import Block, BlockState, Copy, PartCase, device, resolve
 from signing.interval import Interval
 from signing.statements.meter_record import MeterRecord
 from signing.statements.reading_batch import Register
@@ -46,7 +46,7 @@ def validate(part: PartCase, period_s: int, rule_set: RuleSet) -> Validation:
         RuleSetError: this program cannot judge by the rule set.
     """
     rules = judged_by(rule_set)
-    span = context(part.span, part.batches)
+    span = part.context()
     states = tuple(chain.state(span) for chain in part.chains)
     standings = tuple(standing(chain, part.records, span) for chain in part.chains)
     material = Material(
@@ -136,10 +136,11 @@ def _surviving(copies: tuple[tuple[int, Copy], ...], findings: Iterable[Finding]
 
 
 def _registers(material: Material, kept: tuple[tuple[int, Copy], ...]) -> Mapping[int, frozenset[Register]]:
-    """The registers in the closed context, by stamp, of batches that count.
+    """The registers of the context's device in the closed context, by stamp, of batches that count.
 
     A register stands or falls with the blocks beside it: one whose batch had a block at the stamp rejected is no evidence.
     """
+    measuring = device(material.record, material.context.start_utc)
     starts: defaultdict[bytes, set[int]] = defaultdict(set)
     for start, copy in kept:
         starts[copy.batch.digest].add(start)
@@ -148,7 +149,7 @@ def _registers(material: Material, kept: tuple[tuple[int, Copy], ...]) -> Mappin
         for register in () if batch.opening is None else batch.opening.registers:
             beside = _beside(batch, register.stamp_utc)
             inside = material.context.start_utc <= register.stamp_utc <= material.context.end_utc
-            if inside and beside and beside <= starts[batch.digest]:
+            if inside and measuring.stated(batch, register) and beside and beside <= starts[batch.digest]:
                 found[register.stamp_utc].add(register)
     return {stamp: frozenset(found[stamp]) for stamp in sorted(found)}
 

@@ -56,14 +56,15 @@ def stated(
     registers: Sequence[tuple[int, int]] = (),
     export_wh: int = 5,
     meter: str = METER,
+    identity: str | None = None,
 ) -> Message:
-    """The gateway's next batch: quarter hours from an hour of the day on, with registers by hour."""
+    """The gateway's next batch: quarter hours from an hour of the day on, with registers by hour. `identity` is that of the device, if not the meter's id."""
     chain = gateway.chains.setdefault(meter, [])
     last = chain[-1] if chain else None
     present = [wh is not None for wh in imports]
     opening = Opening(
         salt=len(chain).to_bytes(16, "big"),
-        identity=meter,
+        identity=identity or meter,
         registers=tuple(
             Register(stamp_utc=DAY + hour * 3600, import_wh=wh, export_wh=(hour + 240) * 4 * export_wh)
             for hour, wh in registers

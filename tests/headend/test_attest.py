@@ -18,7 +18,7 @@ from signing.log.merkle import leaf_hash
 from signing.log.proofs import verify_inclusion
 from signing.statements.meter_record import Place
 from signing.statements.rule_set import Rule
-from signing.statements.window_actual import Cause, Status, WindowActual
+from signing.statements.window_actual import Cause, Status, Totals, WindowActual
 from signing.verify import Outcome, verify
 from tests.headend.discom import LATER, METER, SUBJECT, attestor, exported, log_rules, stated, trust
 from tests.headend.premises import DAY, Gateway, Headend, gateway
@@ -308,6 +308,26 @@ def test_a_meter_exchange_makes_two_parts_that_verify(headend: Headend, premises
     ]
     assert actual.totals is not None
     assert actual.totals.import_wh == 400 + 200
+
+
+def test_another_device_under_the_same_meter_id_makes_two_parts_that_verify(
+    headend: Headend, premises: Gateway
+) -> None:
+    (old,) = headend.record(METER).facts
+    since = DAY + 11 * 3600
+    headend.registrar.change_facts(METER, [old, replace(old, from_utc=since, identity="NEW")], at_utc=LATER)
+    headend.take_in(
+        stated(premises, 10, HOUR, registers=((10, 7000), (11, 7400))),
+        stated(premises, 11, (50,) * 4, registers=((11, 0), (12, 200)), identity="NEW"),
+        stated(premises, 12, (50,) * 4, registers=((13, 400),), identity="NEW"),
+    )
+    actual = attested(headend)
+    assert actual is not None
+    assert (actual.status, actual.totals) == (Status.FINAL, Totals(import_wh=400 + 200, export_wh=40))
+    assert [(part.meter, part.span.start_utc, part.counts.valid) for part in actual.parts] == [
+        (METER, SUBJECT.window.start_utc, 4),
+        (METER, since, 4),
+    ]
 
 
 def test_salts_are_fresh_unless_they_are_given(headend: Headend, premises: Gateway) -> None:

@@ -12,7 +12,7 @@ from headend.vee.ruleset import DEFAULT_RULE_SET
 from headend.windows import bounded, evidence, evidence_batches, judge, settling_spans, validated
 from signing.chain import AdmittedBatch
 from signing.energy import MAX_WH, Fraction
-from signing.evidence import WindowCase
+from signing.evidence import Judgement, WindowCase
 from signing.interval import Interval
 from signing.statements.meter_record import Fact, MeterRecord, Role
 from signing.statements.reading import Reading
@@ -265,6 +265,64 @@ class TestParts:
         facts = [fact(), fact(from_utc=at(edge), factor=Fraction(2, 1))]
         factor = 2 if edge == "10:00" else 1
         assert judge(premises(gateway, facts=facts).case()).totals == Totals(import_wh=0, export_wh=800 * factor)
+
+
+class TestDeviceExchange:
+    """Another device under the same meter id: its registers start anew, and say nothing of the old one's."""
+
+    def swapped(self, at_clock: str = "11:00") -> tuple[Fact, Fact]:
+        return fact(identity="OLD"), fact(identity="NEW", from_utc=at(at_clock), factor=Fraction(1, 2))
+
+    def judged(self, gateway: Gateway, facts: Sequence[Fact]) -> Judgement:
+        known = premises(gateway, facts=facts).records
+        spans = settling_spans(world.POINT, span("10:00", "12:00"), known)
+        return judge(case([part(known, gateway.batches, over) for _, over in spans]))
+
+    @pytest.mark.parametrize("serials", [("OLD", "NEW"), (None, None)])
+    def test_each_part_is_balanced_by_its_own_devices_registers(self, serials: tuple[str | None, str | None]) -> None:
+        gateway = Gateway()
+        old, new = [register("10:00", 7000), register("11:00", 7400)], [register("11:00", 0), register("12:00", 200)]
+        gateway.state("10:00", readings((100,) * 4), registers=old, identity=serials[0], origin=Origin.MODBUS)
+        gateway.state("11:00", readings((50,) * 4), registers=new, identity=serials[1], origin=Origin.MODBUS)
+        judgement = self.judged(gateway, self.swapped())
+        assert (judgement.status, judgement.totals) == (Status.FINAL, Totals(import_wh=400 + 100, export_wh=0))
+        assert [stated.counts.valid for stated in judgement.parts] == [4, 4]
+
+    def test_registers_beyond_the_exchange_balance_nothing_and_reject_nothing(self) -> None:
+        gateway = Gateway()
+        gateway.state("10:00", readings((100,) * 4), registers=[register("10:00", 7000)], identity="OLD")
+        gateway.state("11:00", readings((50,) * 4), registers=[register("12:00", 200)], identity="NEW")
+        judgement = self.judged(gateway, self.swapped())
+        assert (judgement.status, judgement.totals) == (Status.PROVISIONAL, Totals(import_wh=400 + 100, export_wh=0))
+
+    def test_the_block_that_it_cuts_is_missing_and_expected_once(self) -> None:
+        gateway = Gateway()
+        gateway.state("10:00", readings((100,) * 5), registers=[register("10:00", 7000)], identity="OLD")
+        gateway.state("11:15", readings((50,) * 3), registers=[register("12:00", 150)], identity="NEW")
+        judgement = self.judged(gateway, self.swapped("11:07"))
+        assert (judgement.status, judgement.reason) == (Status.PENDING, "1 of 8 blocks missing")
+        assert [stated.counts.expected for stated in judgement.parts] == [5, 3]
+        assert [stated.counts.missing for stated in judgement.parts] == [1, 0]
+
+    def test_what_the_old_device_says_after_it_counts_for_neither(self) -> None:
+        gateway = Gateway()
+        gateway.state("10:00", readings((100,) * 8), registers=[register("12:00", 7800)], identity="OLD")
+        gateway.state(
+            "11:00", readings((50,) * 4), registers=[register("11:00", 0), register("12:00", 200)], identity="NEW"
+        )
+        judgement = self.judged(gateway, self.swapped())
+        assert (judgement.status, judgement.totals) == (Status.PROVISIONAL, Totals(import_wh=400 + 100, export_wh=0))
+
+    def test_the_evidence_of_a_part_reaches_no_further_than_its_device(self) -> None:
+        gateway = Gateway()
+        gateway.state(
+            "10:00", readings((100,) * 4), registers=[register("10:00", 7000), register("11:00", 7400)], identity="OLD"
+        )
+        gateway.state("11:00", readings((50,) * 4), registers=[register("11:00", 0)], identity="NEW")
+        (known,) = premises(gateway, facts=self.swapped()).records
+        first = part([known], gateway.batches, span("10:00", "11:00"))
+        assert first.context() == span("10:00", "11:00")
+        assert [batch.header.sequence for batch in first.context_batches()] == [0]
 
 
 class TestSettlingSpans:

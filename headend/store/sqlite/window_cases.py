@@ -13,7 +13,7 @@ from headend.store.sqlite import registry_rows
 from headend.store.sqlite.batch_rows import SqliteBatches
 from signing.chain import AdmittedBatch
 from signing.envelope import parse
-from signing.evidence import PartCase, signed_registers
+from signing.evidence import PartCase, device, signed_registers
 from signing.interval import DAY_S, MAX_INSTANT, Interval, ist_day_start
 from signing.statements.meter_record import MeterRecord
 from signing.statements.reading_batch import Opening, ReadingBatch
@@ -67,7 +67,7 @@ def stored_part(
     meter = records.records[-1].meter
     near = Interval(max(0, ist_day_start(span.start_utc) - DAY_S), min(MAX_INSTANT, span.end_utc + 2 * DAY_S))
     rows = tuple(_rows(connection, meter, near, before))
-    stamps = signed_registers(batch for _, batch in rows)
+    stamps = signed_registers((batch for _, batch in rows), device(records.records[-1], span.start_utc))
     if not stamps or min(stamps) > span.start_utc or max(stamps) < span.end_utc:
         far = Interval(max(0, near.start_utc - FAR_S), min(MAX_INSTANT, near.end_utc + FAR_S))
         rows = tuple(_rows(connection, meter, far, before))
