@@ -324,6 +324,28 @@ class TestDeviceExchange:
         assert first.context() == span("10:00", "11:00")
         assert [batch.header.sequence for batch in first.context_batches()] == [0]
 
+    @pytest.mark.parametrize(
+        ("start", "blocks", "stamp", "identity", "encloses"),
+        [
+            ("10:30", 2, "11:00", "OLD", True),
+            ("10:30", 2, "11:00", "NEW", False),
+            ("10:30", 6, "11:00", "OLD", True),
+            ("10:30", 6, "11:00", "NEW", False),
+            ("10:30", 6, "11:15", "OLD", False),
+            ("11:00", 4, "11:00", None, False),
+            ("10:30", 6, "11:00", None, True),
+        ],
+    )
+    def test_only_a_register_that_can_be_the_devices_ends_its_context(
+        self, start: str, blocks: int, stamp: str, identity: str | None, *, encloses: bool
+    ) -> None:
+        gateway = Gateway()
+        gateway.state("10:00", readings((100,) * 2), registers=[register("10:00", 7000)], identity="OLD")
+        gateway.state(start, readings((100,) * blocks), registers=[register(stamp, 7400)], identity=identity)
+        (known,) = premises(gateway, facts=self.swapped()).records
+        first = part([known], gateway.batches, span("10:00", "10:30"))
+        assert first.context() == (span("10:00", "11:00") if encloses else span("10:00", "10:30"))
+
 
 class TestSettlingSpans:
     """Which meter settles when."""
