@@ -131,6 +131,18 @@ class Attestor:
         stored = actuals.newest(self._database.connection, key, posted_as, window)
         return None if stored is None else self._proven(stored)
 
+    def preview(self, subject: Subject, cause: Cause | None = None) -> WindowActual | None:
+        """What `attest` would say of a subject now; nothing is signed or logged.
+
+        Raises:
+            FatalError, RuleSetError: as `attest`.
+        """
+        connection = self._database.connection
+        previous = self._newest(connection, subject)
+        return build(
+            self._decision(connection, subject), None if previous is None else previous.signed, bytes(SALT_SIZE), cause
+        )
+
     def case(self, subject: Subject) -> Decision:
         """What a subject's newest evidence comes to now, without saying so to anybody.
 

@@ -4,9 +4,10 @@ is harmless because a posting's reference is derived from its evidence.
 
 import sqlite3
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headend import posting
+from headend.holds import Hold
 from headend.posting import OPEN, Policy, PostingRecord, PostingState, Trouble
 from headend.store.sqlite import postings as rows
 from headend.store.sqlite.database import Database
@@ -21,16 +22,19 @@ from ledger_client.ledger import (
     TradeUnknownError,
 )
 from signing.envelope import Signed
-from signing.interval import DAY_S
+from signing.interval import DAY_S, Interval
 from signing.statements.window_actual import Cause, WindowActual
 
 POSTS_AT_ONCE = 64
 """Postings of one round: settlement goes on with other things in between."""
 
-_UNSENT = frozenset({PostingState.DUE, PostingState.WAITING})
-_REPLACED = OPEN | {PostingState.CONFIRMED}
+_UNSENT = frozenset({PostingState.DUE, PostingState.WAITING, PostingState.HELD})
+_REPLACED = OPEN | {PostingState.CONFIRMED, PostingState.HELD}
 _SAID = frozenset({PostingState.POSTED, PostingState.CONFIRMED, PostingState.DIFFERS, PostingState.REFUSED})
 """States in which the ledger has the figure, or an operator has to look before it is given again."""
+
+HoldOver = Callable[[Delivery], Hold | None]
+"""What keeps a delivery from being posted, or none."""
 
 NewestReady = Callable[[Delivery], Signed[WindowActual] | None]
 """The newest actual of a delivery whose inclusion proof exists, or none. Nothing else may be posted (EVIDENCE §4)."""
@@ -79,6 +83,21 @@ def pull(database: Database, ledger: Ledger, discom: str, *, look_back_days: int
                 _require_confirmed(connection, delivery, total_wh)
     unreached = frozenset(delivery for delivery, total_wh in shown.items() if total_wh is None)
     return PullReport(trades=len(trades), unreadable=len(unreadable), unreached=unreached)
+
+
+def trades_of(ledger: Ledger, discom: str, span: Interval) -> tuple[Trade, ...]:
+    """What a ledger shows of the trades of `discom`, either side, whose delivery begins in `span`; nothing is stored.
+
+    Raises:
+        LedgerError: as `Ledger.listing`.
+    """
+    query = TradeQuery(delivery_start_from_utc=span.start_utc, delivery_start_to_utc=span.end_utc - 1)
+    listings = (
+        ledger.listing(replace(query, discom_id_seller=discom)),
+        ledger.listing(replace(query, discom_id_buyer=discom)),
+    )
+    found = {trade.record_id: trade for listing in listings for trade in listing.trades}
+    return tuple(found[name] for name in sorted(found))
 
 
 def _shown(trades: Iterable[Trade], discom: str) -> dict[Delivery, int | None]:
@@ -172,6 +191,24 @@ def _planned(
     if record is not None:
         rows.put_posting(connection, record)
     return record
+
+
+def hold(database: Database, over: HoldOver | None, now_utc: int) -> None:
+    """Holds back the open postings that an operator's hold is over, and lets go of those that none is over any more.
+
+    Without `over` nothing is held.
+    """
+    waiting = rows.postings_in(database.connection, frozenset({PostingState.HELD}))
+    if over is None and not waiting:
+        return
+    with database.transaction() as connection:
+        for record in rows.postings_in(connection, OPEN) if over is not None else ():
+            found = None if over is None else over(record.delivery)
+            if found is not None:
+                rows.put_posting(connection, posting.held(record, found.note))
+        for record in waiting:
+            if over is None or over(record.delivery) is None:
+                rows.put_posting(connection, posting.released(record, now_utc))
 
 
 def post(

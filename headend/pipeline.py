@@ -13,9 +13,10 @@ from headend.agenda import Agenda
 from headend.attest import Attestor, Subject
 from headend.config import Config
 from headend.exchange import PostReport, PullReport
+from headend.holds import Hold, Holds
 from headend.posting import Policy
 from headend.registry import Registry
-from headend.store.sqlite import registry_rows
+from headend.store.sqlite import actuals, hold_rows, registry_rows
 from headend.store.sqlite.database import Database
 from headend.touches import Touches
 from headend.trades import Delivery, overlapping
@@ -54,7 +55,7 @@ class Settlement:
     """Decides and posts what the trades of one discom await. Owned by the thread that owns its database connection."""
 
     __slots__ = (
-        "_agenda", "_attestor", "_by_name", "_config", "_database", "_first_seen", "_last_record", "_ledger", "_names_of",
+        "_agenda", "_attestor", "_by_name", "_config", "_database", "_first_seen", "_last_record", "_last_said", "_ledger", "_names_of",
         "_next_pull_utc", "_overlapping", "_policy", "_registry", "_settled", "_strangers", "_told", "_trouble",
         "_unplanned", "_unreached", "_unreadable",
     )  # fmt: skip
@@ -75,6 +76,7 @@ class Settlement:
         )
         self._next_pull_utc = 0
         self._last_record = registry_rows.newest_record(database.connection)
+        self._last_said = actuals.last_said(database.connection)
         self._first_seen: dict[Delivery, int] = {}
         """Every delivery that is followed, with when its trade was first seen."""
         self._by_name: dict[str, set[Delivery]] = {}
@@ -116,7 +118,9 @@ class Settlement:
             self._mark_touched(touched, now_utc)
         self._last_record = max(recorded.values(), default=self._last_record)
         self._decide(report, now_utc)
+        self._mark_said()
         self._plan(now_utc)
+        self._hold(now_utc)
         self._post(report, now_utc)
         report.ledger_trouble = self._trouble
         return report
@@ -269,6 +273,20 @@ class Settlement:
             exchange.plan(self._database, portion, self._newest_ready, self._policy, now_utc, unreached=self._unreached)
             self._unplanned.difference_update(portion)
         self._unreached = frozenset()
+
+    def _mark_said(self) -> None:
+        """Marks what was attested since, by an operator's command too."""
+        for leaf, name, window in actuals.said_after(self._database.connection, self._last_said):
+            self._last_said = leaf
+            self._unplanned |= {delivery for delivery in self._by_name.get(name, ()) if delivery.window == window}
+
+    def _hold(self, now_utc: int) -> None:
+        holds = Holds(hold_rows.open_holds(self._database.connection))
+
+        def over(delivery: Delivery) -> Hold | None:
+            return holds.over(self._registry.connection_point(delivery.posted_as), delivery.window)
+
+        exchange.hold(self._database, over if holds else None, now_utc)
 
     def _post(self, report: SettlementReport, now_utc: int) -> None:
         report.posted = exchange.post(self._database, self._ledger, self._config.discom, self._policy, now_utc)

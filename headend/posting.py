@@ -9,7 +9,8 @@ digest, so a retry is the same post; whatever is repeated after a crash has no s
      ▲ │                     └────────▶ DIFFERS   (the ledger's rows say something else, then or later: an operator looks)
      │ ├─ no answer: DUE again, later; so is what was CONFIRMED before another trade was put
      │ ├─ 404: WAITING until the deadline, then EXPIRED
-     └─┘─ other 4xx: REFUSED, never retried (an operator looks)
+     ├─┘─ other 4xx: REFUSED, never retried (an operator looks)
+     └─ whatever is still to be done is HELD while an operator holds it
 """
 
 from collections.abc import Iterable
@@ -41,10 +42,15 @@ class PostingState(Enum):
     """The deadline passed while the trade stayed unknown."""
     SUPERSEDED = "SUPERSEDED"
     """A later revision is posted instead."""
+    HELD = "HELD"
+    """An operator holds it back; it is DUE again when the hold ends."""
 
 
 OPEN = frozenset({PostingState.DUE, PostingState.WAITING, PostingState.POSTED})
 """States that something is still to be done for."""
+
+STUCK = frozenset({PostingState.REFUSED, PostingState.DIFFERS, PostingState.EXPIRED})
+"""States that nothing but an operator moves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +137,21 @@ def superseded(record: PostingRecord, revision: int) -> PostingRecord:
 def reopened(record: PostingRecord, now_utc: int) -> PostingRecord:
     """`record`, that a ledger confirmed, after a trade was put that it has not reached: the same post goes again."""
     return replace(record, state=PostingState.DUE, next_try_utc=now_utc, note="a trade was put after it was posted")
+
+
+def held(record: PostingRecord, note: str) -> PostingRecord:
+    """`record`, that something was still to be done for, while an operator holds it back."""
+    return replace(record, state=PostingState.HELD, note=note[:500])
+
+
+def released(record: PostingRecord, now_utc: int) -> PostingRecord:
+    """`record` after its hold ended. What the ledger got before is posted again: the same post has no second effect."""
+    return replace(record, state=PostingState.DUE, next_try_utc=now_utc, note="its hold ended")
+
+
+def retried(record: PostingRecord, now_utc: int, by: str) -> PostingRecord:
+    """`record`, that stood still, once an operator says that the reason is gone: the same post goes again."""
+    return replace(record, state=PostingState.DUE, next_try_utc=now_utc, note=f"tried again by {by}")
 
 
 def contradicted(record: PostingRecord, shown_wh: int) -> PostingRecord:

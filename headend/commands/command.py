@@ -9,6 +9,8 @@ from typing import Protocol
 from headend.config import Config
 from headend.errors import RefusedError
 from signing.canonical import DIGEST_SIZE
+from signing.errors import SigningError
+from signing.interval import parse_instant
 
 DONE, REFUSED, MISUSE = 0, 1, 2
 """Exit codes: done, refused or found something, misuse."""
@@ -43,6 +45,37 @@ def digest(text: str) -> bytes:
     if len(found) != DIGEST_SIZE:
         raise argparse.ArgumentTypeError(f"expected {2 * DIGEST_SIZE} hexadecimal digits, got {len(text)}")
     return found
+
+
+def instant(text: str) -> int:
+    """The UTC second that an argument names.
+
+    Raises:
+        ArgumentTypeError: it is no instant with its zone.
+    """
+    try:
+        return parse_instant(text, "instant")
+    except SigningError as error:
+        raise argparse.ArgumentTypeError(f"{error}: write it as 2026-01-31T09:00:00+05:30") from error
+
+
+def add_window(parser: argparse.ArgumentParser) -> None:
+    """The arguments that name one figure: ``--posted-as``, ``--start`` and ``--end``."""
+    parser.add_argument("--posted-as", required=True, metavar="ID", help="the meter, exactly as the ledger spells it")
+    parser.add_argument("--start", type=instant, required=True, metavar="TIME", help="start of the delivery window")
+    parser.add_argument("--end", type=instant, required=True, metavar="TIME", help="end of the delivery window")
+
+
+def add_act(parser: argparse.ArgumentParser, *, reason: bool = True) -> None:
+    """The arguments of what is kept for ever: who did it, and why."""
+    parser.add_argument("--by", required=True, metavar="NAME", help="the operator who answers for it")
+    if reason:
+        parser.add_argument("--reason", required=True, metavar="TEXT", help="why; kept for ever")
+
+
+def add_apply(parser: argparse.ArgumentParser) -> None:
+    """``--apply``: without it a command only says what it would do."""
+    parser.add_argument("--apply", action="store_true", help="do it; without this it only says what it would do")
 
 
 def file_text(path: Path) -> str:

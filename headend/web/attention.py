@@ -12,7 +12,7 @@ from headend.web.desk import Component
 from signing.interval import ist_text
 from signing.statements.window_actual import Status
 
-STUCK = (PostingState.REFUSED, PostingState.DIFFERS, PostingState.EXPIRED)
+STUCK = (PostingState.REFUSED, PostingState.DIFFERS, PostingState.EXPIRED, PostingState.HELD)
 """Postings that nothing but an operator moves."""
 
 LATE = (PostingState.WAITING, PostingState.DUE)
@@ -22,9 +22,10 @@ UNDECIDED = (Status.PENDING, Status.NOT_MEASURABLE)
 """Windows without totals."""
 
 _REMEDY = {
-    PostingState.REFUSED: "the ledger refused it for good: correct the trade or the alias, then attest again",
+    PostingState.REFUSED: "the ledger refused it for good: correct the trade or the alias, then `sakshi-headend post`",
     PostingState.DIFFERS: "the ledger's rows contradict its receipt: compare them with the ledger's operator",
     PostingState.EXPIRED: "no platform put this trade before the deadline: ask the platform",
+    PostingState.HELD: "an operator holds it back: `sakshi-headend hold release` lets it go",
     PostingState.WAITING: "the ledger has no such trade yet: it is tried again until the deadline",
     PostingState.DUE: "no answer yet: it is tried again",
 }

@@ -103,6 +103,32 @@ def after(connection: sqlite3.Connection, key: PublicKey, leaf: int, *, limit: i
     return (_stored(key, *row) for row in rows)
 
 
+def said_after(connection: sqlite3.Connection, leaf: int) -> tuple[tuple[int, str, Interval], ...]:
+    """Leaf, ledger's name and window of the actuals logged behind a leaf, by any program, in the order of the log."""
+    rows = connection.execute(
+        "SELECT leaf, posted_as, start_utc, end_utc FROM actuals WHERE leaf > ? ORDER BY leaf", (leaf,)
+    )
+    return tuple((leaf, posted_as, Interval(start, end)) for leaf, posted_as, start, end in rows)
+
+
+def subjects(
+    connection: sqlite3.Connection, span: Interval, posted_as: str | None = None
+) -> tuple[tuple[str, str, Interval], ...]:
+    """Connection point, ledger's name and window of everything that was attested of windows that begin in `span`."""
+    rows = connection.execute(
+        "SELECT connection_point, posted_as, start_utc, end_utc FROM actuals WHERE is_newest = 1 "
+        "AND start_utc >= ? AND start_utc < ? AND (? IS NULL OR posted_as = ?) ORDER BY start_utc, posted_as",
+        (span.start_utc, span.end_utc, posted_as, posted_as),
+    )
+    return tuple((point, name, Interval(start, end)) for point, name, start, end in rows)
+
+
+def last_said(connection: sqlite3.Connection) -> int:
+    """Leaf of the newest actual; -1 before the first."""
+    (leaf,) = connection.execute("SELECT max(leaf) FROM actuals").fetchone()
+    return -1 if leaf is None else int(leaf)
+
+
 def newest_with_status(
     connection: sqlite3.Connection, key: PublicKey, status: Status, *, limit: int
 ) -> tuple[StoredActual, ...]:

@@ -91,6 +91,26 @@ def postings_to_do(connection: sqlite3.Connection, now_utc: int, *, most: int) -
     return tuple(_posting(row) for row in rows)
 
 
+def postings_in(connection: sqlite3.Connection, states: frozenset[PostingState]) -> tuple[PostingRecord, ...]:
+    """The postings in some states, oldest window first."""
+    marks = ", ".join("?" for _ in states)
+    rows = connection.execute(
+        f"SELECT {_POSTING} FROM postings WHERE state IN ({marks}) ORDER BY start_utc, end_utc, posted_as",  # noqa: S608 - marks
+        sorted(state.value for state in states),
+    )
+    return tuple(_posting(row) for row in rows)
+
+
+def postings_from(connection: sqlite3.Connection, span: Interval) -> tuple[PostingRecord, ...]:
+    """The postings of windows that begin in `span`, by window, name and revision."""
+    rows = connection.execute(
+        f"SELECT {_POSTING} FROM postings WHERE start_utc >= ? AND start_utc < ? "  # noqa: S608 - constants
+        "ORDER BY start_utc, end_utc, posted_as, revision",
+        (span.start_utc, span.end_utc),
+    )
+    return tuple(_posting(row) for row in rows)
+
+
 def postings_of(connection: sqlite3.Connection, delivery: Delivery) -> tuple[PostingRecord, ...]:
     """Every posting to one delivery, by revision."""
     rows = connection.execute(

@@ -1,0 +1,158 @@
+"""attest, withdraw, revalidate: what the discom says of windows, by an operator's hand."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from headend import founding, service
+from headend.attest import Attestor, Subject
+from headend.commands.command import DONE, REFUSED, Adding, add_act, add_apply, add_window, instant, misuse
+from headend.config import Config
+from headend.founding import LOG
+from headend.holds import said
+from headend.logbook import Logbook
+from headend.registry import Registry
+from headend.store.sqlite import actuals, hold_rows
+from headend.store.sqlite.database import Database, open_database
+from headend.store.sqlite.hold_rows import Act
+from signing.energy import kwh_text
+from signing.errors import SigningError
+from signing.interval import Interval, ist_text
+from signing.statements.window_actual import Cause, WindowActual
+
+_AT_ONCE = 8
+"""Windows that are decided in one transaction: intake waits meanwhile."""
+
+
+def add(verb: Adding) -> None:
+    """Adds the verbs of this job."""
+    attest = verb("attest", _attest, "decide one window again and say so, even where nothing changed")
+    add_window(attest)
+    add_act(attest)
+    add_apply(attest)
+    withdraw = verb("withdraw", _withdraw, "take the figure of one window back, until `attest` says another")
+    add_window(withdraw)
+    add_act(withdraw)
+    add_apply(withdraw)
+    revalidate = verb("revalidate", _revalidate, "decide every window of a time again by the newest rules and evidence")
+    revalidate.add_argument("--start", type=instant, required=True, metavar="TIME", help="first start of a window")
+    revalidate.add_argument("--end", type=instant, required=True, metavar="TIME", help="windows begin before this")
+    revalidate.add_argument("--posted-as", metavar="ID", help="of this meter only, as the ledger spells it")
+    add_act(revalidate)
+    add_apply(revalidate)
+
+
+@contextmanager
+def _attesting(settings: Config) -> Iterator[tuple[Database, Registry, Attestor]]:
+    keys = founding.open_keys(settings)
+    with closing(open_database(settings.database)) as database:
+        registry = Registry(database)
+        attestor = Attestor(
+            database=database,
+            book=Logbook(database, {LOG: keys.log}, settings.state),
+            log_keys={LOG: keys.log.verifier},
+            registry=registry,
+            signer=keys.statements,
+        )
+        yield database, registry, attestor
+
+
+def _attest(settings: Config, arguments: argparse.Namespace) -> int:
+    with _attesting(settings) as (database, registry, attestor):
+        subject = _subject(registry, arguments)
+        if subject is None:
+            return REFUSED
+        print(_line(subject, attestor.preview(subject, Cause.OPERATOR)))
+        if not arguments.apply:
+            return _nothing_done()
+        _keep(database, "attest", arguments, subject)
+        (signed,) = attestor.attest([subject], at_utc=service.now(), cause=Cause.OPERATOR)
+        print(f"evidence {signed.digest.hex()}")
+    return DONE
+
+
+def _withdraw(settings: Config, arguments: argparse.Namespace) -> int:
+    with _attesting(settings) as (database, registry, attestor):
+        subject = _subject(registry, arguments)
+        if subject is None:
+            return REFUSED
+        if not arguments.apply:
+            print(
+                f"{_name(subject)}: would be WITHDRAWN; what a ledger holds stays there until another figure is posted"
+            )
+            return _nothing_done()
+        signed = attestor.withdraw(subject, said(arguments.reason, "reason")[:128], at_utc=service.now())
+        if signed is None:
+            print(f"{_name(subject)}: there is no figure to take back", file=sys.stderr)
+            return REFUSED
+        _keep(database, "withdraw", arguments, subject)
+        print(f"{_name(subject)}: WITHDRAWN, revision {signed.statement.revision}\nevidence {signed.digest.hex()}")
+    return DONE
+
+
+def _revalidate(settings: Config, arguments: argparse.Namespace) -> int:
+    try:
+        span = Interval(arguments.start, arguments.end)
+    except SigningError as error:
+        return misuse(str(error))
+    with _attesting(settings) as (database, _, attestor):
+        rows = actuals.subjects(database.connection, span, arguments.posted_as)
+        wanted = [Subject(connection_point=point, posted_as=name, window=window) for point, name, window in rows]
+        changed = 0
+        for first in range(0, len(wanted), _AT_ONCE):
+            portion = wanted[first : first + _AT_ONCE]
+            found = {subject: attestor.preview(subject) for subject in portion}
+            new = {subject: actual for subject, actual in found.items() if actual is not None}
+            for subject, actual in new.items():
+                print(_line(subject, actual))
+            changed += len(new)
+            if arguments.apply and new:
+                for subject in new:
+                    _keep(database, "revalidate", arguments, subject)
+                attestor.attest(new, at_utc=service.now())
+            print(f"{first + len(portion)} of {len(wanted)} windows", file=sys.stderr)
+        print(f"{changed} of {len(wanted)} windows {'have a new revision' if arguments.apply else 'would change'}")
+    return DONE if arguments.apply else _nothing_done()
+
+
+def _subject(registry: Registry, arguments: argparse.Namespace) -> Subject | None:
+    point = registry.connection_point(arguments.posted_as)
+    if point is None:
+        print(f"no connection point is posted as '{arguments.posted_as}': see `posted_as`", file=sys.stderr)
+        return None
+    try:
+        window = Interval(arguments.start, arguments.end)
+    except SigningError as error:
+        print(error, file=sys.stderr)
+        return None
+    return Subject(connection_point=point, posted_as=arguments.posted_as, window=window)
+
+
+def _keep(database: Database, verb: str, arguments: argparse.Namespace, subject: Subject) -> None:
+    act = Act(
+        verb=verb,
+        about=_name(subject),
+        by=said(arguments.by, "by"),
+        reason=said(arguments.reason, "reason"),
+        done_utc=service.now(),
+    )
+    with database.transaction() as connection:
+        hold_rows.put_act(connection, act)
+
+
+def _name(subject: Subject) -> str:
+    return f"{subject.posted_as} {ist_text(subject.window.start_utc)} to {ist_text(subject.window.end_utc)}"
+
+
+def _line(subject: Subject, actual: WindowActual | None) -> str:
+    if actual is None:
+        return f"{_name(subject)}: nothing new to say"
+    totals = actual.totals
+    figure = actual.reason if totals is None else f"net {kwh_text(totals.net_wh)} kWh"
+    return f"{_name(subject)}: revision {actual.revision} {actual.status.name} ({actual.cause.name}), {figure}"
+
+
+def _nothing_done() -> int:
+    print("nothing was done: give --apply to do it")
+    return DONE

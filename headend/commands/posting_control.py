@@ -1,0 +1,180 @@
+"""hold, stand-down, post, reconcile: what the ledger is told, by an operator's hand."""
+
+import argparse
+import json
+from contextlib import closing
+
+from headend import exchange, posting, service
+from headend.commands.command import DONE, REFUSED, Adding, add_act, add_apply, instant, misuse
+from headend.config import Config
+from headend.errors import RefusedError
+from headend.holds import Hold, HoldKind, Order, said
+from headend.peers import ledger
+from headend.posting import STUCK, PostingRecord
+from headend.reconciliation import Line, reconciled
+from headend.registry import Registry
+from headend.store.sqlite import hold_rows
+from headend.store.sqlite import postings as rows
+from headend.store.sqlite.database import Database, open_database
+from headend.store.sqlite.hold_rows import Act
+from signing.energy import kwh_text
+from signing.errors import SigningError
+from signing.interval import DAY_S, Interval, ist_text
+
+_LISTED = 200
+
+
+def add(verb: Adding) -> None:
+    """Adds the verbs of this job."""
+    hold = verb("hold", _hold, "hold postings back, let them go, or list what is held")
+    hold.add_argument("action", choices=["place", "dispute", "release", "list"], help="what to do")
+    hold.add_argument("--posted-as", metavar="ID", help="place, dispute: the meter, exactly as the ledger spells it")
+    hold.add_argument("--start", type=instant, metavar="TIME", help="of one window; without it, all windows are held")
+    hold.add_argument("--end", type=instant, metavar="TIME", help="end of that window")
+    hold.add_argument("--party", metavar="TEXT", help="dispute: who contests the figure, and under which reference")
+    hold.add_argument("--number", type=int, metavar="N", help="release: the hold that ends")
+    hold.add_argument("--by", default="", metavar="NAME", help="the operator who answers for it")
+    hold.add_argument("--reason", default="", metavar="TEXT", help="why it is held, or how it ended; kept for ever")
+    down = verb("stand-down", _stand_down, "post nothing at all until `hold release` ends it")
+    add_act(down)
+    post = verb("post", _post, "try postings again that stand still: REFUSED, DIFFERS or EXPIRED")
+    post.add_argument("--posted-as", metavar="ID", help="of this meter only, as the ledger spells it")
+    post.add_argument("--start", type=instant, required=True, metavar="TIME", help="first start of a window")
+    post.add_argument("--end", type=instant, required=True, metavar="TIME", help="windows begin before this")
+    add_act(post)
+    add_apply(post)
+    reconcile = verb("reconcile", _reconcile, "compare what the ledger says with what was attested and posted")
+    reconcile.add_argument("--start", type=instant, metavar="TIME", help="first start of a window (default: a day ago)")
+    reconcile.add_argument("--end", type=instant, metavar="TIME", help="windows begin before this (default: now)")
+    reconcile.add_argument("--json", action="store_true", help="one JSON object on one line")
+
+
+def _hold(settings: Config, arguments: argparse.Namespace) -> int:
+    with closing(open_database(settings.database)) as database:
+        if arguments.action == "list":
+            for hold in hold_rows.holds(database.connection, limit=_LISTED):
+                print(_shown(hold))
+            return DONE
+        if arguments.action == "release":
+            if arguments.number is None:
+                return misuse("expected --number, which hold ends: see `hold list`")
+            by, outcome = said(arguments.by, "by"), said(arguments.reason, "reason")
+            with database.transaction() as connection:
+                hold_rows.close_hold(connection, arguments.number, by=by, outcome=outcome, at_utc=service.now())
+            print(f"hold {arguments.number} ended; its postings go within seconds where the head-end serves")
+            return DONE
+        if arguments.posted_as is None or (arguments.start is None) != (arguments.end is None):
+            return misuse("expected --posted-as, and --start and --end together or not at all")
+        return _placed(database, _order(database, arguments))
+
+
+def _order(database: Database, arguments: argparse.Namespace) -> Order:
+    point = Registry(database).connection_point(arguments.posted_as)
+    if point is None:
+        raise RefusedError(f"no connection point is posted as '{arguments.posted_as}': see `posted_as`")
+    return Order(
+        kind=HoldKind.DISPUTE if arguments.action == "dispute" else HoldKind.HOLD,
+        connection_point=point,
+        window=None if arguments.start is None else Interval(arguments.start, arguments.end),
+        party=arguments.party,
+        by=arguments.by,
+        reason=arguments.reason,
+    )
+
+
+def _stand_down(settings: Config, arguments: argparse.Namespace) -> int:
+    order = Order(
+        kind=HoldKind.STAND_DOWN,
+        connection_point=None,
+        window=None,
+        party=None,
+        by=arguments.by,
+        reason=arguments.reason,
+    )
+    with closing(open_database(settings.database)) as database:
+        return _placed(database, order)
+
+
+def _placed(database: Database, order: Order) -> int:
+    with database.transaction() as connection:
+        number = hold_rows.open_hold(connection, order, at_utc=service.now())
+    print(f"hold {number}: nothing of it is posted from the head-end's next step on; what a ledger has stays there")
+    return DONE
+
+
+def _post(settings: Config, arguments: argparse.Namespace) -> int:
+    try:
+        span = Interval(arguments.start, arguments.end)
+    except SigningError as error:
+        return misuse(str(error))
+    by, reason = said(arguments.by, "by"), said(arguments.reason, "reason")
+    with closing(open_database(settings.database)) as database:
+        found = [record for record in rows.postings_from(database.connection, span) if _is_wanted(record, arguments)]
+        for record in found:
+            print(f"{_about(record)}: {record.state.value}, {record.note}")
+        if not arguments.apply:
+            print(f"{len(found)} posting(s) would be tried again: give --apply to do it")
+            return DONE
+        now = service.now()
+        with database.transaction() as connection:
+            for record in found:
+                rows.put_posting(connection, posting.retried(record, now, by))
+                act = Act(verb="post", about=_about(record), by=by, reason=reason, done_utc=now)
+                hold_rows.put_act(connection, act)
+        print(f"{len(found)} posting(s) are tried again")
+    return DONE
+
+
+def _is_wanted(record: PostingRecord, arguments: argparse.Namespace) -> bool:
+    return record.state in STUCK and arguments.posted_as in {None, record.delivery.posted_as}
+
+
+def _reconcile(settings: Config, arguments: argparse.Namespace) -> int:
+    now = service.now()
+    start = now - DAY_S if arguments.start is None else arguments.start
+    try:
+        span = Interval(start, now if arguments.end is None else arguments.end)
+    except SigningError as error:
+        return misuse(str(error))
+    with closing(open_database(settings.database)) as database, ledger(settings, service.now) as opened:
+        trades = exchange.trades_of(opened, settings.discom, span)
+        lines = reconciled(trades, rows.postings_from(database.connection, span), settings.discom)
+    differing = [line for line in lines if line.differences]
+    if arguments.json:
+        print(json.dumps({"ok": not differing, "lines": [_fields(line) for line in lines]}, ensure_ascii=False))
+    else:
+        for line in differing:
+            print(
+                f"{line.delivery.posted_as} {ist_text(line.delivery.window.start_utc)}: {'; '.join(line.differences)}"
+            )
+        print(f"{len(lines) - len(differing)} of {len(lines)} deliveries agree")
+    return REFUSED if differing else DONE
+
+
+def _fields(line: Line) -> dict[str, object]:
+    return {
+        "posted_as": line.delivery.posted_as,
+        "delivery_start": line.delivery.delivery_start,
+        "delivery_end": line.delivery.delivery_end,
+        "posted_kwh": None if line.posted_wh is None else kwh_text(line.posted_wh),
+        "allocated_kwh": None if line.allocated_wh is None else kwh_text(line.allocated_wh),
+        "ledger_kwh": None if line.ledger_wh is None else kwh_text(line.ledger_wh),
+        "evidence": None if line.actual is None else line.actual.hex(),
+        "differences": list(line.differences),
+    }
+
+
+def _about(record: PostingRecord) -> str:
+    delivery = record.delivery
+    return f"{delivery.posted_as} {delivery.delivery_start} to {delivery.delivery_end} revision {record.revision}"
+
+
+def _shown(hold: Hold) -> str:
+    order = hold.order
+    about = "everything" if order.connection_point is None else order.connection_point
+    if order.window is not None:
+        about += f" {ist_text(order.window.start_utc)} to {ist_text(order.window.end_utc)}"
+    ended = (
+        "" if hold.closed_utc is None else f"; ended {ist_text(hold.closed_utc)} by {hold.closed_by}: {hold.outcome}"
+    )
+    return f"{hold.number} {order.kind.value} {about}: {hold.note}{ended}"
