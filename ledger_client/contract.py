@@ -14,7 +14,7 @@ MAX_PRICE_DECIMALS = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteReceipt:
-    """A ledger's answer to a platform's put."""
+    """A ledger's answer to a write of one record: a platform's put, a discom's record."""
 
     record_id: str
     row_digest: str | None

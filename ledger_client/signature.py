@@ -17,9 +17,10 @@ import binascii
 import hashlib
 import heapq
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -55,6 +56,7 @@ MISSING = "AUT_SIGNATURE_MISSING"
 INVALID = "AUT_SIGNATURE_INVALID"
 KEY_NOT_FOUND = "AUT_KEY_NOT_FOUND"
 REPLAYED = "AUT_REPLAY_DETECTED"
+BUSY = "NET_DOWNSTREAM_UNAVAILABLE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,26 +215,52 @@ def _signature_bytes(text: str) -> bytes:
     return raw
 
 
-class ReplayCache:
-    """The signatures seen and not yet expired. In memory: a restart forgets at most one signature lifetime."""
+class Replays(Protocol):
+    """What remembers signatures: in memory, or in a database that outlives a restart."""
 
-    def __init__(self) -> None:
+    def admit(self, header: SignatureHeader, *, now: int) -> bool:
+        """Whether this signature is new; remembers it until it has expired. MUST be called only with a verified one.
+
+        Raises:
+            SignatureError: with code NET_DOWNSTREAM_UNAVAILABLE, when no more can be remembered.
+        """
+        ...
+
+
+MAX_REMEMBERED = 1_000_000
+"""Most signatures that one cache remembers at once: some hundred MB, and an hour of three hundred requests a second."""
+
+
+class ReplayCache:
+    """The signatures seen and not yet expired. In memory: a restart forgets at most one signature lifetime.
+
+    Safe to use from several threads. One that is full refuses rather than forgets: what it forgot could be sent again.
+    """
+
+    def __init__(self, most: int = MAX_REMEMBERED) -> None:
+        self._most = most
         self._seen: set[tuple[str, bytes]] = set()
         self._by_expiry: list[tuple[int, tuple[str, bytes]]] = []
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._seen)
 
     def admit(self, header: SignatureHeader, *, now: int) -> bool:
-        """Whether this signature is new; remembers it until it has expired. Call it only with a verified one."""
-        while self._by_expiry and self._by_expiry[0][0] < now:
-            self._seen.discard(heapq.heappop(self._by_expiry)[1])
+        """Whether this signature is new; see `Replays.admit`."""
         # Keyed by the bytes: base64 text has several spellings of one signature.
         key = (str(header.key_id), header.signature)
-        if key in self._seen:
-            return False
-        self._seen.add(key)
-        heapq.heappush(self._by_expiry, (header.expires, key))
+        with self._lock:
+            while self._by_expiry and self._by_expiry[0][0] < now:
+                self._seen.discard(heapq.heappop(self._by_expiry)[1])
+            if key in self._seen:
+                return False
+            if len(self._seen) >= self._most:
+                raise SignatureError(
+                    BUSY, f"{self._most} signatures are remembered, and none has expired: send it later"
+                )
+            self._seen.add(key)
+            heapq.heappush(self._by_expiry, (header.expires, key))
         return True
 
 
@@ -246,7 +274,7 @@ def verify(
     *,
     now: int,
     keys: KeyLookup,
-    replays: ReplayCache | None = None,
+    replays: Replays | None = None,
     request_signature: str | None = None,
 ) -> SignatureHeader:
     """The verified header of `body`, received at `now` (UTC seconds).

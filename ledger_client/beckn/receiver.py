@@ -1,0 +1,106 @@
+"""A discom's receiver of ``status``: bytes and a header in; a signed reply, and what was asked, out. It answers nothing itself.
+
+The reply MUST go out at once and the work be done later: an asker waits 30 s at most. What is ACKed MUST be stored before the reply
+goes out, because it is not asked again that day.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ledger_client.beckn.ack import Dialect, ack_body, nack_body
+from ledger_client.beckn.context import Identifiers, message_id_of
+from ledger_client.beckn.fields import message
+from ledger_client.beckn.refusal import Code, Refusal, RefusedError
+from ledger_client.beckn.status import StatusRequest, read_status
+from ledger_client.beckn.verification import Caller, Gate
+from ledger_client.signature import DEFAULT_LIFETIME_S, HttpSigner, SignatureError, parse_header
+
+JSON = "application/json"
+CHALLENGE = "(created) (expires) digest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A synchronous HTTP answer, signed."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """What became of one request: exactly one of `request` and `refusal` is there."""
+
+    reply: Reply
+    request: StatusRequest | None = None
+    caller: Caller | None = None
+    """Who signed it, where that was verified, refused or not."""
+    refusal: Refusal | None = None
+
+
+class Receiver:
+    """One discom's receiving end. Safe to use from several threads when its `Gate` is."""
+
+    def __init__(
+        self,
+        *,
+        gate: Gate,
+        signer: HttpSigner,
+        dialect: Dialect = Dialect.MESSAGE_STATUS,
+        identifiers: Identifiers = Identifiers.ANY,
+    ) -> None:
+        self._gate = gate
+        self._signer = signer
+        self._dialect = dialect
+        self._identifiers = identifiers
+
+    @property
+    def own_id(self) -> str:
+        """This node's subscriber id."""
+        return self._signer.key_id.subscriber_id
+
+    def status(self, authorization: str | None, body: bytes, *, now: int) -> Received:
+        """Takes one POST to ``/bpp/receiver/status``, received at `now`, UTC seconds. Raises nothing of what a caller can cause."""
+        caller: Caller | None = None
+        try:
+            caller = self._gate.caller(authorization, body, now=now)
+            request = read_status(body, self._identifiers)
+            self._gate.require(caller, request.context, own_id=self.own_id)
+        except RefusedError as error:
+            return Received(
+                reply=self.nack(authorization, body, error.refusal, now=now), caller=caller, refusal=error.refusal
+            )
+        content = ack_body(request.context.message_id, self._dialect)
+        return Received(reply=self._signed(200, content, authorization, now), request=request, caller=caller)
+
+    def nack(self, authorization: str | None, body: bytes, refusal: Refusal, *, now: int) -> Reply:
+        """The reply that refuses a request, for refusals that the receiver's owner comes to, such as a body that is too long."""
+        content = nack_body(_message_id(body), refusal, self._dialect)
+        reply = self._signed(refusal.http_status, content, authorization, now)
+        if reply.status != 401:
+            return reply
+        # Source: beckn-onix: every 401 says what to sign.
+        challenge = f'Signature realm="{self.own_id}",headers="{CHALLENGE}"'
+        return Reply(status=401, body=content, headers={**reply.headers, "WWW-Authenticate": challenge})
+
+    def internal(self, authorization: str | None, body: bytes, *, now: int) -> Reply:
+        """The reply where this node failed: nothing of it is told, and the asker may send the same again, signed anew."""
+        return self.nack(authorization, body, Refusal(code=Code.INTERNAL_ERROR, message="this node failed"), now=now)
+
+    def _signed(self, status: int, content: bytes, authorization: str | None, now: int) -> Reply:
+        """`content` with its ``Signature`` header, over the request's signature where there is one to name."""
+        try:
+            named = parse_header(authorization).signature_text if authorization else None
+        except SignatureError:
+            named = None
+        signature = self._signer.sign(content, created=now, expires=now + DEFAULT_LIFETIME_S, request_signature=named)
+        return Reply(status=status, body=content, headers={"Content-Type": JSON, "Signature": signature})
+
+
+def _message_id(body: bytes) -> str | None:
+    """The id to name in a NACK, as far as the body can be read."""
+    try:
+        return message_id_of(message(body))
+    except RefusedError:
+        return None
