@@ -12,9 +12,10 @@ from pathlib import Path
 import httpx
 
 from ledger_client import key_file
+from ledger_client.beckn.context import is_loopback
 from ledger_client.contract import Contract
 from ledger_client.foreign_fields import energy_wh
-from ledger_client.http import is_loopback, open_ledger, open_platform_ledger
+from ledger_client.http import open_ledger, open_platform_ledger
 from ledger_client.ledger import LedgerError, LedgerProtocolError, Side, Trade, TradeQuery
 from ledger_client.sandbox import store
 from ledger_client.sandbox.app import DEFAULT_SLOW_S, create_app

@@ -4,7 +4,6 @@ No redirect is followed, no proxy is taken from the environment, TLS certificate
 this machine only. One call is one attempt: whoever owns the outbox retries.
 """
 
-import ipaddress
 import itertools
 import secrets
 import ssl
@@ -16,6 +15,7 @@ from typing import Self
 import httpx
 
 from ledger_client import deg
+from ledger_client.beckn.context import is_loopback
 from ledger_client.contract import Contract, WriteReceipt
 from ledger_client.ledger import (
     Confirmation,
@@ -42,6 +42,63 @@ MAX_PAGES = 2000
 _VARIED_S = 240
 
 
+class FreshSigner:
+    """Signs requests, never twice the same.
+
+    Ed25519 is deterministic, so the same body in the same second would give the same signature, and a receiver that keeps a
+    replay cache would refuse an honest retry: each request takes another lifetime.
+    """
+
+    def __init__(self, signer: HttpSigner, now: Callable[[], int]) -> None:
+        self._signer = signer
+        self._now = now
+        self._turns = itertools.count(secrets.randbelow(_VARIED_S))
+
+    def headers(self, body: bytes, request_signature: str | None = None) -> dict[str, str]:
+        """The headers of a signed POST of `body`; four lines are signed where the answered request's signature is given."""
+        created = self._now()
+        expires = created + DEFAULT_LIFETIME_S - next(self._turns) % _VARIED_S
+        signed = self._signer.sign(body, created=created, expires=expires, request_signature=request_signature)
+        return {"Content-Type": "application/json", "Authorization": signed, "Digest": digest_header(body)}
+
+
+def open_client(timeout_s: float, tls: ssl.SSLContext | None) -> httpx.Client:
+    """A client that follows no redirect and takes nothing from the environment; `tls` replaces the system's trust."""
+    return httpx.Client(
+        verify=True if tls is None else tls,
+        timeout=timeout_s,
+        follow_redirects=False,
+        trust_env=False,
+        headers={"User-Agent": "sakshi-ledger", "Accept-Encoding": "identity"},
+    )
+
+
+def read_bounded(answer: httpx.Response, timeout_s: float, most_bytes: int = MAX_ANSWER_BYTES) -> bytes:
+    """The raw body of a streamed answer, within the size and the time that one exchange may take.
+
+    Raises:
+        LedgerProtocolError: it is longer, or encoded.
+        LedgerUnavailableError: it took longer.
+    """
+    if answer.headers.get("Content-Encoding", "identity") != "identity":
+        raise LedgerProtocolError("expected an answer without Content-Encoding")
+    # The client's own limit is per read; a body that trickles in needs a limit on the whole.
+    deadline = monotonic() + timeout_s
+    content = bytearray()
+    for chunk in answer.iter_raw():
+        content += chunk
+        if len(content) > most_bytes:
+            raise LedgerProtocolError(f"expected an answer of at most {most_bytes} bytes")
+        if monotonic() > deadline:
+            raise LedgerUnavailableError(f"the answer took longer than {timeout_s} s")
+    return bytes(content)
+
+
+def no_answer(url: str, error: httpx.HTTPError) -> str:
+    """Why `url` gave none. httpx's texts name hosts and causes (a certificate, a port), never bodies or headers."""
+    return f"no answer from {url}: " + f"{type(error).__name__}: {error}"[:300]
+
+
 class Channel:
     """Signed POSTs to one ledger. Owns its connections; safe to use from several threads."""
 
@@ -55,35 +112,13 @@ class Channel:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._base_url = base_url
-        self._signer = signer
-        self._now = now
+        self._signer = FreshSigner(signer, now)
         self._timeout_s = timeout_s
-        self._turns = itertools.count(secrets.randbelow(_VARIED_S))
-        self._client = httpx.Client(
-            verify=True if tls is None else tls,
-            timeout=timeout_s,
-            follow_redirects=False,
-            trust_env=False,
-            headers={"User-Agent": "sakshi-ledger", "Accept-Encoding": "identity"},
-        )
+        self._client = open_client(timeout_s, tls)
 
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
-
-    def _headers(self, body: bytes) -> dict[str, str]:
-        """The signature of `body`, never twice the same one.
-
-        Ed25519 is deterministic, so the same body in the same second would give the same signature, and a ledger that
-        keeps a replay cache would refuse an honest retry: each request takes another lifetime.
-        """
-        created = self._now()
-        expires = created + DEFAULT_LIFETIME_S - next(self._turns) % _VARIED_S
-        return {
-            "Content-Type": "application/json",
-            "Authorization": self._signer.sign(body, created=created, expires=expires),
-            "Digest": digest_header(body),
-        }
 
     def call(self, path: str, body: bytes) -> bytes:
         """The body of the 200 answer to a signed POST of `body`.
@@ -91,33 +126,15 @@ class Channel:
         Raises:
             LedgerError: by what the caller does next.
         """
+        url = self._base_url + path
         try:
-            with self._client.stream(
-                "POST", self._base_url + path, content=body, headers=self._headers(body)
-            ) as answer:
-                status, content = answer.status_code, self._read(answer)
+            with self._client.stream("POST", url, content=body, headers=self._signer.headers(body)) as answer:
+                status, content = answer.status_code, read_bounded(answer, self._timeout_s, MAX_ANSWER_BYTES)
         except httpx.HTTPError as error:
-            # httpx's texts name hosts and causes (a certificate, a port), never bodies or headers.
-            cause = f"{type(error).__name__}: {error}"[:300]
-            raise LedgerUnavailableError(f"no answer from {self._base_url}{path}: {cause}") from error
+            raise LedgerUnavailableError(no_answer(url, error)) from error
         if status == 200:
             return content
         raise deg.refusal(status, content)
-
-    def _read(self, answer: httpx.Response) -> bytes:
-        """The raw body, within the size and the time that one exchange may take."""
-        if answer.headers.get("Content-Encoding", "identity") != "identity":
-            raise LedgerProtocolError("expected an answer without Content-Encoding")
-        # The client's own limit is per read; a body that trickles in needs a limit on the whole.
-        deadline = monotonic() + self._timeout_s
-        content = bytearray()
-        for chunk in answer.iter_raw():
-            content += chunk
-            if len(content) > MAX_ANSWER_BYTES:
-                raise LedgerProtocolError(f"expected an answer of at most {MAX_ANSWER_BYTES} bytes")
-            if monotonic() > deadline:
-                raise LedgerUnavailableError(f"the answer took longer than {self._timeout_s} s")
-        return bytes(content)
 
 
 def _listing(channel: Channel, query: TradeQuery) -> Listing:
@@ -201,14 +218,6 @@ class HttpPlatformLedger(_HttpClient):
 
 LEDGERS = {"deg+http": "http", "deg+https": "https"}
 """URL schemes of ledgers, and what they speak underneath."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` can only be this machine."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def base_url(url: str) -> str:

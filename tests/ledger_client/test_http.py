@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from ledger_client import http
-from ledger_client.http import is_loopback, open_ledger, open_platform_ledger
+from ledger_client.beckn.context import is_loopback
+from ledger_client.http import open_ledger, open_platform_ledger
 from ledger_client.ledger import (
     Ledger,
     LedgerProtocolError,
