@@ -25,7 +25,8 @@ from firmware_sim.world import DEFAULT_SEED
 
 MOST_METERS = 20_000
 _LAST_PORT = 65_535
-_TRIES = 20
+_FIRST_PORT = 10_240
+"""Below the ports that systems give to clients, and above those that services are known by."""
 _SPARE_FILES = 64
 """Descriptors for everything that is neither a port nor a connection."""
 
@@ -145,17 +146,26 @@ async def serving(wanted: Fleet, now: Callable[[], int]) -> AsyncIterator[str]:
 async def _ports(stack: AsyncExitStack, wanted: Fleet, now: Callable[[], int]) -> int:
     if wanted.port:
         return await stack.enter_async_context(_in_a_row(wanted, wanted.port, now))
-    for _ in range(_TRIES):
-        async with listen(_session(wanted, wanted.first, now), wanted.host, 0) as free:
-            pass
+    async with listen(_session(wanted, wanted.first, now), wanted.host, 0) as first:
+        pass
+    # Among the ports that clients get a long row is seldom free: where it is not at once, it is sought below them.
+    is_below = first + wanted.meters - 1 > _LAST_PORT
+    first = _FIRST_PORT if is_below else first
+    while first + wanted.meters - 1 <= _LAST_PORT:
         try:
-            return await stack.enter_async_context(_in_a_row(wanted, free, now))
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-        except OverflowError:
-            continue  # beyond the last port
+            return await stack.enter_async_context(_in_a_row(wanted, first, now))
+        except _TakenError as taken:
+            first = taken.port + 1 if is_below else _FIRST_PORT
+            is_below = True
     raise OSError(errno.EADDRINUSE, f"expected {wanted.meters} free ports in a row")
+
+
+class _TakenError(OSError):
+    """Another program has a port of the row."""
+
+    def __init__(self, cause: OSError, port: int) -> None:
+        super().__init__(cause.errno, cause.strerror)
+        self.port = port
 
 
 @asynccontextmanager
@@ -163,7 +173,12 @@ async def _in_a_row(wanted: Fleet, first: int, now: Callable[[], int]) -> AsyncI
     async with AsyncExitStack() as stack:
         for place in range(wanted.meters):
             session = _session(wanted, wanted.first + place, now)
-            await stack.enter_async_context(listen(session, wanted.host, first + place, bps=_bps(wanted)))
+            try:
+                await stack.enter_async_context(listen(session, wanted.host, first + place, bps=_bps(wanted)))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                raise _TakenError(error, first + place) from error
         yield first
 
 

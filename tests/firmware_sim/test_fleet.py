@@ -6,6 +6,7 @@ import resource
 import signal
 import socket
 import sys
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -24,6 +25,7 @@ from edge_agent.registers import IMPORT_BLOCK, Origin
 from edge_agent.vault import GatewayVault
 from firmware_sim.cli import main
 from firmware_sim.dlms.clients import DEFAULT_PASSWORD, TEST_AK, TEST_EK, TEST_HLS_SECRET
+from firmware_sim.dlms.device import Device
 from firmware_sim.errors import SetupError
 from firmware_sim.fleet import MOST_METERS, allow_files
 from firmware_sim.sibling import Family, serial_of
@@ -156,6 +158,33 @@ async def test_a_fault_befalls_every_meter_of_a_fleet(tmp_path: Path) -> None:
             async with open_reader(f"dlms+tcp://127.0.0.1:{port}?client=32&password=file:{tmp_path}/lls") as reader:
                 assert isinstance(reader, Reader)
                 assert (await reader.layout()).newest_first
+
+
+async def test_two_fleets_of_a_thousand_find_rows_of_ports_beside_each_other_in_little_memory(tmp_path: Path) -> None:
+    (tmp_path / "lls").write_bytes(DEFAULT_PASSWORD)
+    arguments = ["--listen", "127.0.0.1:0", "--meters", "1000", "--now", NOW]
+    async with fleet(*arguments) as some, fleet(*arguments, "--first", "1000", "--hdlc") as others:
+        assert not set(some) & set(others)
+        assert len(some) == len(others) == 1000
+        for port, scheme, number in ((some[-1], "dlms+tcp", 999), (others[-1], "dlms+hdlc+tcp", 1999)):
+            keys = "&physical=17" if "hdlc" in scheme else ""
+            async with open_reader(
+                f"{scheme}://127.0.0.1:{port}?client=32&password=file:{tmp_path}/lls{keys}"
+            ) as reader:
+                assert (await reader.identity()).serial == serial_of(number)
+
+
+def test_a_meter_of_a_fleet_takes_less_than_a_quarter_of_a_megabyte() -> None:
+    """Two thousand of them then take half a gigabyte at most, which this size of machine has."""
+    family = Family(seed=1, period_s=900, days=40)
+    for number in range(32):  # the homes, which all meters share
+        family.meter(number).registers(parse_instant(NOW, "now"))
+    tracemalloc.start()
+    try:
+        kept = [Device(family.meter(number), now=lambda: 0) for number in range(32, 52)]
+        assert tracemalloc.get_traced_memory()[0] / len(kept) < 250_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_everything_wrong_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
