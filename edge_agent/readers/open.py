@@ -158,6 +158,7 @@ def _dlms(
         stamp_means=StampMeans(stamp),
         connect_s=connect_s,
         renewal=access.recovery(allowed, vault, line),
+        again=lambda: access.session(allowed, vault, line),
     )
 
 

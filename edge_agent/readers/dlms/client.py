@@ -13,7 +13,7 @@ from edge_agent.readers.dlms.apdu import AccessResult
 from edge_agent.readers.dlms.association import RETRY_REFUSED_S, Association, Conformance
 from edge_agent.readers.dlms.codec import Data
 from edge_agent.readers.dlms.cosem import Attribute
-from edge_agent.readers.dlms.session import Answered, Outcome, Session, State, refusal
+from edge_agent.readers.dlms.session import Answered, Misfit, Outcome, Session, State, refusal
 from edge_agent.readers.dlms.transport import Metered, Traffic, Transport
 
 RELEASE_LIMIT_S: Final = 2.0
@@ -48,7 +48,8 @@ class DlmsClient:
     """A meter on one association; one task at a time. `connect` gives the byte stream; `session` is new and unused.
 
     `connect_s` is how long `connect` may take where that differs from `timeout_s`: a line that others use is waited for.
-    `renewal` is asked at most once when the association is refused.
+    `renewal` is asked at most once when the association is refused. `again` gives another session like `session`: with it, the
+    first long answer may teach how long this meter's answers are best, and is then asked for in an association that says so.
     """
 
     def __init__(
@@ -59,8 +60,11 @@ class DlmsClient:
         timeout_s: float,
         connect_s: float | None = None,
         renewal: Renewal | None = None,
+        again: Callable[[], Session] | None = None,
     ) -> None:
         self._connect = connect
+        self._again = again
+        self._was_verified = True
         self._session = session
         self._renewal = renewal
         self._timeout_s = timeout_s
@@ -81,7 +85,7 @@ class DlmsClient:
     @property
     def is_verified(self) -> bool:
         """Whether the tag of every answer so far was verified."""
-        return self._session.is_verified
+        return self._was_verified and self._session.is_verified
 
     async def open(self) -> None:
         """Connects and associates.
@@ -123,34 +127,53 @@ class DlmsClient:
         if transport is None:
             return
         try:
-            with contextlib.suppress(MeterUnavailableError, MeterDecodeError, MeterRefusedError, TimeoutError):
-                async with asyncio.timeout(min(RELEASE_LIMIT_S, self._timeout_s)):
-                    await self._release(transport)
+            await self._release(transport)
         finally:
             await self._leave(transport)
 
     async def _release(self, transport: Transport) -> None:
-        data = self._session.release()
-        # A link may hold the request back until the meter has finished what it is saying.
-        while self._session.state is State.RELEASING:
-            if data:
-                await transport.send(data)
-            data = self._session.receive(await transport.receive()).send
+        with contextlib.suppress(MeterUnavailableError, MeterDecodeError, MeterRefusedError, TimeoutError):
+            async with asyncio.timeout(min(RELEASE_LIMIT_S, self._timeout_s)):
+                data = self._session.release()
+                # A link may hold the request back until the meter has finished what it is saying.
+                while self._session.state is State.RELEASING:
+                    if data:
+                        await transport.send(data)
+                    data = self._session.receive(await transport.receive()).send
 
     async def _leave(self, transport: Transport) -> None:
         """Take the link down, so that the meter is free for the next client, and close the connection."""
-        link = self._session.link
         try:
-            # It settles the counters on disk, which may fail: the connection is closed all the same.
-            self._session.lost()
-            with contextlib.suppress(MeterUnavailableError, MeterDecodeError, TimeoutError):
-                async with asyncio.timeout(min(LEAVE_LIMIT_S, self._timeout_s)):
-                    if data := link.disconnect():
-                        await transport.send(data)
-                    while not link.is_gone:
-                        link.receive(await transport.receive())
+            await self._take_down(transport)
         finally:
             await transport.close()
+
+    async def _take_down(self, transport: Transport) -> None:
+        link = self._session.link
+        # It settles the counters on disk, which may fail: the connection is closed all the same.
+        self._session.lost()
+        with contextlib.suppress(MeterUnavailableError, MeterDecodeError, TimeoutError):
+            async with asyncio.timeout(min(LEAVE_LIMIT_S, self._timeout_s)):
+                if data := link.disconnect():
+                    await transport.send(data)
+                while not link.is_gone:
+                    link.receive(await transport.receive())
+
+    async def _associate_again(self, again: Callable[[], Session]) -> None:
+        """Another association on the same line: nobody else comes in between."""
+        transport = self._transport
+        assert transport is not None
+        self._again = None
+        await self._release(transport)
+        await self._take_down(transport)
+        is_gone, self._was_verified = self._session.link.is_gone, self.is_verified
+        self._session = again()
+        if not is_gone:
+            # Something of the old link may still come: only a new connection is free of it.
+            self._transport = None
+            await transport.close()
+            await self._reach()
+        await self._associate()
 
     async def get(self, attribute: Attribute, access: bytes | None = None) -> Data:
         """One attribute.
@@ -158,8 +181,14 @@ class DlmsClient:
         Raises:
             MeterRefusedError: naming it.
         """
-        results = await self._answers(self._session.get(attribute, access), str(attribute))
-        return given(attribute, results[0])
+        again = self._again
+        outcome = await self._exchange(
+            self._session.get(attribute, access, may_misfit=again is not None), str(attribute)
+        )
+        if isinstance(outcome, Misfit) and again is not None:
+            await self._associate_again(again)
+            outcome = await self._exchange(self._session.get(attribute, access), str(attribute))
+        return given(attribute, _results(outcome, str(attribute))[0])
 
     async def get_many(self, attributes: tuple[Attribute, ...]) -> list[Data | AccessResult]:
         """Several attributes, at once where the meter can; a refusal takes its attribute's place.
@@ -188,7 +217,8 @@ class DlmsClient:
 
     async def _get_list(self, attributes: tuple[Attribute, ...]) -> list[Data | AccessResult]:
         try:
-            return list(await self._answers(self._session.get_list(attributes), f"{attributes[0]} and others"))
+            what = f"{attributes[0]} and others"
+            return list(_results(await self._exchange(self._session.get_list(attributes), what), what))
         except MeterRefusedError:
             # The meter grants lists and refuses them: ask one by one from now on.
             self._lists = False
@@ -199,12 +229,6 @@ class DlmsClient:
             return await self.get(attribute)
         except MeterRefusedError as error:
             return AccessResult(error.reason) if error.reason is not None else AccessResult.OTHER_REASON
-
-    async def _answers(self, request: bytes, what: str) -> tuple[Data | AccessResult, ...]:
-        outcome = await self._exchange(request, what)
-        if not isinstance(outcome, Answered):
-            raise MeterDecodeError(f"expected an answer to {what}, got {type(outcome).__name__}")
-        return outcome.results
 
     async def _exchange(self, request: bytes, what: str) -> Outcome:
         """Write `request` and read until its outcome; each block has its own deadline, the whole answer a long one."""
@@ -248,6 +272,12 @@ class DlmsClient:
         """Give the connection up: a late answer must never meet a later question."""
         self._transport = None
         await self._leave(transport)
+
+
+def _results(outcome: Outcome, what: str) -> tuple[Data | AccessResult, ...]:
+    if not isinstance(outcome, Answered):
+        raise MeterDecodeError(f"expected an answer to {what}, got {type(outcome).__name__}")
+    return outcome.results
 
 
 def given(attribute: Attribute, result: Data | AccessResult) -> Data:

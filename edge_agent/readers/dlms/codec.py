@@ -26,6 +26,7 @@ __all__ = [
     "decode",
     "encode",
     "encode_length",
+    "foreseen",
     "octets",
     "structure",
 ]
@@ -250,6 +251,19 @@ def decode(data: bytes) -> Data:
     value = decoder.value()
     decoder.finish()
     return value
+
+
+def foreseen(beginning: bytes) -> int:
+    """How many octets the array has that begins so, if its elements are as long as the first; 0 where that cannot be told."""
+    decoder = Decoder(beginning)
+    try:
+        if decoder.octet() != Tag.ARRAY:
+            return 0
+        count, at = decoder.length(), decoder.at
+        decoder.value(1)
+    except MeterDecodeError:
+        return 0
+    return at + count * (decoder.at - at)
 
 
 def encode(data: Data) -> bytes:

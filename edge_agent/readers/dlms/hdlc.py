@@ -149,6 +149,14 @@ class HdlcLink:
             self._size.learn(self._message_octets, self._frame_octets)
 
     @property
+    def gain(self) -> float:
+        """See `Link.gain`."""
+        best = self._size.octets + len(_RESPONSE)
+        if best >= self._message_octets:
+            return 0.0
+        return _cost(self._message_octets, self._frame_octets) - _cost(best, self._frame_octets)
+
+    @property
     def is_gone(self) -> bool:
         """See `Link.is_gone`."""
         return self._phase in {Phase.NEW, Phase.GONE}

@@ -35,6 +35,12 @@ class Link(Protocol):
         """The last APDU was a block of a longer answer, as long as the meter makes them."""
 
     @property
+    def gain(self) -> float:
+        """How many octets on the wire each octet of a long answer would cost less if the association had asked for
+        `answer_octets` as that is now; 0 where it did, or where nothing is known of the meter.
+        """
+
+    @property
     def is_gone(self) -> bool:
         """Whether there is nothing of the link itself left to take down."""
 

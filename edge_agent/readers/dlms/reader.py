@@ -40,7 +40,8 @@ _ENERGIES: Final = frozenset({IMPORT_BLOCK, EXPORT_BLOCK, IMPORT_TOTAL, EXPORT_T
 class DlmsReader:
     """A meter with a memory, read over one association. Implements `Reader`; one task at a time.
 
-    `connect` gives the byte stream, within `connect_s` where that differs from `timeout_s`; `session` is new and unused.
+    `connect` gives the byte stream, within `connect_s` where that differs from `timeout_s`; `session` is new and unused,
+    and `again` gives another like it (see `DlmsClient`).
     """
 
     def __init__(
@@ -53,9 +54,10 @@ class DlmsReader:
         stamp_means: StampMeans = StampMeans.END,
         connect_s: float | None = None,
         renewal: Renewal | None = None,
+        again: Callable[[], Session] | None = None,
     ) -> None:
         self.client = DlmsClient(
-            connect=connect, session=session, timeout_s=timeout_s, connect_s=connect_s, renewal=renewal
+            connect=connect, session=session, timeout_s=timeout_s, connect_s=connect_s, renewal=renewal, again=again
         )
         self._origin = origin
         self._stamp_means = stamp_means
@@ -67,6 +69,11 @@ class DlmsReader:
     def origin(self) -> Origin:
         """See `Reader.origin`. Never more than the answers that came can bear."""
         return self._origin if self._origin is not Origin.GMAC or self.client.is_verified else Origin.LLS
+
+    @property
+    def octets(self) -> int:
+        """See `Counting.octets`."""
+        return self.client.traffic.sent_octets + self.client.traffic.received_octets
 
     async def __aenter__(self) -> Self:
         """See `Reader.__aenter__`."""

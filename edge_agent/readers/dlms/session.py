@@ -34,6 +34,7 @@ __all__ = [
     "TRANSITIONS",
     "Answered",
     "Event",
+    "Misfit",
     "Outcome",
     "Released",
     "Session",
@@ -50,6 +51,8 @@ _ACSE: Final = frozenset({association.AARQ, association.RLRQ})
 _ALWAYS_PLAIN: Final = frozenset({association.AARE, association.RLRE, apdu.EXCEPTION_RESPONSE})
 """What no meter ciphers: an AARE's user-information is verified apart, a release and an exception bring no value."""
 
+AGAIN_OCTETS: Final = 400
+"""What a release and another association take on the wire, with a handshake."""
 MAX_ANSWER_OCTETS: Final = 8 * 1024 * 1024
 """Longest answer accepted over all its blocks; 70 days of three-phase rows are below 1 MiB."""
 
@@ -66,7 +69,14 @@ class Answered:
     results: tuple[codec.Data | AccessResult, ...]
 
 
-Outcome: TypeAlias = Association | Answered | Released
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """The answer has begun in blocks that fill the link's frames badly, and so much is to come that an association which asks for
+    shorter ones is cheaper: release this one, and ask again in another.
+    """
+
+
+Outcome: TypeAlias = Association | Answered | Released | Misfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,7 @@ class Session:
         self._pending: Association | None = None
         self._invoke = 0
         self._asked: tuple[Attribute, ...] = ()
+        self._may_misfit = False
         self._parts: list[bytes] = []
         self._received = 0
         self._parsers: dict[int, Callable[[bytes], Step]] = {
@@ -144,9 +155,13 @@ class Session:
         self._login = self._prepare()
         return self._emit(self._login.request(self._link.answer_octets))
 
-    def get(self, attribute: Attribute, access: bytes | None = None) -> bytes:
-        """The bytes that ask for `attribute`, whole or by an encoded selective-access descriptor."""
+    def get(self, attribute: Attribute, access: bytes | None = None, *, may_misfit: bool = False) -> bytes:
+        """The bytes that ask for `attribute`, whole or by an encoded selective-access descriptor.
+
+        With `may_misfit` the outcome may be `Misfit`.
+        """
         self._begin((attribute,))
+        self._may_misfit = may_misfit
         return self._emit(apdu.get_normal(self._invoke, attribute, access))
 
     def get_list(self, attributes: tuple[Attribute, ...]) -> bytes:
@@ -255,6 +270,7 @@ class Session:
         self._move(Event.GET)
         self._invoke = (self._invoke + 1) & 0x0F
         self._asked = attributes
+        self._may_misfit = False
         self._parts = []
         self._received = 0
 
@@ -346,11 +362,18 @@ class Session:
         if not block.last:
             self._link.was_block()
             self._move(Event.BLOCK)
+            if self._may_misfit and block.number == 1 and self._is_misfit(block.part):
+                return Step(b"", Misfit())
             return Step(self._emit(apdu.get_next(self._invoke, block.number)), None)
         self._move(Event.ANSWER)
         raw = b"".join(self._parts)
         self._parts = []
         return self._answered(apdu.parse_results(raw) if len(self._asked) > 1 else (codec.decode(raw),))
+
+    def _is_misfit(self, beginning: bytes) -> bool:
+        # What came is asked for again.
+        spent = len(beginning) * 5 // 4 + AGAIN_OCTETS
+        return self._link.gain * codec.foreseen(beginning) > spent
 
     def _answered(self, results: tuple[codec.Data | AccessResult, ...]) -> Step:
         if len(results) != len(self._asked):

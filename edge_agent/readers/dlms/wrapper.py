@@ -54,6 +54,11 @@ class WrapperLink:
         """See `Link.was_block`: no length is better than another."""
 
     @property
+    def gain(self) -> float:
+        """See `Link.gain`."""
+        return 0.0
+
+    @property
     def is_gone(self) -> bool:
         """See `Link.is_gone`: a wrapper is only framing, and there is never anything to take down."""
         return True

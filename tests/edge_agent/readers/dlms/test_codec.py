@@ -50,6 +50,18 @@ VALUES = st.recursive(
     max_leaves=20,
 )
 
+
+@pytest.mark.parametrize("count", [1, 5, 200])
+def test_the_length_of_an_array_is_foreseen_from_its_first_element(count: int) -> None:
+    whole = encode(codec.array(*[codec.structure(codec.octets(bytes(12)), Data(Tag.UINT32, 1))] * count))
+    assert codec.foreseen(whole) == codec.foreseen(whole[:30]) == len(whole)
+
+
+@pytest.mark.parametrize("beginning", ["", "0102", "010209", "02021100", "1105", "0102ee", "0100"])
+def test_the_length_of_what_begins_otherwise_is_not_foreseen(beginning: str) -> None:
+    assert codec.foreseen(bytes.fromhex(beginning)) == 0
+
+
 LITERALS = [
     ("00", NULL),
     ("ff", DONT_CARE),

@@ -518,6 +518,22 @@ def test_an_answer_in_one_frame_teaches_nothing() -> None:
     link = opened()
     link.was_block()
     assert link.answer_octets == 65_535
+    assert link.gain == 0
+
+
+def test_what_another_length_would_save_is_known_with_the_first_block() -> None:
+    size = AnswerSize()
+    for message, gains in ((128 + 3, True), (128, False)):
+        link = HdlcLink(client=16, server=SERVER, size=size)
+        link.send(b"question")
+        link.receive(meter(UA))
+        content = RESPONSE.ljust(message, b"x")
+        link.receive(i_frame(0, 1, content[:128], more=message > 128))
+        if message > 128:
+            link.receive(i_frame(1, 1, content[128:]))
+        link.was_block()
+        assert (link.gain > 0.1) is gains
+        assert gains or link.gain == 0
     unused = fresh()
     unused.was_block()
     assert unused.answer_octets == 65_535
