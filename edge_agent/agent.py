@@ -25,9 +25,11 @@ from edge_agent.config import Config, MeterSettings
 from edge_agent.errors import CounterBackError, CounterJumpError, MeterUnavailableError, ReaderError
 from edge_agent.forward import Forwarder
 from edge_agent.journal import fields
+from edge_agent.lines import Line, line_of
 from edge_agent.outbox.errors import AnotherRunsError, OutboxFullError, StateError
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.poll import MemoryMeter
+from edge_agent.readers.open import LINE_WAIT_S
 from edge_agent.readers.reader import Reader, SampledReader
 from edge_agent.sampled import SampledMeter
 from edge_agent.site import IdentityError, Outcome, Site
@@ -78,6 +80,7 @@ class Agent:
         )
         self._forwarder = Forwarder(settings, outbox, now_s, self._wake_up)
         self._wake = {meter.id: asyncio.Event() for meter in settings.meters}
+        self._lines: dict[str, Line] = {}
 
     async def run(self) -> None:
         """Runs until cancelled.
@@ -131,9 +134,14 @@ class Agent:
 
     async def _look(self, meter: MemoryMeter, settings: MeterSettings, reader: Reader) -> float:
         self._require_room()
-        async with reader:
-            outcome = await meter.look(reader)
-        self._report(settings, outcome)
+        # A line of its own is never waited for.
+        line = self._lines.setdefault(line_of(settings.url) or f"meter {settings.id}", Line())
+        try:
+            async with line.turn(meter.is_live_due, within_s=LINE_WAIT_S), reader:
+                outcome = await meter.look(reader, line.is_wanted)
+        finally:
+            # Also when the meter went away: what was signed by then is to be sent, what was found to be told.
+            self._report(settings, meter.take_outcome())
         return max(LEAST_PAUSE_S, outcome.next_utc - self._now_s())
 
     async def _sample(self, meter: SampledMeter, settings: MeterSettings, reader: SampledReader) -> float:
@@ -153,6 +161,8 @@ class Agent:
     def _report(self, settings: MeterSettings, outcome: Outcome) -> None:
         for fault in outcome.faults:
             LOG.warning("meter at fault", extra=fields(meter=settings.id, reason=fault))
+        if outcome.plan is not None:
+            LOG.info("back-fill begins", extra=fields(meter=settings.id, plan=outcome.plan))
         if outcome.batches:
             LOG.info("signed", extra=fields(meter=settings.id, batches=outcome.batches, blocks=outcome.blocks))
             self._forwarder.hear(Tick())

@@ -82,6 +82,8 @@ class MeterSettings:
     backfill_days: int
     max_block_wh: int | None
     """Most energy that one block can hold, for meters without memory: a larger difference is signed as implausible."""
+    line_bps: int | None = None
+    """What a line behind a network carries, bits a second; for back-fill. A serial port has its own speed."""
     utility_setting_because: str | None = None
     """Why the agent holds credentials that could change this meter; without a reason it does not."""
 
@@ -103,6 +105,8 @@ class PollSettings:
     remember_s: int = DAY_S
     """How long columns, scalers and depth of a meter are taken for the same; 0 reads them at every look. Its serial number,
     clock and period are read at every look."""
+    hold_s: int = 20
+    """How long one piece of a back-fill may hold a line, on which others may have something due."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,6 +310,7 @@ def _meter(table: Table) -> MeterSettings:
         period_s=_period(table),
         backfill_days=table.integer("backfill_days", least=0, most=MAX_BACKFILL_DAYS, default=35),
         max_block_wh=table.integer("max_block_wh", least=1, most=10**12) if table.has("max_block_wh") else None,
+        line_bps=table.integer("line_bps", least=300, most=10**9) if table.has("line_bps") else None,
         utility_setting_because=because,
     )
 
@@ -346,6 +351,7 @@ def _poll(table: Table) -> PollSettings:
         absent_retry_s=table.integer("absent_retry_s", least=60, most=604_800, default=21_600),
         witness_s=table.integer("witness_s", least=1, most=60, default=10),
         remember_s=table.integer("remember_s", least=0, most=7 * DAY_S, default=DAY_S),
+        hold_s=table.integer("hold_s", least=1, most=600, default=20),
     )
 
 

@@ -4,32 +4,54 @@ Time comes from the `Site`; nothing here sleeps. Every error of the meter leaves
 read so far signed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
-from edge_agent.assemble import (
-    has_voltage,
-    profile_readings,
-    profile_registers,
-    require_period,
-    settled_span,
-    span_to_prove,
-    span_to_read,
-)
+from edge_agent.assemble import has_voltage, profile_readings, profile_registers, settled_span
+from edge_agent.backfill import remaining
+from edge_agent.balances import Balances
 from edge_agent.clock import ClockEvidence, evidence
 from edge_agent.config import MeterSettings
 from edge_agent.drafts import Draft
 from edge_agent.errors import MeterDecodeError, MeterRefusedError
 from edge_agent.event_memory import EventMemory
+from edge_agent.gather import Gatherer
 from edge_agent.readers.reader import Reader
 from edge_agent.recollection import Beginning, Recollection
 from edge_agent.refusals import Refusals
 from edge_agent.registers import ProfileLayout, ProfileRow
-from edge_agent.schedule import Rules, Task, Why, due, next_due_utc
+from edge_agent.schedule import LIVE_S, Rules, Task, Why, due, next_due_utc
 from edge_agent.site import Outcome, Site, require_identity, sign_draft, wire_origin
 from signing.interval import DAY_S, PERIODS_S, Interval, ist_day_start
 
 CLOCK_APART_MS = 180_000
 """Above this an operator is told that gateway and meter disagree about the time. Source: rule V09."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Visit:
+    """One connection to the meter."""
+
+    reader: Reader
+    beginning: Beginning
+    clock: ClockEvidence
+    is_wanted: Callable[[], bool]
+    """Whether somebody who has something due waits for the line."""
+    since_ms: int
+    outcome: Outcome
+    tried: list[Interval] = field(default_factory=list)
+    """What was asked for on this connection, and is not again."""
+    steps: int = 0
+    failed: bool = False
+    """Whether the meter would not give something: what is remembered of it may be why."""
+
+    @property
+    def layout(self) -> ProfileLayout:
+        return self.beginning.layout
+
+    @property
+    def period_s(self) -> int:
+        return self.beginning.layout.capture_period_s
 
 
 class MemoryMeter:
@@ -41,55 +63,112 @@ class MemoryMeter:
         self._refused = Refusals(site.poll)
         self._behind_s = 0
         self._recollection = Recollection(site.poll.remember_s)
-        self._proved: tuple[int, int] | None = None
-        """The capture period that rows have shown, and the day on which they did."""
+        self._gatherer = Gatherer(site, settings)
+        self._balances = Balances(site.outbox.days, settings)
         self._events = EventMemory()
         self._told_blind = False
+        self._told_plan = False
+        self._period_s: int | None = None
+        self._rereads: dict[int, Interval] = {}
+        self._reread: list[Interval] = []
+        """What was read of `_rereads`, over several looks where it must be."""
+        self._outcome = Outcome()
 
-    async def look(self, reader: Reader) -> Outcome:
-        """Reads, signs and stores everything that is due, live blocks first.
+    def is_live_due(self) -> bool:
+        """Whether blocks of the last hour are due, or nothing is known of the meter yet."""
+        if self._period_s is None:
+            return True
+        tasks = self._tasks(self._period_s, backfill_s=min(LIVE_S, self._settings.backfill_days * DAY_S))
+        return any(task.why is Why.LIVE for task in tasks)
+
+    def take_outcome(self) -> Outcome:
+        """What the last look brought, also where it ended with an error; nothing when asked again."""
+        taken, self._outcome = self._outcome, Outcome()
+        return taken
+
+    async def look(self, reader: Reader, is_wanted: Callable[[], bool] = lambda: False) -> Outcome:
+        """Reads, signs and stores what is due, live blocks first, until all is done, or the past can wait: somebody who has
+        something due waits for the line, or `interval_s` have gone by. It is then to be looked at again at once.
 
         Raises:
             IdentityError: it is another meter.
             ReaderError: as the reader; what was read before is kept.
             OutboxFullError: there is no room to sign.
         """
+        outcome = self._outcome = Outcome()
+        since_ms = self._site.up_ms()
         beginning = await self._recollection.begin(reader, self._site.now_ms)
-        serial, layout = beginning.serial, beginning.layout
-        require_identity(self._settings, serial)
+        require_identity(self._settings, beginning.serial)
         clock = self._clock(beginning)
         self._behind_s = 0 if clock.offset_ms is None else max(0, -clock.offset_ms // 1000)
-        period_s = self._period(layout)
-        rereads = self._site.outbox.rereads(self._settings.id)
-        outcome = Outcome()
+        period_s = self._period_s = self._period(beginning.layout)
         if clock.offset_ms is not None and abs(clock.offset_ms) > CLOCK_APART_MS:
             outcome.faults.append(f"the clocks are apart: meter minus gateway is {clock.offset_ms // 1000} s")
-        tried: set[Interval] = set()
-        failed = False
+        self._balances.begin(self._now_utc(), period_s)
         if self._tasks(period_s):
             # Before the rows: an outage is over and logged when its rows are there to be read.
             outcome.faults += await self._events.refresh(reader, self._site.now_utc())
-        while task := self._next(period_s, tried):
-            tried.add(task.span)
+        visit = _Visit(
+            reader=reader, beginning=beginning, clock=clock, is_wanted=is_wanted, since_ms=since_ms, outcome=outcome
+        )
+        try:
+            is_finished = await self._read_due(visit)
+        finally:
+            # Also when the link is lost: what the meter said of itself is as true as before.
+            if not visit.failed:
+                self._recollection.keep(reader, beginning)
+        outcome.faults += self._balances.judge(self._now_utc(), period_s)
+        outcome.next_utc = self._next_look_utc(period_s) if is_finished else self._site.now_utc()
+        return outcome
+
+    async def _read_due(self, visit: _Visit) -> bool:
+        """Piece by piece; gives whether everything was asked for that can be had now."""
+        rereads = self._site.outbox.rereads(self._settings.id)
+        if rereads != self._rereads:
+            self._rereads, self._reread = rereads, []
+            self._gatherer.forget(Why.REREAD)
+        while task := self._next(visit):
+            if task.why is not Why.LIVE and self._can_wait(visit):
+                return False
             try:
-                draft = await self._draft(reader, layout, task, clock, serial)
+                await self._step(visit, task)
             except (MeterDecodeError, MeterRefusedError) as error:
                 # The other spans are still to be had: this one is asked for again later, and is missing until then.
-                outcome.faults.append(f"{task.span.start_utc}-{task.span.end_utc}: {error}")
+                visit.outcome.faults.append(f"{task.span.start_utc}-{task.span.end_utc}: {error}")
                 self._refused.put_off(task.span, self._site.now_utc())
+                self._tried(visit, task.why).append(task.span)
                 self._recollection.forget()  # what is remembered may be why
-                failed = True
+                visit.failed = True
                 if isinstance(error, MeterDecodeError):
-                    break  # the connection may be out of step
-                continue
-            self._tell_blind(layout, draft, outcome)
-            self._sign(draft, outcome)
-        else:
-            self._reread_done(rereads)
-        if not failed:
-            self._recollection.keep(reader, beginning)
-        outcome.next_utc = self._next_look_utc(period_s)
-        return outcome
+                    return True  # the connection may be out of step
+        self._reread_done(rereads)
+        return True
+
+    async def _step(self, visit: _Visit, task: Task) -> None:
+        """One piece of rows, and what can be signed with it."""
+        if task.why is Why.BACKFILL:
+            self._tell_plan(visit)
+        spent_ms = self._site.up_ms() - visit.since_ms if not visit.steps else 0
+        blocks = self._gatherer.piece_blocks(visit.reader, visit.layout, spent_ms)
+        visit.steps += 1
+        if task.why is not Why.LIVE:
+            end_utc = min(task.span.end_utc, task.span.start_utc + blocks * visit.period_s)
+            task = Task(span=Interval(task.span.start_utc, end_utc), why=task.why)
+        rows = await self._gatherer.rows(visit.reader, visit.layout, task, serial=visit.beginning.serial, blocks=blocks)
+        if rows is None:
+            return
+        self._tried(visit, task.why).append(task.span)
+        draft = await self._draft(visit, task, rows)
+        self._tell_blind(visit.layout, draft, visit.outcome)
+        self._sign(draft, visit.outcome)
+
+    def _can_wait(self, visit: _Visit) -> bool:
+        """Whether what is left can wait for the next connection: something was done on this one, and it is time for others."""
+        elapsed_ms = self._site.up_ms() - visit.since_ms
+        return visit.steps > 0 and (elapsed_ms >= self._site.poll.interval_s * 1000 or visit.is_wanted())
+
+    def _tried(self, visit: _Visit, why: Why) -> list[Interval]:
+        return self._reread if why is Why.REREAD else visit.tried
 
     def _now_utc(self) -> int:
         """The gateway's clock, or the meter's where that is behind: a block that is not over by the meter's clock has no row,
@@ -97,9 +176,10 @@ class MemoryMeter:
         """
         return self._site.now_utc() - self._behind_s
 
-    def _tasks(self, period_s: int) -> list[Task]:
+    def _tasks(self, period_s: int, backfill_s: int | None = None) -> list[Task]:
+        """What is due and not left alone, in the order in which to read it."""
         now_utc, meter = self._now_utc(), self._settings
-        rules = self._rules(period_s)
+        rules = self._rules(period_s, meter.backfill_days * DAY_S if backfill_s is None else backfill_s)
         memory = self._site.outbox.memory
         known = memory.known(meter.id, ist_day_start(max(0, now_utc - rules.backfill_s)))
         tasks = due(
@@ -109,18 +189,20 @@ class MemoryMeter:
             known=known,
             rereads=self._site.outbox.rereads(meter.id).values(),
         )
-        wanted = [task for task in tasks if not self._refused.is_put_off(task.span, self._site.now_utc())]
+        left_alone = self._refused.left_alone(self._site.now_utc())
+        wanted = [part for task in tasks for part in _without(task, left_alone)]
         # What the meter would not give before comes last: it may end the look again.
         return sorted(wanted, key=lambda task: task.span in self._refused)
 
-    def _next(self, period_s: int, tried: set[Interval]) -> Task | None:
-        return next((task for task in self._tasks(period_s) if task.span not in tried), None)
+    def _next(self, visit: _Visit) -> Task | None:
+        parts = (part for task in self._tasks(visit.period_s) for part in _without(task, self._tried(visit, task.why)))
+        return next(parts, None)
 
-    def _rules(self, period_s: int) -> Rules:
+    def _rules(self, period_s: int, backfill_s: int) -> Rules:
         return Rules(
             period_s=period_s,
             settle_s=self._site.poll.settle_s,
-            backfill_s=self._settings.backfill_days * DAY_S,
+            backfill_s=backfill_s,
             absent_retry_s=self._site.poll.absent_retry_s,
         )
 
@@ -128,7 +210,7 @@ class MemoryMeter:
         now_utc = self._site.now_utc()
         if any(task.why is not Why.RETRY for task in self._tasks(period_s)):
             return now_utc + self._site.poll.interval_s
-        return next_due_utc(self._now_utc(), self._rules(period_s)) + self._behind_s
+        return next_due_utc(self._now_utc(), self._rules(period_s, 0)) + self._behind_s
 
     def _clock(self, beginning: Beginning) -> ClockEvidence:
         return evidence(
@@ -148,12 +230,9 @@ class MemoryMeter:
             )
         return said
 
-    async def _draft(
-        self, reader: Reader, layout: ProfileLayout, task: Task, clock: ClockEvidence, serial: str | None
-    ) -> Draft | None:
-        rows = await self._rows(reader, layout, task.span)
+    async def _draft(self, visit: _Visit, task: Task, rows: Sequence[ProfileRow]) -> Draft | None:
         read_at_utc = self._site.now_utc()
-        memory, poll, period_s = self._site.outbox.memory, self._site.poll, layout.capture_period_s
+        memory, poll, period_s = self._site.outbox.memory, self._site.poll, visit.period_s
         is_empty = not any(task.span.start_utc < row.end_utc <= task.span.end_utc for row in rows)
         if task.why is Why.BACKFILL and is_empty and memory.empty_before(self._settings.id, task.span.end_utc):
             return None
@@ -163,28 +242,31 @@ class MemoryMeter:
         if span is None:
             return None
         midnights = [at for at in (ist_day_start(span.start_utc), span.end_utc) if _is_midnight_of(at, span)]
-        cumulative = await reader.daily_registers(span) if midnights else ()
+        cumulative = await visit.reader.daily_registers(span) if midnights else ()
         return Draft(
             meter=self._settings.id,
             start_utc=span.start_utc,
             period_s=period_s,
-            readings=profile_readings(span, period_s=period_s, rows=rows, layout=layout, marks=self._events.marks),
+            readings=profile_readings(
+                span, period_s=period_s, rows=rows, layout=visit.layout, marks=self._events.marks
+            ),
             registers=profile_registers(cumulative, span),
-            identity=serial,
+            identity=visit.beginning.serial,
             read_at_utc=read_at_utc,
-            clock=clock,
-            origin=wire_origin(reader.origin),
+            clock=visit.clock,
+            origin=wire_origin(visit.reader.origin),
             software=self._site.software,
         )
 
-    async def _rows(self, reader: Reader, layout: ProfileLayout, span: Interval) -> Sequence[ProfileRow]:
-        """The rows needed for `span`, from a profile that was seen today to capture as often as it says."""
-        wanted = span_to_read(span, layout)
-        proof = (layout.capture_period_s, ist_day_start(self._site.now_utc()))
-        rows = await reader.block_rows(wanted if self._proved == proof else span_to_prove(wanted))
-        if require_period(rows, layout):
-            self._proved = proof
-        return rows
+    def _tell_plan(self, visit: _Visit) -> None:
+        """Says once for each back-fill of a day or more how long it takes. Live rows have shown by now what a row costs."""
+        if self._told_plan:
+            return
+        spans = [task.span for task in self._tasks(visit.period_s) if task.why is Why.BACKFILL]
+        blocks = sum(span.length_s for span in spans) // visit.period_s
+        if blocks * visit.period_s >= DAY_S:
+            self._told_plan = True
+            visit.outcome.plan = self._gatherer.plan(visit.reader, visit.layout, blocks)
 
     def _tell_blind(self, layout: ProfileLayout, draft: Draft | None, outcome: Outcome) -> None:
         """Says once that nothing tells a zero row of this meter from filler."""
@@ -206,6 +288,14 @@ class MemoryMeter:
         for number, span in rereads.items():
             if span.end_utc <= self._now_utc() - self._site.poll.settle_s:
                 self._site.outbox.reread_done(number)
+
+
+def _without(task: Task, spans: Iterable[Interval]) -> Iterator[Task]:
+    """The parts of `task` that none of `spans` covers."""
+    covered = list(spans)
+    while (part := remaining(task.span, covered)) is not None:
+        yield Task(span=part, why=task.why)
+        covered.append(part)
 
 
 def _is_midnight_of(at_utc: int, span: Interval) -> bool:

@@ -23,20 +23,25 @@ class Refusals:
         self._refused: dict[Interval, _Refused] = {}
 
     def __contains__(self, span: Interval) -> bool:
-        """Whether the meter would not give `span` of late."""
-        return span in self._refused
+        """Whether the meter would not give some of `span` of late."""
+        return any(span.overlaps(each) for each in self._refused)
 
     def put_off(self, span: Interval, now_utc: int) -> None:
         """The meter would not give `span` now: it is left alone for a time that doubles."""
-        earlier, poll = self._refused.get(span), self._poll
-        times = 0 if earlier is None else earlier.times + 1
+        poll = self._poll
+        # Pieces change their size: what was refused as part of a larger one, or as parts of this one, counts.
+        times = max((refused.times + 1 for key, refused in self._refused.items() if key.overlaps(span)), default=0)
         pause_s = min(poll.absent_retry_s, poll.interval_s << min(times, 30))
         recent = now_utc - 2 * poll.absent_retry_s
-        self._refused = {key: refused for key, refused in self._refused.items() if refused.until_utc >= recent}
+        self._refused = {
+            key: refused
+            for key, refused in self._refused.items()
+            if refused.until_utc >= recent and not key.overlaps(span)
+        }
         self._refused[span] = _Refused(until_utc=now_utc + pause_s, times=times)
 
-    def is_put_off(self, span: Interval, now_utc: int) -> bool:
-        """Whether `span` is still left alone at `now_utc`."""
-        refused = self._refused.get(span)
+    def left_alone(self, now_utc: int) -> tuple[Interval, ...]:
+        """What is not asked for at `now_utc`."""
         # A clock that was set back puts nothing off for longer than the longest pause.
-        return refused is not None and 0 < refused.until_utc - now_utc <= self._poll.absent_retry_s
+        longest_s = self._poll.absent_retry_s
+        return tuple(key for key, refused in self._refused.items() if 0 < refused.until_utc - now_utc <= longest_s)

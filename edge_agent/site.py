@@ -38,6 +38,10 @@ class Site:
         """The gateway's clock, UTC seconds."""
         return self.now_ms() // 1000
 
+    def up_ms(self) -> int:
+        """Milliseconds by the clock that nobody sets: for differences within this process."""
+        return self.uptime().ms
+
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
@@ -49,6 +53,8 @@ class Outcome:
     """When to look again."""
     faults: list[str] = field(default_factory=list)
     """What is wrong with the meter, in words."""
+    plan: str | None = None
+    """How a back-fill that has begun goes on, in words."""
 
 
 def require_identity(settings: MeterSettings, serial: str | None) -> None:

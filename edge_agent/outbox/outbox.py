@@ -14,6 +14,7 @@ from typing import cast
 
 from edge_agent.drafts import Draft, Place, Sealed
 from edge_agent.outbox.database import Database, Hook, no_hook
+from edge_agent.outbox.days import Days
 from edge_agent.outbox.errors import OutboxFullError, StateError
 from edge_agent.outbox.memory import Memory
 from edge_agent.outbox.report import Report
@@ -53,6 +54,7 @@ class Outbox:
         self._database = Database(path, hook)
         self._capacity = capacity
         self.memory = Memory(self._database)
+        self.days = Days(self._database)
         self.report = Report(self._database)
         self.sightings = Sightings(self._database)
         try:

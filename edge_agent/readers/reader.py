@@ -118,6 +118,15 @@ class EventReader(Protocol):
 
 
 @runtime_checkable
+class Counting(Protocol):
+    """A `Reader` that knows what it has put on the wire."""
+
+    @property
+    def octets(self) -> int:
+        """Octets so far, both ways."""
+
+
+@runtime_checkable
 class SampledReader(Protocol):
     """A meter without memory or clock: what it shows is now, and the caller's clock says when.
 
