@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import pairwise
 
-from edge_agent.clock import Pace, Uptime, pace
+from edge_agent.clock import Pace, Uptime, is_right, pace
 from edge_agent.errors import MeterDecodeError, MeterRefusedError
 from edge_agent.events import NO_MARKS, Marks
 from edge_agent.registers import (
@@ -52,6 +52,10 @@ class Witnessed:
     serial: str | None
     uptime: Uptime | None
     """When it was seen; None for a sample of which that is not known."""
+    right_ms: int | None = None
+    """When, by `uptime`, the wall clock that named the boundary was last known to be right; see `clock.right_ms`."""
+    rolled_over: bool = False
+    """Whether a register began again at 0, its counter being full, since the sample before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +162,8 @@ def sampled_readings(
 
     A boundary is where the wall clock put it: a difference is a block's energy only if as much time went by as the block is
     long. `witnessed` is keyed by boundary and holds the nearest samples on both sides of `span` too: where the wall clock was
-    set between two of them, or since the last one, every block between is flagged.
+    set between two of them, or since the last one, every block between is flagged. A block whose boundaries were put by a clock that
+    nobody vouched for is flagged as doubtful: it may be another block's energy.
     """
     marks = {now_utc: now, **{at: sample.uptime for at, sample in witnessed.items()}}
     stepped = [
@@ -315,15 +320,17 @@ def _pair(start: int, sampling: Sampling, witnessed: Mapping[int, Witnessed]) ->
 def _difference(before: Witnessed, after: Witnessed, most_wh: int | None) -> Reading:
     if (before.export_wh is None) != (after.export_wh is None):
         return _absent(Absence.METER_ERROR, Flag(0))
+    is_doubtful = not (is_right(before.uptime, before.right_ms) and is_right(after.uptime, after.right_ms))
+    doubt = Flag.CLOCK_DOUBTFUL if is_doubtful else Flag(0)
     imported = after.import_wh - before.import_wh
     exported = None if before.export_wh is None or after.export_wh is None else after.export_wh - before.export_wh
     if imported < 0 or (exported is not None and exported < 0):
-        return _absent(Absence.REGISTER_FELL, Flag(0))
+        return _absent(Absence.REGISTER_FELL, doubt | (Flag.ROLLED_OVER if after.rolled_over else Flag(0)))
     most = MAX_WH if most_wh is None else most_wh
     if imported > most or (exported is not None and exported > most):
-        return _absent(Absence.IMPLAUSIBLE, Flag(0))
+        return _absent(Absence.IMPLAUSIBLE, doubt)
     absence = Absence.NO_EXPORT_REGISTER if exported is None else Absence.NONE
-    return _reading(imported, exported, absence, Flag(0), Provenance.SAMPLED)
+    return _reading(imported, exported, absence, doubt, Provenance.SAMPLED)
 
 
 def _absent(absence: Absence, flags: Flag) -> Reading:

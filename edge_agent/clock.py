@@ -40,8 +40,9 @@ class Pace(Enum):
     """The two count from different starts, or one is not known: any time may lie between."""
 
 
-NO_METER_CLOCK = ClockEvidence(offset_ms=None, source=ClockSource.NONE)
-"""For a meter without a clock."""
+HOLDOVER_MS = 7 * 86_400_000
+"""How long a clock that a time service set right keeps time by itself: 100 ppm, a poor crystal, make 60 s in a week, a third of what
+rule V09 allows."""
 
 
 def evidence(*, meter_ms: int, asked_ms: int, answered_ms: int, reference: ClockSource) -> ClockEvidence:
@@ -61,6 +62,24 @@ def pace(before: Uptime | None, after: Uptime | None, *, wall_s: int, tolerance_
         return Pace.UNKNOWN
     apart_ms = abs(after.ms - before.ms - wall_s * 1000)
     return Pace.EVEN if apart_ms <= tolerance_s * 1000 else Pace.STEPPED
+
+
+def right_ms(
+    now: Uptime, reference: ClockSource, before: Uptime | None, before_ms: int | None, even: Pace
+) -> int | None:
+    """When, by the clock that nobody sets, the wall clock was last known to be right, at `now`; None when it never was since boot.
+
+    It is when a time service disciplines it; what was known `before` goes on while the wall clock runs `even`ly, and ends
+    when somebody sets it.
+    """
+    if reference is ClockSource.NTP:
+        return now.ms
+    return before_ms if before is not None and even is Pace.EVEN else None
+
+
+def is_right(at: Uptime | None, known_ms: int | None) -> bool:
+    """Whether a wall clock that was known to be right at `known_ms` of the boot still was `at`."""
+    return at is not None and known_ms is not None and 0 <= at.ms - known_ms <= HOLDOVER_MS
 
 
 def reference_of(timex_state: int) -> ClockSource:

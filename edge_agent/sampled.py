@@ -1,15 +1,17 @@
 """A meter without memory: sampled at block boundaries, signed from pairs of samples. Time comes from the `Site`; nothing sleeps."""
 
 from edge_agent.assemble import Sampling, Witnessed, sampled_readings, sampled_registers
-from edge_agent.clock import NO_METER_CLOCK
+from edge_agent.clock import ClockEvidence, Pace, is_right, right_ms
 from edge_agent.config import MeterSettings
 from edge_agent.drafts import Draft
 from edge_agent.readers.reader import SampledReader
-from edge_agent.readers.succession import finding
+from edge_agent.readers.succession import finding, has_rolled_over
 from edge_agent.registers import RegisterSample
 from edge_agent.schedule import Rules, Why, due, last_boundary
 from edge_agent.site import Outcome, Site, require_identity, sign_draft
-from signing.interval import DAY_S, Interval
+from signing.interval import DAY_S, Interval, ist_text
+from signing.statements.reading import Absence, Flag, Reading
+from signing.statements.reading_batch import ClockSource
 from signing.statements.reading_batch import Origin as WireOrigin
 
 DEFAULT_PERIOD_S = 900
@@ -35,6 +37,7 @@ class SampledMeter:
         self._sampling = Sampling(period_s=self._period_s, most_wh=self._most_wh, tolerance_s=tolerance_s)
         self._last: tuple[int, RegisterSample] | None = None
         self._faults: list[str] = []
+        self._told_doubt = False
 
     def boundary_to_witness(self) -> int | None:
         """The boundary at which the meter is to be sampled now, if there is one that is not witnessed yet."""
@@ -61,10 +64,7 @@ class SampledMeter:
         self._judge(sample)
         if not 0 <= self._site.now_utc() - boundary <= self._site.poll.witness_s:
             return False
-        seen = Witnessed(
-            import_wh=sample.imported_wh, export_wh=sample.exported_wh, serial=sample.serial, uptime=self._site.uptime()
-        )
-        self._site.outbox.memory.witness(self._settings.id, boundary, seen)
+        self._site.outbox.memory.witness(self._settings.id, boundary, self._witnessed(sample, boundary))
         return True
 
     def sign_due(self) -> Outcome:
@@ -89,6 +89,46 @@ class SampledMeter:
                 outcome.blocks += task.span.length_s // self._period_s
         return outcome
 
+    def _witnessed(self, sample: RegisterSample, boundary: int) -> Witnessed:
+        """`sample` as what `boundary` showed, with what the sample before says of clock and counters."""
+        known = self._site.outbox.memory.witnessed(self._settings.id, Interval(boundary, boundary + 1))
+        before_utc = max((at for at in known if at < boundary), default=boundary)
+        before = known.get(before_utc)
+        now, earlier = self._site.uptime(), None if before is None else before.uptime
+        elapsed_s = boundary - before_utc
+        even = self._sampling.pace(earlier, now, elapsed_s)
+        right = right_ms(now, self._site.reference(), earlier, None if before is None else before.right_ms, even)
+        self._tell_clock(before_utc, boundary, even, is_doubtful=not is_right(now, right))
+        return Witnessed(
+            import_wh=sample.imported_wh,
+            export_wh=sample.exported_wh,
+            serial=sample.serial,
+            uptime=now,
+            right_ms=right,
+            rolled_over=before is not None
+            and before.serial == sample.serial
+            and has_rolled_over(
+                (before.import_wh, before.export_wh), sample, elapsed_s=elapsed_s, limit_w=self._limit_w()
+            ),
+        )
+
+    def _tell_clock(self, since_utc: int, boundary: int, even: Pace, *, is_doubtful: bool) -> None:
+        """Says that the gateway's clock was set, every time, and that nobody vouches for it, once until somebody does."""
+        if even is Pace.STEPPED:
+            self._faults.append(
+                f"the gateway's clock was set between {ist_text(since_utc)} and {ist_text(boundary)}: no block between is witnessed; "
+                "let a time service discipline it, and nobody set it by hand"
+            )
+        if is_doubtful and not self._told_doubt:
+            self._faults.append(
+                "the gateway's clock was not synchronised since it started, and this meter has none: its blocks are signed as doubtful, "
+                "and settle nothing; run a time service (chrony, systemd-timesyncd) that reaches its servers"
+            )
+        self._told_doubt = is_doubtful
+
+    def _limit_w(self) -> int:
+        return self._most_wh * 3600 // self._period_s
+
     def _judge(self, sample: RegisterSample) -> None:
         """Notes what is wrong between this sample and the one before. Their difference is signed as absent: `assemble` sees to it
         from the samples alone, over restarts too.
@@ -102,23 +142,30 @@ class SampledMeter:
             )
         if last is None or now_utc <= last[0]:
             return
-        limit_w = self._most_wh * 3600 // self._period_s
-        found = finding(last[1], sample, elapsed_s=now_utc - last[0], limit_w=limit_w)
+        found = finding(last[1], sample, elapsed_s=now_utc - last[0], limit_w=self._limit_w())
         if found is not None:
             self._faults.append(found)
 
     def _draft(self, span: Interval, now_utc: int) -> Draft:
         witnessed = self._site.outbox.memory.witnessed(self._settings.id, span)
         serials = {sample.serial for at, sample in witnessed.items() if span.start_utc <= at <= span.end_utc}
+        readings = sampled_readings(span, self._sampling, witnessed, now_utc=now_utc, now=self._site.uptime())
         return Draft(
             meter=self._settings.id,
             start_utc=span.start_utc,
             period_s=self._period_s,
-            readings=sampled_readings(span, self._sampling, witnessed, now_utc=now_utc, now=self._site.uptime()),
+            readings=readings,
             registers=sampled_registers(span, self._sampling, witnessed),
             identity=serials.pop() if len(serials) == 1 else None,
             read_at_utc=now_utc,
-            clock=NO_METER_CLOCK,
+            clock=ClockEvidence(offset_ms=None, source=self._source(readings)),
             origin=WireOrigin.MODBUS,
             software=self._site.software,
         )
+
+    def _source(self, readings: tuple[Reading, ...]) -> ClockSource:
+        """What put the boundaries of `readings`: the meter has no clock to compare."""
+        if any(reading.flags & Flag.CLOCK_DOUBTFUL for reading in readings):
+            return ClockSource.GATEWAY
+        is_any_seen = any(reading.absence is not Absence.NOT_WITNESSED for reading in readings)
+        return ClockSource.NTP if is_any_seen else self._site.reference()

@@ -58,6 +58,21 @@ def finding(before: RegisterSample, after: RegisterSample, *, elapsed_s: int, li
     return f"register '{name}' {broken.value}: {was} Wh became {became} Wh in {elapsed_s} s; {hint}"
 
 
+def has_rolled_over(before: tuple[int, int | None], after: RegisterSample, *, elapsed_s: int, limit_w: int) -> bool:
+    """Whether a register began again at 0, its counter being full, since import and export were `before`, and nothing else is wrong.
+
+    Arguments as `break_between`.
+    """
+    most_wh = _most_wh(after, after, elapsed_s, limit_w)
+    pairs = zip(before, (after.imported_wh, after.exported_wh), strict=True)
+    found = {
+        _break_of(was, became, most_wh, after.ends_wh)
+        for was, became in pairs
+        if was is not None and became is not None
+    }
+    return found - {None} == {Break.ROLLED_OVER}
+
+
 _HINTS = {
     Break.ROLLED_OVER: "its counter is full and began again",
     Break.WAS_RESET: "somebody set it to 0, or the meter lost its memory",

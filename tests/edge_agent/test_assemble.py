@@ -20,7 +20,7 @@ from edge_agent.assemble import (
     span_to_prove,
     span_to_read,
 )
-from edge_agent.clock import Uptime
+from edge_agent.clock import HOLDOVER_MS, Uptime
 from edge_agent.errors import MeterRefusedError
 from edge_agent.events import Mark, Marks
 from edge_agent.registers import (
@@ -259,7 +259,8 @@ def at(block: int) -> int:
 
 def sampled(witnessed: dict[int, Witnessed], count: int = 1, most_wh: int | None = None) -> tuple[Reading, ...]:
     on_time = {
-        stamp: replace(sample, uptime=Uptime(boot="boot", ms=stamp * 1000)) for stamp, sample in witnessed.items()
+        stamp: replace(sample, uptime=Uptime(boot="boot", ms=stamp * 1000), right_ms=stamp * 1000)
+        for stamp, sample in witnessed.items()
     }
     return of_samples(on_time, count, most_wh)
 
@@ -319,7 +320,42 @@ def test_more_than_the_connection_can_carry_is_implausible() -> None:
 def seen_at(import_wh: int, up_s: int | None, boot: str = "boot") -> Witnessed:
     """A sample of a meter at `up_s` seconds after the boot."""
     uptime = None if up_s is None else Uptime(boot=boot, ms=up_s * 1000)
-    return Witnessed(import_wh=import_wh, export_wh=0, serial="A", uptime=uptime)
+    return Witnessed(
+        import_wh=import_wh, export_wh=0, serial="A", uptime=uptime, right_ms=None if uptime is None else uptime.ms
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "flags"),
+    [
+        (0, 900_000, 0),
+        (0, 0, 0),
+        (None, 900_000, Flag.CLOCK_DOUBTFUL),
+        (0, None, Flag.CLOCK_DOUBTFUL),
+        (None, None, Flag.CLOCK_DOUBTFUL),
+        (900_000 - HOLDOVER_MS, 900_000 - HOLDOVER_MS, 0),
+        (899_999 - HOLDOVER_MS, 899_999 - HOLDOVER_MS, Flag.CLOCK_DOUBTFUL),
+    ],
+)
+def test_a_block_whose_boundaries_nobody_vouches_for_is_doubtful(
+    before: int | None, after: int | None, flags: int
+) -> None:
+    pair = {at(0): seen_at(1, 0), at(1): seen_at(3, 900)}
+    pair = {at(0): replace(pair[at(0)], right_ms=before), at(1): replace(pair[at(1)], right_ms=after)}
+    (reading,) = of_samples(pair, 1)
+    # The number stays: whoever judges it knows that it may be another block's.
+    assert (reading.import_wh, reading.flags) == (2, flags)
+
+
+def test_doubt_about_the_clock_and_a_full_counter_are_told_of_absent_blocks_too() -> None:
+    fell = {at(0): seen_at(9, 0), at(1): replace(seen_at(3, 900), right_ms=None, rolled_over=True)}
+    (reading,) = of_samples(fell, 1)
+    assert (reading.absence, reading.flags) == (Absence.REGISTER_FELL, Flag.CLOCK_DOUBTFUL | Flag.ROLLED_OVER)
+    (reset,) = of_samples({at(0): seen_at(9, 0), at(1): seen_at(3, 900)}, 1)
+    assert (reset.absence, reset.flags) == (Absence.REGISTER_FELL, 0)
+    far = {at(0): replace(seen_at(0, 0), right_ms=None), at(1): seen_at(30, 900)}
+    (reading,) = of_samples(far, 1, most_wh=20)
+    assert (reading.absence, reading.flags) == (Absence.IMPLAUSIBLE, Flag.CLOCK_DOUBTFUL)
 
 
 def test_samples_of_two_boots_make_no_block_and_nothing_says_that_a_clock_was_set() -> None:

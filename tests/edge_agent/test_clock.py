@@ -1,6 +1,6 @@
 import pytest
 
-from edge_agent.clock import Pace, Uptime, evidence, pace, reference_of
+from edge_agent.clock import HOLDOVER_MS, Pace, Uptime, evidence, is_right, pace, reference_of, right_ms
 from signing.statements.reading_batch import ClockSource
 
 
@@ -44,3 +44,41 @@ def test_a_wall_clock_that_went_another_way_than_the_time_was_set(passed_ms: int
 )
 def test_nothing_is_known_of_the_time_between_two_boots(before: Uptime | None, after: Uptime | None) -> None:
     assert pace(before, after, wall_s=900, tolerance_s=11) is Pace.UNKNOWN
+
+
+UP = Uptime(boot="a", ms=1_000_000)
+LATER = Uptime(boot="a", ms=1_900_000)
+
+
+@pytest.mark.parametrize(
+    ("reference", "before", "known", "even", "right"),
+    [
+        (ClockSource.NTP, None, None, Pace.UNKNOWN, 1_900_000),
+        (ClockSource.NTP, UP, None, Pace.STEPPED, 1_900_000),
+        (ClockSource.GATEWAY, UP, 700_000, Pace.EVEN, 700_000),
+        (ClockSource.GATEWAY, UP, None, Pace.EVEN, None),
+        (ClockSource.GATEWAY, UP, 700_000, Pace.STEPPED, None),
+        (ClockSource.GATEWAY, UP, 700_000, Pace.UNKNOWN, None),
+        (ClockSource.GATEWAY, None, 700_000, Pace.EVEN, None),
+        (ClockSource.NONE, None, None, Pace.UNKNOWN, None),
+    ],
+)
+def test_a_clock_is_known_to_be_right_since_a_time_service_said_so_and_until_somebody_sets_it(
+    reference: ClockSource, before: Uptime | None, known: int | None, even: Pace, right: int | None
+) -> None:
+    assert right_ms(LATER, reference, before, known, even) == right
+
+
+@pytest.mark.parametrize(
+    ("up_ms", "known", "right"),
+    [
+        (5, 5, True),
+        (HOLDOVER_MS, 0, True),
+        (HOLDOVER_MS + 1, 0, False),
+        (4, 5, False),
+        (5, None, False),
+    ],
+)
+def test_a_clock_that_is_left_alone_keeps_time_for_a_week(up_ms: int, known: int | None, *, right: bool) -> None:
+    assert is_right(Uptime(boot="a", ms=up_ms), known) is right
+    assert not is_right(None, known)

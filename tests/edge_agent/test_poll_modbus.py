@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -23,7 +23,7 @@ from firmware_sim.modbus.shown import parse_register_fault
 from firmware_sim.modbus.table import HOLDING, Registers, Table, Value, fixed
 from firmware_sim.world import Home
 from signing.statements.reading import Absence, Flag
-from signing.statements.reading_batch import Opening, ReadingBatch
+from signing.statements.reading_batch import ClockSource, Opening, ReadingBatch
 from signing.statements.reading_batch import Origin as WireOrigin
 from tests.edge_agent.gateway import MIDNIGHT, PERIOD_S, Gateway, to_send
 from tests.edge_agent.site import POLL, settings, site
@@ -40,6 +40,8 @@ class Clock:
     utc: int = TEN
     wrong_s: int = 0
     """The gateway's wall clock minus the true time."""
+    source: ClockSource = ClockSource.NTP
+    """What the gateway's kernel says that its wall clock is worth."""
     boot: str = "first"
     booted_utc: int = TEN - 5000
 
@@ -90,7 +92,8 @@ class Case:
     def restart(self) -> None:
         """The agent begins again; its outbox stays."""
         chosen = settings(serial="12345678", max_block_wh=self.max_block_wh)
-        self.meter = SampledMeter(site(self.gateway, self.outbox, self.clock.wall_ms, self.clock.uptime), chosen)
+        shared = site(self.gateway, self.outbox, self.clock.wall_ms, self.clock.uptime)
+        self.meter = SampledMeter(replace(shared, reference=lambda: self.clock.source), chosen)
 
     async def at(self, utc: int) -> None:
         """Lets it be `utc`; samples if a boundary is to be witnessed, and signs."""
@@ -254,9 +257,73 @@ async def test_a_simulated_fault_costs_its_block_and_is_named(model: str, text: 
     readings = list(case.readings().values())
     assert [absence is Absence.NONE for absence, _, _ in readings] == [True, False, True, True]
     assert readings[1][0] is Absence.REGISTER_FELL
+    # Rule V24 lets a register fall that the agent saw to be full, and no other.
+    assert case.flags() == ({TEN + PERIOD_S: Flag.ROLLED_OVER} if told == "rolled over" else {})
     assert sum(told in fault for fault in case.faults) == 1
     truth = meter.block(TEN + 2 * PERIOD_S, PERIOD_S).energies
     assert abs((readings[2][2] or 0) - (truth.exported_wh or 0)) <= 100
+
+
+async def witnessed_where_it_can_be(case: Case, registers: Registers, name: str, blocks: int) -> None:
+    """Boundary by boundary; an answer that is no reading is an error, and the next boundary is there again."""
+    async with over_tcp(registers, case.clock, name) as case.url:
+        for block in range(blocks):
+            with contextlib.suppress(MeterDecodeError):
+                await case.at(TEN + block * PERIOD_S)
+        case.faults += case.meter.sign_due().faults
+
+
+@pytest.mark.parametrize("model", ["sdm120", "sdm630", "dtsu666"])
+async def test_a_float_at_the_end_of_its_display_is_no_number_until_it_goes_on(model: str, case: Case) -> None:
+    # As float32, the last tenth of a display is the first number past it.
+    meter = simulated()
+    registers = faulty(model, meter, 1, (parse_register_fault("roll-over=2026-04-26T10:20:00+05:30"),))
+    await witnessed_where_it_can_be(case, registers, model, 6)
+    readings = {(start - TEN) // PERIOD_S: reading for start, reading in case.readings().items()}
+    for block, (absence, _, exported) in readings.items():
+        truth = meter.block(TEN + block * PERIOD_S, PERIOD_S).energies.exported_wh or 0
+        assert absence is Absence.NOT_WITNESSED or abs((exported or 0) - truth) <= 1
+    assert [readings[block][0] for block in (2, 3, 4)] == [Absence.NONE] * 3
+
+
+def accumulating(values: dict[int, int]) -> Registers:
+    """SunSpec model 201 with a serial number, whose import counts `values` tens of Wh by block since ten in 32 bits."""
+    plate = [1, 66, *[0] * 48, *(0x3132, 0x3334, 0x3536, 0x3738), *[0] * 14]
+    chain = [0x5375, 0x6E53, *plate, 201, 105]
+    words = {40_000 + place: fixed(word.to_bytes(2, "big")) for place, word in enumerate(chain)}
+
+    def counter(now: int) -> bytes:
+        return (values[(now - TEN) // PERIOD_S] % 2**32).to_bytes(4, "big")
+
+    at = 40_000 + len(chain) - 2
+    return Table(
+        values={
+            HOLDING: {
+                **words,
+                at + 46: Value(words=2, octets=counter),
+                at + 54: fixed((1).to_bytes(2, "big")),
+            }
+        },
+        spans={HOLDING: (range(40_000, 40_200),)},
+    )
+
+
+async def test_a_sunspec_counter_wraps_at_its_32_bits_and_is_named(case: Case) -> None:
+    full = {0: 2**32 - 90, 1: 2**32 - 40, 2: 2**32 + 10, 3: 2**32 + 60}
+    await witnessed_where_it_can_be(case, accumulating(full), "sunspec", 4)
+    assert [reading[:2] for reading in case.readings().values()] == [
+        (Absence.NO_EXPORT_REGISTER, 500), (Absence.REGISTER_FELL, None), (Absence.NO_EXPORT_REGISTER, 500),
+    ]  # fmt: skip
+    assert case.flags() == {TEN + PERIOD_S: Flag.ROLLED_OVER}
+    assert any("register 'TotWhImp' rolled over" in fault for fault in case.faults)
+
+
+async def test_a_sunspec_counter_that_shows_0_as_it_wraps_is_not_accumulated_and_no_number(case: Case) -> None:
+    full = {0: 2**32 - 50, 1: 2**32, 2: 2**32 + 50, 3: 2**32 + 100}
+    await witnessed_where_it_can_be(case, accumulating(full), "sunspec", 4)
+    assert [reading[:2] for reading in case.readings().values()] == [
+        NOT_WITNESSED, NOT_WITNESSED, (Absence.NO_EXPORT_REGISTER, 500),
+    ]  # fmt: skip
 
 
 async def test_transformers_the_wrong_way_round_show_as_export_where_import_was(case: Case) -> None:
@@ -409,3 +476,83 @@ async def test_a_reboot_costs_one_block_and_says_so_even_when_the_clock_is_right
         0: (Absence.NONE, 100), 1: NOT_WITNESSED, 2: (Absence.NONE, 100), 3: (Absence.NONE, 100),
     }  # fmt: skip
     assert steady.flags() == {}
+
+
+async def test_a_full_counter_is_known_over_a_restart_of_the_agent(case: Case) -> None:
+    end = 2**32 * 100
+    registers = counting(2, {0: end - 500, 1: end + 300, 2: end + 900}, scale=100)
+    async with over_tcp(registers, case.clock, "adl400") as case.url:
+        for block in range(3):
+            case.restart()
+            await case.at(TEN + block * PERIOD_S)
+    assert [reading[:2] for reading in case.readings().values()] == [
+        (Absence.REGISTER_FELL, None), (Absence.NONE, 600),
+    ]  # fmt: skip
+    assert case.flags() == {TEN: Flag.ROLLED_OVER}
+
+
+# Clocks that nobody vouches for
+
+
+def sources(case: Case) -> list[ClockSource]:
+    return [batch.clock_source for batch, _ in case.batches()]
+
+
+async def test_a_gateway_whose_clock_is_steadily_wrong_signs_doubtful_blocks_and_says_so_once(steady: Case) -> None:
+    steady.clock.source = ClockSource.GATEWAY
+    steady.clock.reboot(TEN - 60, wrong_s=-HOURS_2)
+    for block in range(4):
+        await steady.at(TEN + block * PERIOD_S)
+    # Each is as long as it should be, and none is the energy of the quarter hour under which it stands.
+    assert imports(steady) == dict.fromkeys(range(-8, -5), (Absence.NONE, 100))
+    assert set(steady.flags().values()) == {Flag.CLOCK_DOUBTFUL}
+    assert len(steady.flags()) == 3
+    assert set(sources(steady)) == {ClockSource.GATEWAY}
+    assert [fault for fault in steady.faults if "was not synchronised since it started" in fault] == steady.faults
+    assert len(steady.faults) == 1
+
+
+async def test_a_clock_that_is_set_right_at_last_is_told_and_its_blocks_are_no_longer_doubtful(steady: Case) -> None:
+    steady.clock.source = ClockSource.GATEWAY
+    steady.clock.reboot(TEN - 60, wrong_s=-HOURS_2)
+    for block in range(2):
+        await steady.at(TEN + block * PERIOD_S)
+    steady.clock.source, steady.clock.wrong_s = ClockSource.NTP, 0
+    steady.faults.clear()
+    for block in range(2, 5):
+        await steady.at(TEN + block * PERIOD_S)
+    assert steady.flags()[TEN - HOURS_2] == Flag.CLOCK_DOUBTFUL
+    assert {block: steady.flags().get(TEN + block * PERIOD_S, 0) for block in (1, 2, 3)} == {
+        1: Flag.CLOCK_STEP, 2: 0, 3: 0,
+    }  # fmt: skip
+    assert imports(steady)[2] == imports(steady)[3] == (Absence.NONE, 100)
+    (step,) = steady.faults
+    assert step.startswith("the gateway's clock was set between 2026-04-26 08:15:00 IST and 2026-04-26 10:30:00 IST")
+
+
+async def test_a_time_service_that_goes_away_leaves_a_clock_that_keeps_time_over_restarts_of_the_agent(
+    steady: Case,
+) -> None:
+    await steady.at(TEN)
+    steady.clock.source = ClockSource.GATEWAY
+    for block in range(1, 4):
+        steady.restart()
+        await steady.at(TEN + block * PERIOD_S)
+    assert steady.flags() == {}
+    assert set(sources(steady)) == {ClockSource.NTP}
+    # Set by hand meanwhile: nobody knows to what.
+    steady.clock.wrong_s = 300
+    for block in range(4, 7):
+        await steady.at(TEN + block * PERIOD_S - 300)
+    assert {block: steady.flags().get(TEN + block * PERIOD_S, 0) for block in range(2, 6)} == {
+        2: 0, 3: Flag.CLOCK_STEP, 4: Flag.CLOCK_DOUBTFUL, 5: Flag.CLOCK_DOUBTFUL,
+    }  # fmt: skip
+
+
+async def test_a_reboot_without_a_time_service_makes_every_block_doubtful(steady: Case) -> None:
+    await steady.at(TEN)
+    steady.clock.source = ClockSource.GATEWAY
+    steady.clock.reboot(TEN + 300, wrong_s=0)
+    for block in range(1, 4):
+        await steady.at(TEN + block * PERIOD_S)
+    assert steady.flags() == dict.fromkeys((TEN + PERIOD_S, TEN + 2 * PERIOD_S), Flag.CLOCK_DOUBTFUL)

@@ -57,14 +57,14 @@ async def test_the_first_block_is_signed_at_the_first_witnessed_pair(sampled: Sa
     assert sampled.meter.sign_due().batches == 0
 
 
-async def test_the_samples_travel_as_registers_and_the_clock_as_none(sampled: Sampled) -> None:
+async def test_the_samples_travel_as_registers_and_the_clock_as_what_put_the_boundaries(sampled: Sampled) -> None:
     await sampled.at(TEN, 10)
     await sampled.at(TEN + PERIOD_S, 35)
     sampled.meter.sign_due()
     (pending,) = to_send(sampled.outbox)
     batch = ReadingBatch.parse(pending.envelope.payload)
     opening = Opening.parse(pending.opening, 1)
-    assert (batch.clock_offset_ms, batch.clock_source, batch.origin) == (None, ClockSource.NONE, WireOrigin.MODBUS)
+    assert (batch.clock_offset_ms, batch.clock_source, batch.origin) == (None, ClockSource.NTP, WireOrigin.MODBUS)
     assert [(entry.stamp_utc, entry.import_wh) for entry in opening.registers] == [(TEN, 10), (TEN + PERIOD_S, 35)]
     assert opening.identity == "SERIAL1"
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from edge_agent.readers.succession import Break, break_between, finding
+from edge_agent.readers.succession import Break, break_between, finding, has_rolled_over
 from edge_agent.registers import RegisterSample, RegisterValue
 
 ENERGY = RegisterValue(register="imported", raw=1, scaler=0, unit=30)
@@ -110,3 +110,25 @@ def test_a_wrong_word_order_is_told_when_the_other_one_goes_on(
         text = told(sample(500_000, swapped_wh=before), sample(became, swapped_wh=later))
         assert text is not None
         assert ("correct 'word_order'" in text) is is_hinted
+
+
+@pytest.mark.parametrize(
+    ("was", "became", "expected"),
+    [
+        ((99_999, 500), (5, 500), True),
+        ((99_999, 500), (5, 501), True),
+        ((500, 99_999), (500, 5), True),
+        ((99_999, None), (5, None), True),
+        ((99_999, 99_999), (5, 5), True),
+        ((1000, 500), (1001, 500), False),
+        # One counter was full and the other was reset: not what a counter does by itself.
+        ((99_999, 50_000), (5, 5), False),
+        ((99_999, 500), (5, 90_000), False),
+        ((50_000, 500), (5, 500), False),
+    ],
+)
+def test_a_counter_rolled_over_when_it_was_full_and_nothing_else_is_wrong(
+    was: tuple[int, int | None], became: tuple[int, int | None], *, expected: bool
+) -> None:
+    later = sample(*became, ends_wh=ENDS)
+    assert has_rolled_over(was, later, elapsed_s=900, limit_w=10_000) is expected
