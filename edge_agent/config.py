@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from edge_agent.errors import ReaderUrlError
-from edge_agent.readers.access import UTILITY_CLIENTS, client_of
+from edge_agent.push_settings import NOT_KNOWN, MeterPush, PushSettings, parse_meter_push, parse_push
+from edge_agent.readers.access import UTILITY_CLIENTS, client_of, keys_of
 from edge_agent.readers.open import open_reader
+from edge_agent.registers import Origin
 from edge_agent.steps import Delays
 from signing import fields, interval
 from signing.errors import DecodeError, KeyUnavailableError
@@ -86,6 +88,8 @@ class MeterSettings:
     """What a line behind a network carries, bits a second; for back-fill. A serial port has its own speed."""
     utility_setting_because: str | None = None
     """Why the agent holds credentials that could change this meter; without a reason it does not."""
+    push: MeterPush = NOT_KNOWN
+    """How what it sends by itself is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +132,8 @@ class Config:
     delays: Delays
     wrapping_key: str
     """URI of the key that meters' keys are wrapped for, `file:PATH`."""
+    push: PushSettings | None = None
+    """Where meters push to; None for nowhere."""
 
     @property
     def address(self) -> GatewayAddress:
@@ -184,6 +190,7 @@ def parse(text: str, source: str, base: Path) -> Config:
             root.table("outbox"), lambda table: table.integer("capacity", least=1, most=10**6, default=20_000)
         ),
         delays=_closed(root.table("uplink"), _delays),
+        push=_closed(root.table("push"), parse_push),
     )
     root.close()
     root.faults.check()
@@ -288,6 +295,9 @@ def _meters(root: Table) -> tuple[MeterSettings, ...]:
         if twice:
             shown = "" if what == "url" else f", got {', '.join(twice)} twice"
             root.faults.add("meter", f"expected a different {what} for every meter{shown}")
+    titles = [meter.push.title for meter in meters if meter.push.title is not None]
+    if len(set(titles)) < len(titles):
+        root.faults.add("meter", "expected a different push_title for every meter: a system title is one meter's own")
     return meters
 
 
@@ -300,8 +310,8 @@ def _meter(table: Table) -> MeterSettings:
     if stamp is not None and url.startswith("dlms"):
         url = f"{url}{'&' if '?' in url else '?'}stamp={stamp}"
     because = table.optional_text("utility_setting_because")
+    origin = _origin(table, url) if url else None
     if url:
-        _check_url(table, url)
         _check_client(table, url, because)
     return MeterSettings(
         id=table.parsed("id", fields.identifier, ""),
@@ -312,15 +322,18 @@ def _meter(table: Table) -> MeterSettings:
         max_block_wh=table.integer("max_block_wh", least=1, most=10**12) if table.has("max_block_wh") else None,
         line_bps=table.integer("line_bps", least=300, most=10**9) if table.has("line_bps") else None,
         utility_setting_because=because,
+        push=parse_meter_push(table, keys=keys_of(url), origin=origin, is_dlms=url.startswith("dlms")),
     )
 
 
-def _check_url(table: Table, url: str) -> None:
+def _origin(table: Table, url: str) -> Origin | None:
+    """What the meter's answers will be worth; None for a URL at fault."""
     try:
-        open_reader(url)  # connects to nothing
+        return open_reader(url).origin  # connects to nothing
     except ReaderUrlError as error:
         for fault in error.faults:
             table.faults.add(table.key("url"), fault)
+    return None
 
 
 def _check_client(table: Table, url: str, because: str | None) -> None:

@@ -121,6 +121,18 @@ class CounterJournal:
         row = self._row(key)
         return -1 if row is None else row[2]
 
+    def hear(self, meter: str, key: bytes, counter: int) -> bool:
+        """Takes the counter of a verified push under `key`, durably, if it is above every one before; gives whether it is."""
+        with self._database.transaction("counter-hear"):
+            changed = self._database.run(
+                "INSERT INTO invocation_counter (key, meter, reserved, heard) VALUES (?, ?, 0, ?) "
+                "ON CONFLICT (key) DO UPDATE SET heard = excluded.heard WHERE invocation_counter.heard < excluded.heard",
+                key,
+                meter,
+                counter,
+            )
+        return changed > 0
+
     def reserve(self, meter: str, key: bytes) -> range:
         """A block of counters that nobody else has or will have.
 

@@ -77,6 +77,10 @@ class GatewayVault:
         key = self._counter_key(uri, title)
         return self.journal.learn(self._sealed(uri).meter, key, counter=counter, now_utc=self._now_utc())
 
+    def hear(self, uri: str, title: bytes, counter: int) -> bool:
+        """See `CounterJournal.hear`; `title` is the meter's."""
+        return self.journal.hear(self._sealed(uri).meter, self._counter_key(uri, title), counter)
+
     def take_in(self, sealed: Sealed, *, who: str) -> None:
         """Imports a meter's first keys, having opened them once.
 

@@ -46,12 +46,17 @@ def client_of(url: str) -> int | None:
     return int(client) if parts.scheme.startswith("dlms") and client.isascii() and client.isdecimal() else None
 
 
+def keys_of(url: str) -> str | None:
+    """The URI of the keys in a reader URL; None where it names none."""
+    try:
+        return split(url).keys.get("keys")
+    except ReaderUrlError:
+        return None
+
+
 def is_keyed(url: str) -> bool:
     """Whether a reader URL names keys, and so invocation counters."""
-    try:
-        return "keys" in split(url).keys
-    except ReaderUrlError:
-        return False
+    return keys_of(url) is not None
 
 
 class Auth(Enum):

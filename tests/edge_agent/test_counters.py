@@ -230,3 +230,39 @@ def test_an_operator_may_accept_a_jump(database: Database) -> None:
         journal.learn("M1", KEY, counter=LONGEST_JUMP * 2, now_utc=9)
     journal.accept_lower("M1", who="A. Rao", now_utc=9)
     assert journal.learn("M1", KEY, counter=LONGEST_JUMP * 2, now_utc=9)
+
+
+def test_a_pushs_counter_must_rise_and_is_noted_on_disk(path: Path) -> None:
+    with Database(path) as database:
+        journal = CounterJournal(database)
+        assert [journal.hear("M1", KEY, counter) for counter in (0, 0, 7, 6, 7)] == [True, False, True, False, False]
+    with Database(path) as database:
+        journal = CounterJournal(database)
+        assert not journal.hear("M1", KEY, 7)
+        assert journal.hear("M1", KEY, MAX_COUNTER)
+        assert not journal.hear("M1", KEY, MAX_COUNTER)
+
+
+def test_pushes_of_another_key_or_title_have_counters_of_their_own(database: Database) -> None:
+    journal = CounterJournal(database)
+    assert journal.hear("M1", KEY, 7)
+    assert journal.hear("M2", counter_key(bytes(16), b"SAK00002"), 7)
+
+
+def test_an_operator_may_accept_that_pushes_began_anew(database: Database) -> None:
+    journal = CounterJournal(database)
+    journal.hear("M1", KEY, 7)
+    journal.accept_lower("M1", who="A. Rao", now_utc=9)
+    assert journal.hear("M1", KEY, 0)
+
+
+@pytest.mark.parametrize(("step", "is_new"), [("begun", True), ("written", True), ("committed", False)])
+def test_a_push_is_heard_once_whenever_the_power_goes(path: Path, step: str, *, is_new: bool) -> None:
+    def crash(reached: str) -> None:
+        if reached == f"counter-hear:{step}":
+            raise CrashError
+
+    with Database(path, crash) as database, pytest.raises(CrashError):
+        CounterJournal(database).hear("M1", KEY, 7)
+    with Database(path) as database:
+        assert CounterJournal(database).hear("M1", KEY, 7) is is_new

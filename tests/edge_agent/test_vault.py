@@ -111,8 +111,12 @@ def test_new_keys_and_new_titles_have_counters_of_their_own(desk: Desk, vault: G
     assert not vault.take_look("store:M1", TITLE)
     assert vault.take_look("store:M1", b"SAK00002")
     assert vault.lease("store:M1", TITLE).take() == 42
+    assert vault.hear("store:M1", b"SKS00001", 3)
+    assert not vault.hear("store:M1", b"SKS00001", 3)
+    assert vault.hear("store:M1", b"SKS00002", 3)
     vault.rotate(desk.sealed(ek=bytes([9] * 16)), who="A. Rao")
     assert vault.take_look("store:M1", TITLE)
+    assert vault.hear("store:M1", b"SKS00001", 3)
 
 
 def test_a_sealed_file_is_used_where_it_lies(desk: Desk, vault: GatewayVault, tmp_path: Path) -> None:
