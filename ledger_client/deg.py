@@ -41,6 +41,7 @@ from ledger_client.ledger import (
     TradeUnknownError,
     UnreadableRecord,
 )
+from ledger_client.recording import RecordPosting
 from signing.errors import SigningError
 from signing.interval import DAY_S, Interval, parse_instant, utc_text
 
@@ -75,6 +76,25 @@ def allocate_request(posting: Posting) -> bytes:
             "deliveryEndTime": posting.delivery_end,
             "actualImported": kwh(posting.actual_imported_wh),
             "status": posting.status and posting.status.value,
+            "clientReference": posting.client_reference,
+        }
+    )
+
+
+def record_request(posting: RecordPosting) -> bytes:
+    """The body of a ``/ledger/record``: one side's fields only, as those of the other are forbidden."""
+    side = posting.side.value.capitalize()
+    metric = {"validationMetricType": posting.metric.value, "validationMetricValue": kwh(posting.allocated_wh)}
+    return _present(
+        {
+            "role": posting.role,
+            "transactionId": posting.transaction_id,
+            "orderItemId": posting.order_item_id,
+            "recordId": posting.record_id,
+            f"discomId{side}": posting.discom_id,
+            f"{side.lower()}FulfillmentValidationMetrics": [metric],
+            f"status{side}Discom": posting.status and posting.status.value,
+            "note": posting.note,
             "clientReference": posting.client_reference,
         }
     )
@@ -177,13 +197,15 @@ def _status(fields: Mapping[str, object], name: str) -> TradeStatus | None:
     return None if value in (None, "") else member(TradeStatus, value, name)
 
 
-def _metric(fields: Mapping[str, object], name: str, metric: MetricType) -> int | None:
-    """The Wh of the last entry of type `metric` in the metrics array `name`, or None."""
+def _metric(fields: Mapping[str, object], name: str, metric: MetricType, flat: str) -> int | None:
+    """The energy of `metric` in the metrics `name`, else in the field `flat` that live records carry beside them, or None."""
     found = None
     for entry in json_array(fields.get(name) or [], name):
         item = json_object(entry, name)
         if item.get("validationMetricType") == metric.value:
             found = positive_wh(item.get("validationMetricValue"), f"{name}.{metric.value}", least=0)
+    if found is None and fields.get(flat) not in (None, ""):
+        return positive_wh(fields[flat], flat, least=0)
     return found
 
 
@@ -246,8 +268,12 @@ def read_trade(value: object) -> Trade:
         price_inr_per_kwh=_price(detail),
         status_buyer_discom=_status(fields, "statusBuyerDiscom"),
         status_seller_discom=_status(fields, "statusSellerDiscom"),
-        pushed_wh=_metric(fields, "sellerFulfillmentValidationMetrics", MetricType.ACTUAL_PUSHED),
-        pulled_wh=_metric(fields, "buyerFulfillmentValidationMetrics", MetricType.ACTUAL_PULLED),
+        pushed_wh=_metric(
+            fields, "sellerFulfillmentValidationMetrics", MetricType.ACTUAL_PUSHED, "sellerDiscomAllocation"
+        ),
+        pulled_wh=_metric(
+            fields, "buyerFulfillmentValidationMetrics", MetricType.ACTUAL_PULLED, "buyerDiscomAllocation"
+        ),
         row_digest=optional_text(fields, "rowDigest"),
     )
 
@@ -306,7 +332,7 @@ def _allocation(fields: Mapping[str, object]) -> Allocation:
 
 
 def read_write_receipt(body: bytes) -> WriteReceipt:
-    """A 200 answer to ``/ledger/put``. Raises as `read_receipt` does, save `TradeUnknownError`."""
+    """A 200 answer to ``/ledger/put`` or ``/ledger/record``. Raises as `read_receipt` does, save `TradeUnknownError`."""
     fields = _accepted(body)
     return WriteReceipt(record_id=text(fields, "recordId"), row_digest=optional_text(fields, "rowDigest"))
 

@@ -28,6 +28,7 @@ from ledger_client.ledger import (
     TradeQuery,
     UnreadableRecord,
 )
+from ledger_client.recording import RecordConfirmation, RecordPosting
 from ledger_client.signature import DEFAULT_LIFETIME_S, HttpSigner, digest_header
 
 DEFAULT_TIMEOUT_S = 30.0
@@ -181,7 +182,7 @@ class _HttpClient:
 
 
 class HttpLedger(_HttpClient):
-    """A `Ledger` behind the DEG Ledger API 0.4.0."""
+    """A `RecordingLedger` behind the DEG Ledger API 0.4.0."""
 
     def post(self, posting: Posting) -> Receipt:
         """Post one actual; see `Ledger.post`."""
@@ -200,6 +201,15 @@ class HttpLedger(_HttpClient):
             )
             rows.update({(trade.transaction_id, trade.order_item_id): trade for trade in self.trades(query)})
         return Confirmation.compared(posting, receipt, rows.values())
+
+    def record(self, posting: RecordPosting) -> WriteReceipt:
+        """Write one side of one trade; see `RecordingLedger.record`."""
+        return deg.read_write_receipt(self._channel.call(deg.RECORD, deg.record_request(posting)))
+
+    def confirm_record(self, posting: RecordPosting) -> RecordConfirmation:
+        """The row read back and compared; see `RecordingLedger.confirm_record`."""
+        query = TradeQuery(transaction_id=posting.transaction_id, order_item_id=posting.order_item_id)
+        return RecordConfirmation.compared(posting, self.trades(query))
 
 
 class HttpPlatformLedger(_HttpClient):

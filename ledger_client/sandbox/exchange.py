@@ -11,7 +11,7 @@ from ledger_client.sandbox.allocation import Leg, allocated
 from ledger_client.sandbox.participants import Participant, Role
 from ledger_client.sandbox.refusal import RequestRefusedError
 from ledger_client.sandbox.rendering import Numbers
-from ledger_client.sandbox.store import Posted, Row, Store
+from ledger_client.sandbox.store import Posted, Recorded, Row, Store
 from signing.interval import parse_instant, utc_text
 
 _UTC_OF = {
@@ -178,7 +178,11 @@ class Exchange:
     # --- record
 
     def record(self, caller: Participant, body: bytes) -> bytes:
-        """``/ledger/record``: a discom writes its own allocation of one trade."""
+        """``/ledger/record``: a discom writes its own allocation of one trade.
+
+        The same reference with the same content is the same write: the latest is applied again, which changes nothing; a
+        superseded one is answered as it was and has no effect. The same reference with other content is a conflict.
+        """
         _require(caller, Role.DISCOM, "/ledger/record")
         request = schema.read_record(body)
         _require_discom(caller, request.discom_id)
@@ -190,10 +194,28 @@ class Exchange:
                 raise RequestRefusedError(
                     "AUT_NOT_AUTHORIZED", f"{caller.discom_id} is not on the {request.side.value} side"
                 )
+            earlier = self._store.recorded(caller.subscriber_id, row.transaction_id, row.order_item_id)
+            same = _same_record(earlier, request)
+            if same is not None and same is not earlier[-1]:
+                return same.answer
             status = request.status.value if request.status else None
             row = _reported(row, request.side, request.allocated_wh, status)
             self._store.save(row)
-        return self._write_answer(row)
+            answer = self._write_answer(row)
+            if same is None and request.client_reference is not None:
+                self._store.save_recorded(
+                    Recorded(
+                        caller_id=caller.subscriber_id,
+                        transaction_id=row.transaction_id,
+                        order_item_id=row.order_item_id,
+                        client_reference=request.client_reference,
+                        side=request.side.value,
+                        allocated_wh=request.allocated_wh,
+                        status=status,
+                        answer=answer,
+                    )
+                )
+        return answer
 
     # --- the sandbox's own view
 
@@ -227,4 +249,20 @@ def _same_post(earlier: Sequence[Posted], request: schema.Allocate) -> Posted | 
         if posted.actual_imported_wh != request.actual_imported_wh:
             raise RequestRefusedError("PRC_CONFLICT", "clientReference: it was posted with another actualImported")
         return posted
+    return None
+
+
+def _same_record(earlier: Sequence[Recorded], request: schema.Record) -> Recorded | None:
+    """The caller's earlier write of this trade that this one repeats.
+
+    Source: the API lets a ledger key writes by caller, trade and clientReference; this one does, strictly.
+    """
+    for recorded in earlier:
+        if recorded.client_reference != request.client_reference:
+            continue
+        status = request.status.value if request.status else None
+        said = (recorded.side, recorded.allocated_wh, recorded.status)
+        if said != (request.side.value, request.allocated_wh, status):
+            raise RequestRefusedError("PRC_CONFLICT", "clientReference: it was recorded with another metric or status")
+        return recorded
     return None

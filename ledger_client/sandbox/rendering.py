@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import Enum
 
 from ledger_client.exact_json import dumps, kwh
-from ledger_client.ledger import METRIC_OF_SIDE, Side
+from ledger_client.ledger import METRIC_OF_SIDE, Side, TradeStatus
 from ledger_client.sandbox.allocation import amount_inr, settled_wh
 from ledger_client.sandbox.store import Posted, Row
 from signing.energy import kwh_text
@@ -104,8 +104,10 @@ PostingsOf = Callable[[str, str, str], Sequence[Posted]]
 
 
 def trade_settled_wh(row: Row) -> int | None:
-    """What a trade settles at; None until both platforms have put it and both discoms have reported."""
+    """What a trade settles at; None until both platforms have put it and both discoms have said their last word."""
     if not (row.put_by_buyer and row.put_by_seller) or row.quantity_wh is None:
+        return None
+    if TradeStatus.PENDING.value in (row.status_buyer, row.status_seller):
         return None
     return settled_wh(row.quantity_wh, row.pushed_wh, row.pulled_wh)
 
@@ -154,6 +156,8 @@ def _status(row: Row) -> str:
     """Where a trade stands, in one word."""
     if trade_settled_wh(row) is not None:
         return "SETTLED"
+    if row.pushed_wh is not None and row.pulled_wh is not None and row.put_by_buyer and row.put_by_seller:
+        return "AWAITING_ROUND"
     return "AWAITING_METERS" if row.put_by_buyer and row.put_by_seller else "AWAITING_PLATFORM"
 
 

@@ -64,6 +64,7 @@ class Record:
     discom_id: str
     allocated_wh: int
     status: TradeStatus | None
+    client_reference: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,9 +190,9 @@ def read_record(body: bytes) -> Record:
         discom_id=found.required(discom, text),
         allocated_wh=_recorded_metric(found.required(metrics, array), metrics, side),
         status=status_or_none(found.optional(status, member(TradeStatus))),
+        client_reference=found.optional("clientReference", text),
     )
     found.optional("note", text)
-    found.optional("clientReference", text)
     found.end()
     return request
 

@@ -11,7 +11,7 @@ from ledger_client.ledger import LedgerError, Side
 from ledger_client.sandbox.schema import Get
 
 DATABASE = "exchange.sqlite3"
-_VERSION = 1
+_VERSION = 2
 _BUSY_TIMEOUT_S = 5.0
 
 
@@ -81,8 +81,23 @@ class Posted:
     answer: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """One write of a discom's own allocation under a reference."""
+
+    caller_id: str
+    transaction_id: str
+    order_item_id: str
+    client_reference: str
+    side: str
+    allocated_wh: int
+    status: str | None
+    answer: bytes
+
+
 _COLUMNS = tuple(field.name for field in fields(Row))
 _POSTED = tuple(field.name for field in fields(Posted))
+_RECORDED = tuple(field.name for field in fields(Recorded))
 
 _SCHEMA = """
 CREATE TABLE trade (
@@ -106,6 +121,19 @@ CREATE TABLE posting (
 ) STRICT;
 """
 
+_SCHEMA_2 = """
+CREATE TABLE recorded (
+  caller_id TEXT NOT NULL, transaction_id TEXT NOT NULL, order_item_id TEXT NOT NULL, client_reference TEXT NOT NULL,
+  side TEXT NOT NULL, allocated_wh INTEGER NOT NULL, status TEXT, answer BLOB NOT NULL,
+  UNIQUE (caller_id, transaction_id, order_item_id, client_reference)
+) STRICT;
+CREATE TABLE asked (
+  message_id TEXT PRIMARY KEY, transaction_id TEXT NOT NULL, discom_id TEXT NOT NULL, asked_utc INTEGER NOT NULL,
+  body_digest TEXT NOT NULL, answered_utc INTEGER
+) STRICT;
+"""
+"""What version 2 adds: discoms' own records by reference, and what the ledger provider asked them."""
+
 # What a record object must have: rows that lack any of it are invisible until a platform states it.
 _COMPLETE = (
     " AND ".join(
@@ -128,7 +156,9 @@ def create(directory: Path) -> None:
         raise StateError(f"{path} exists already: use it, or name another directory")
     connection = sqlite3.connect(path, isolation_level=None)
     try:
-        connection.executescript(f"PRAGMA journal_mode=WAL; BEGIN; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT;")
+        connection.executescript(
+            f"PRAGMA journal_mode=WAL; BEGIN; {_SCHEMA} {_SCHEMA_2} PRAGMA user_version={_VERSION}; COMMIT;"
+        )
     finally:
         connection.close()
 
@@ -146,6 +176,9 @@ class Store:
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA synchronous=FULL")
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        if version == 1:
+            self._connection.executescript(f"BEGIN; {_SCHEMA_2} PRAGMA user_version={_VERSION}; COMMIT;")
+            version = _VERSION
         if version != _VERSION:
             self._connection.close()
             raise StateError(f"expected state version {_VERSION}, got {version} in {path}")
@@ -241,4 +274,21 @@ class Store:
         self._connection.execute(
             f"INSERT OR REPLACE INTO posting ({', '.join(_POSTED)}) VALUES ({marks})",  # noqa: S608 - as above
             {column: getattr(posted, column) for column in _POSTED},
+        )
+
+    def recorded(self, caller_id: str, transaction_id: str, order_item_id: str) -> list[Recorded]:
+        """What a caller recorded of one trade under references, oldest first."""
+        found = self._connection.execute(
+            f"SELECT {', '.join(_RECORDED)} FROM recorded "  # noqa: S608 - as above
+            "WHERE caller_id = ? AND transaction_id = ? AND order_item_id = ? ORDER BY rowid",
+            (caller_id, transaction_id, order_item_id),
+        )
+        return [Recorded(**dict(row)) for row in found]
+
+    def save_recorded(self, recorded: Recorded) -> None:
+        """Insert one write."""
+        marks = ", ".join(f":{column}" for column in _RECORDED)
+        self._connection.execute(
+            f"INSERT INTO recorded ({', '.join(_RECORDED)}) VALUES ({marks})",  # noqa: S608 - as above
+            {column: getattr(recorded, column) for column in _RECORDED},
         )

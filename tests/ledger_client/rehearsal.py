@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ledger_client.contract import Contract
 from ledger_client.http import HttpLedger, HttpPlatformLedger, open_ledger, open_platform_ledger
 from ledger_client.ledger import Posting, Side, TradeStatus, client_reference
+from ledger_client.recording import RecordPosting, record_reference
 from ledger_client.sandbox import store
 from ledger_client.sandbox.app import create_app
 from ledger_client.sandbox.exchange import Exchange
@@ -93,6 +94,22 @@ def posting(actual_imported_wh: int, *, evidence: str = "1", **changes: object) 
 def buyer_posting(actual_imported_wh: int, *, evidence: str = "2") -> Posting:
     """The buyer's discom's posting for the buyer's meter."""
     return posting(actual_imported_wh, evidence=evidence, meter_id=BUYER_METER, discom_id=BUYER_DISCOM)
+
+
+def record_posting(
+    allocated_wh: int, side: Side = Side.SELLER, *, round_number: int = 1, **changes: object
+) -> RecordPosting:
+    """The discom of `side` records its own allocation, unless changed."""
+    whole = RecordPosting(
+        side=side,
+        transaction_id="tx-1",
+        order_item_id="it-1",
+        discom_id=SELLER_DISCOM if side is Side.SELLER else BUYER_DISCOM,
+        allocated_wh=allocated_wh,
+        client_reference=record_reference(hashlib.sha256(side.value.encode()).digest(), round_number),
+        status=TradeStatus.COMPLETED,
+    )
+    return replace(whole, **changes)  # type: ignore[arg-type]
 
 
 @dataclass

@@ -123,7 +123,7 @@ def test_the_live_ledgers_strings_and_extra_fields_are_read() -> None:
         "somethingNew": {"a": [1]},
     }
     (trade,) = deg.read_page(page(live)).trades
-    assert (trade.quantity_wh, trade.pushed_wh, trade.pulled_wh) == (20_500, 2099, None)
+    assert (trade.quantity_wh, trade.pushed_wh, trade.pulled_wh) == (20_500, 2099, 2099)
     assert str(trade.price_inr_per_kwh) == "12.50"
     assert trade.status_seller_discom is TradeStatus.CURTAILED_OUTAGE
     assert trade.row_digest == "sha256:00"

@@ -29,10 +29,23 @@ def test_a_missing_state_is_not_made_by_opening_it(tmp_path: Path) -> None:
 def test_a_state_of_another_version_is_refused(tmp_path: Path) -> None:
     store.create(tmp_path)
     connection = sqlite3.connect(tmp_path / store.DATABASE)
-    connection.execute("PRAGMA user_version=2")
+    connection.execute("PRAGMA user_version=3")
     connection.close()
-    with pytest.raises(StateError, match="expected state version 1, got 2"):
+    with pytest.raises(StateError, match="expected state version 2, got 3"):
         Store(tmp_path)
+
+
+def test_a_state_of_version_1_is_brought_up_to_date_and_keeps_its_trades(tmp_path: Path) -> None:
+    store.create(tmp_path)
+    with Store(tmp_path) as state:
+        state.save(ROW)
+    connection = sqlite3.connect(tmp_path / store.DATABASE)
+    connection.executescript("DROP TABLE recorded; DROP TABLE asked; PRAGMA user_version=1;")
+    connection.close()
+    for _ in range(2):
+        with Store(tmp_path) as state:
+            assert state.all_rows() == [ROW]
+            assert state.recorded("c", "t", "o") == []
 
 
 def test_a_row_comes_back_as_it_was_saved(tmp_path: Path) -> None:
