@@ -14,7 +14,7 @@ from headend.errors import FatalError
 from headend.logbook import Logbook, LogTransaction
 from headend.registry import Registry
 from headend.revision import Decision, build, decide, withdraw
-from headend.store.sqlite import actuals
+from headend.store.sqlite import actuals, lost_rows
 from headend.store.sqlite.actuals import StoredActual
 from headend.store.sqlite.database import Database
 from headend.store.sqlite.window_cases import stored_part, stored_records
@@ -158,8 +158,19 @@ class Attestor:
         previous = self._newest(transaction.connection, subject)
         if may_wait and previous is None and decision.judgement.status is Status.PENDING:
             return None
-        actual = build(decision, None if previous is None else previous.signed, self._salts(), cause)
+        before = None if previous is None else previous.signed
+        salt = self._salts()
+        actual = build(decision, before, salt, cause)
+        if actual is not None and cause is None and self._is_lost(transaction.connection, subject, previous):
+            actual = build(decision, before, salt, Cause.LOST)
         return None if actual is None else self._log(transaction, actual, _log_of(decision.case.parts), at_utc)
+
+    def _is_lost(self, connection: sqlite3.Connection, subject: Subject, previous: StoredActual | None) -> bool:
+        """Whether a later revision than `previous` may have been lost by a restore: it stands in the log, and nobody here knows it."""
+        loss = lost_rows.newest_loss(connection)
+        if loss is None or subject.window.start_utc >= loss.restored_utc:
+            return False
+        return previous is None or previous.index < loss.to_size
 
     def _decision(self, connection: sqlite3.Connection, subject: Subject) -> Decision:
         parts = self._parts(connection, subject)

@@ -19,7 +19,7 @@ from itertools import groupby
 
 from headend.errors import FatalError
 from headend.intake.chain import Chain, place
-from headend.store.sqlite import log_rows, registry_rows
+from headend.store.sqlite import log_rows, lost_rows, registry_rows
 from headend.store.sqlite.database import Database
 from headend.store.sqlite.log_rows import StoredNodes, leaf_place, leaf_row
 from headend.store.store import Gap, Link
@@ -35,6 +35,7 @@ from signing.statements.reading_batch import Opening, ReadingBatch
 from signing.statements.window_actual import WindowActual
 
 _RESTORE = "stop the head-end and restore the newest sound copy of the database"
+_WAIT = "its gateway is asked for it; what stays lost the discom signed itself and must say again"
 _TELL = "keep a copy of the database and find out who wrote to it"
 
 
@@ -65,10 +66,16 @@ def fsck(database: Database, discom: PublicKey) -> Iterator[Damage]:
     said, damages = _actuals(database)
     yield from damages
     yield from _postings(database, said)
+    lost = {leaf: digest for digest, leaf in lost_rows.lost(database.connection).items()}
     # What was found behind a leaf was taken out on the way.
-    for leaf in entries:
+    for leaf, digest in entries.items():
         log, index = leaf_place(leaf)
-        yield Damage(check=9, what=f"leaf {index} of log {log} has no statement", remedy=_RESTORE)
+        if lost.get(leaf) == digest:
+            yield Damage(
+                check=9, what=f"the statement of leaf {index} of log {log} was lost by a restore", remedy=_WAIT
+            )
+        else:
+            yield Damage(check=9, what=f"leaf {index} of log {log} has no statement", remedy=_RESTORE)
 
 
 def _log(database: Database, log: int, key: VerifierKey, entries: dict[int, bytes]) -> Iterator[Damage]:

@@ -4,7 +4,7 @@ The order is fixed, and each step may be the last one before a crash:
 
 1. the statements, their leaves, the tree nodes and the signed checkpoint are written in one transaction
 2. the transaction commits: from here on the leaves exist
-3. the checkpoint is written to a file outside the database and fsynced
+3. the entries and then the checkpoint are written to files outside the database and fsynced
 4. only then does anything that rests on it leave the program
 
 A crash before 2 leaves nothing. One between 2 and 3 leaves a file that the database extends; opening brings it up to date. A
@@ -18,10 +18,12 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from headend.entries_file import EntriesFile
 from headend.errors import FatalError, StoreUnavailableError
-from headend.store.sqlite import log_rows
+from headend.store.sqlite import log_rows, lost_rows
 from headend.store.sqlite.database import Database
 from signing.errors import SigningError, VerificationError
 from signing.keys import Signer
@@ -32,7 +34,7 @@ from signing.log.proofs import Path as MerklePath
 from signing.log.proofs import Paths
 from signing.log.seen import require_extension
 
-_RESTORE = "restore the newest copy of the database; to go on with this one would sign a second history of the log"
+_RESTORE = "run `sakshi-headend restore` with it; to go on with it as it is would sign a second history of the log"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +77,14 @@ class Appended:
 class LogTransaction:
     """An open transaction: write rows through `connection`, give each statement its leaf by `append`."""
 
-    __slots__ = ("_entries", "_tips", "appended", "connection")
+    __slots__ = ("_entries", "_lost", "_tips", "appended", "connection", "found")
 
-    def __init__(self, connection: sqlite3.Connection, tips: Mapping[int, Tip]) -> None:
+    def __init__(self, connection: sqlite3.Connection, tips: Mapping[int, Tip], lost: Mapping[bytes, int]) -> None:
         self.connection = connection
         self._tips = tips
+        self._lost = lost
+        self.found: list[int] = []
+        """Leaves whose lost statements came again."""
         self._entries: dict[int, list[bytes]] = {}
         self.appended: dict[int, Appended] = {}
         """By log, once the transaction has been committed."""
@@ -106,7 +111,10 @@ class LogTransaction:
         return log_rows.leaf_row(log, first)
 
     def append_one(self, log: int, digest: bytes) -> int:
-        """Gives `digest` the next leaf of `log`, and that leaf's row id."""
+        """Gives `digest` the next leaf of `log`, and that leaf's row id; what a restore lost gets the leaf that it had."""
+        if self._lost and (leaf := self._lost.get(digest)) is not None:
+            self.found.append(leaf)
+            return leaf
         entries = self._entries.get(log)
         if entries is None:
             return self.append(log, (digest,))
@@ -121,7 +129,7 @@ class LogTransaction:
 class Logbook:
     """The logs of one database that this program signs. Owned by one thread; programs may share the database."""
 
-    __slots__ = ("_database", "_folder", "_keys", "_nodes", "_published", "_tips")
+    __slots__ = ("_database", "_entries", "_folder", "_keys", "_lost", "_nodes", "_published", "_tips")
 
     def __init__(self, database: Database, keys: Mapping[int, LogKey], folder: Path) -> None:
         """Opens the logs, and brings the checkpoint files in `folder` up to date.
@@ -136,6 +144,8 @@ class Logbook:
         self._nodes = {log: log_rows.StoredNodes(database.connection, log) for log in keys}
         self._tips: dict[int, Tip] = {}
         self._published: dict[int, bytes] = {}
+        self._entries = {log: EntriesFile(folder, log) for log in keys}
+        self._lost = lost_rows.lost(database.connection)
         known = log_rows.logs(database.connection)
         for log, key in self._keys.items():
             if known.get(log) != str(key.verifier):
@@ -174,13 +184,18 @@ class Logbook:
         try:
             with self._database.transaction() as connection:
                 self._refresh()
-                opened = LogTransaction(connection, dict(self._tips))
+                opened = LogTransaction(connection, dict(self._tips), self._lost)
                 yield opened
+                if opened.found:
+                    lost_rows.found(connection, opened.found)
                 appended = {log: self._write(connection, log, entries) for log, entries in opened.entries().items()}
         except BaseException:
             for nodes in self._nodes.values():
                 nodes.forget()
             raise
+        if opened.found:
+            back = set(opened.found)
+            self._lost = {digest: leaf for digest, leaf in self._lost.items() if leaf not in back}
         for log, change in appended.items():
             self._tips[log] = change.tip
         # Not before the commit: a file ahead of the database means a restored backup.
@@ -250,13 +265,14 @@ class Logbook:
             with (self._folder / "checkpoint.lock").open("ab") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 said = path.read_bytes() if path.exists() else b""
-                if said == tip.checkpoint:
+                if said == tip.checkpoint and self._entries[tip.log].size() >= tip.size:
                     return
                 before = _stated(said, verifier, f"'{path}'")
                 if before.size > tip.size and self._caught_up(tip.log, before):
                     return
                 now = _stated(tip.checkpoint, verifier, "the database's checkpoint")
                 _extends(before, now, self._nodes[tip.log], f"the database is behind '{path}'")
+                self._entries[tip.log].extend(tip.size, partial(log_rows.entries, self._database.connection, tip.log))
                 _replace(path, tip.checkpoint)
         except OSError as error:
             # The leaves are committed; whoever is not answered sends again and gets the same leaf.

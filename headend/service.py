@@ -4,13 +4,11 @@ Each thread owns its connection. Whatever is fatal to one ends the process: star
 recorded, shown as a component that does not work, and tried again.
 """
 
-import fcntl
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from headend.attest import Attestor
@@ -26,6 +24,8 @@ from headend.pipeline import Settlement, SettlementReport
 from headend.reads import StoredReads
 from headend.registry import Registry
 from headend.serving import Web, serving
+from headend.state_lock import only_one
+from headend.store.sqlite import lost_rows
 from headend.store.sqlite.batch_rows import SqliteBatches
 from headend.store.sqlite.database import Database, open_database
 from headend.store.sqlite.published_log import PublishedLog
@@ -88,7 +88,7 @@ class Service:
             threading.Thread(target=self._loop, args=("intake", self._intake), name="intake"),
             threading.Thread(target=self._loop, args=("settlement", self._settlement), name="settlement"),
         ]
-        with _only_one(self._config.state), self._web() as web:
+        with only_one(self._config.state), self._web() as web:
             listening(web.address)
             try:
                 for thread in threads:
@@ -222,6 +222,7 @@ class Service:
 
             def step() -> None:
                 touched = self._take_touched()
+                self._note_lost(database)
                 try:
                     self._settled(settlement.step(now(), touched))
                 except BaseException:
@@ -231,6 +232,15 @@ class Service:
                     raise
 
             yield step
+
+    def _note_lost(self, database: Database) -> None:
+        lost, name = lost_rows.count(database.connection), "restored log"
+        if lost:
+            self._note(
+                name, f"{lost} statement(s) are lost: gateways are asked for theirs; say again what the discom signed"
+            )
+        elif name in self._components:
+            self._note(name, None)
 
     def _take_touched(self) -> Touches:
         """What new evidence came for; waits a little for some."""
@@ -272,18 +282,3 @@ class Service:
                 yield web
         finally:
             pool.close()
-
-
-@contextmanager
-def _only_one(state: Path) -> Iterator[None]:
-    """Two services on one state would take each other's messages from the broker, without end."""
-    try:
-        lock = (state / "serve.lock").open("ab")
-    except OSError as error:
-        raise FatalError(f"cannot use '{state}' ({error.strerror}): run `sakshi-headend init` once") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise FatalError(f"another `sakshi-headend serve` runs on '{state}': stop it first") from error
-        yield

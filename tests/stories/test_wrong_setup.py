@@ -202,6 +202,36 @@ def test_a_head_end_restored_from_an_old_backup_refuses_to_sign(stage: Stage) ->
     until("it works", stage.works)
 
 
+def test_a_head_end_that_lost_its_database_goes_on_from_a_backup(stage: Stage) -> None:
+    """P21: the log comes back whole from beside the database, and the gateway refills the leaves that the backup lacks."""
+    stage.prepare()
+    stage.start(BROKER)
+    stage.start("exchange")
+    stage.start(HEADEND)
+    until("the broker is there", stage.works)
+    backup = stage.folder / "backup.db"
+    assert said_by([*stage.headend("backup"), str(backup)]).code == 0
+    stage.start(AGENT)
+    until("something is logged", lambda: stage.rows("SELECT count(*) FROM batches") > [(1,)])
+    until("everything is answered", lambda: stage.backlog() == [])
+    stage.processes.end(AGENT)
+    assert stage.processes.end(HEADEND) == 0
+    logged = stage.rows("SELECT leaf, digest FROM batches ORDER BY leaf")
+    for name in ("headend.db", "headend.db-wal", "headend.db-shm"):
+        (stage.database.parent / name).unlink(missing_ok=True)
+    require_refused(said_by(stage.headend("serve")), "headend.db")
+    said = said_by([*stage.headend("restore"), str(backup)])
+    assert said.code == 0, said.err
+    assert f"{len(logged)} statement(s) are lost" in said.out
+    stage.start(HEADEND)
+    stage.start(AGENT)
+    until("nothing is lost", lambda: stage.rows("SELECT count(*) FROM lost_leaves") == [(0,)])
+    assert stage.rows("SELECT leaf, digest FROM batches ORDER BY leaf")[: len(logged)] == logged
+    stage.processes.end(AGENT)
+    assert stage.processes.end(HEADEND) == 0
+    assert said_by(stage.headend("fsck")).out.startswith("ok")
+
+
 def test_two_agents_never_share_one_state(stage: Stage) -> None:
     stage.prepare()
     stage.start(BROKER)

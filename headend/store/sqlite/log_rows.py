@@ -87,6 +87,14 @@ def entry(connection: sqlite3.Connection, log: int, index: int) -> bytes:
     return value
 
 
+def entries(connection: sqlite3.Connection, log: int, first: int, end: int) -> bytes:
+    """The entries of the leaves `first` to `end`, exclusive, one behind the other; fewer where the rows end before."""
+    tiles = range(first // TILE_WIDTH, -(-end // TILE_WIDTH))
+    found = b"".join(tile_hashes(connection, log, 0, place) for place in tiles)
+    begin = tiles.start * TILE_WIDTH
+    return found[(first - begin) * HASH_BYTES : (end - begin) * HASH_BYTES]
+
+
 class StoredNodes:
     """A HashReader over the rows of one log. It keeps the tiles it used last, every node in them worked out.
 
