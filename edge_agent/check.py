@@ -11,6 +11,7 @@ from edge_agent.mqtt import Link, Purpose
 from edge_agent.outbox.errors import OutboxError
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.readers.access import HEAD_END_CLIENTS, client_of, is_keyed
+from edge_agent.readers.modbus.reader import map_doubt
 from edge_agent.readers.reader import Reader, SampledReader
 from edge_agent.site import IdentityError, require_identity
 from edge_agent.steps import Arrived, LinkDown, LinkUp
@@ -34,7 +35,8 @@ class Finding:
 async def check(settings: Config, open_reader: Callable[[str], Reader | SampledReader]) -> list[Finding]:
     """The key and the state, every meter, the broker. Nothing is signed, sent or changed."""
     findings = [key_and_state(settings)]
-    findings += await asyncio.gather(*(_meter(meter, open_reader) for meter in settings.meters))
+    for found in await asyncio.gather(*(_meter(meter, open_reader) for meter in settings.meters)):
+        findings += found
     findings.append(await broker(settings))
     return findings
 
@@ -68,7 +70,7 @@ def shared_associations(settings: Config, shared_since: Callable[[str], int | No
     return found
 
 
-async def _meter(settings: MeterSettings, open_reader: Callable[[str], Reader | SampledReader]) -> Finding:
+async def _meter(settings: MeterSettings, open_reader: Callable[[str], Reader | SampledReader]) -> list[Finding]:
     what = f"meter {settings.id}"
     try:
         async with open_reader(settings.url) as reader:
@@ -76,12 +78,16 @@ async def _meter(settings: MeterSettings, open_reader: Callable[[str], Reader | 
             require_identity(settings, serial)
             period_s = (await reader.layout()).capture_period_s if isinstance(reader, Reader) else None
     except (ReaderError, IdentityError) as error:
-        return Finding(what=what, is_good=False, text=str(error))
+        return [Finding(what=what, is_good=False, text=str(error))]
     if period_s is not None and settings.period_s not in {None, period_s}:
         text = f"expected blocks of {settings.period_s} s, the meter's are {period_s} s: correct 'period_s'"
-        return Finding(what=what, is_good=False, text=text)
+        return [Finding(what=what, is_good=False, text=text)]
     shown = "gives no serial number" if serial is None else f"serial number {serial}"
-    return Finding(what=what, is_good=True, text=f"{shown}, {reader.origin.value}")
+    found = [Finding(what=what, is_good=True, text=f"{shown}, {reader.origin.value}")]
+    doubt = map_doubt(reader)
+    if doubt is not None:
+        found.append(Finding(what=what, is_good=True, is_warning=True, text=doubt))
+    return found
 
 
 async def broker(settings: Config) -> Finding:

@@ -22,12 +22,14 @@ from edge_agent.errors import ReaderError
 from edge_agent.outbox.errors import AnotherRunsError, OutboxError
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.poll import CLOCK_APART_MS
+from edge_agent.readers.modbus.reader import map_doubt
 from edge_agent.readers.reader import Reader, SampledReader
 from edge_agent.readers.report import Json
 from edge_agent.registers import EXPORT_BLOCK, IMPORT_BLOCK, MeterIdentity, Origin, ProfileLayout
 from signing.errors import SigningError
 from signing.interval import DAY_S, PERIODS_S, Interval, ist_day_start, ist_text
 from signing.signer import open_signer
+from signing.statements.reading_batch import ClockSource
 
 DAYS_TRIED: Final = 3
 """How many days back are looked at while a day says nothing about the stamps."""
@@ -61,14 +63,21 @@ class Page:
     def as_json(self) -> dict[str, Json]:
         """The page, for scripts."""
         findings: list[Json] = [
-            {"what": each.what, "is_good": each.is_good, "text": each.text} for each in self.findings
+            {"what": each.what, "is_good": each.is_good, "is_warning": each.is_warning, "text": each.text}
+            for each in self.findings
         ]
         return {"meter": self.meter, "go": self.is_go, "findings": findings}
 
     def text(self) -> str:
         """The page, for people."""
-        lines = [f"{'ok   ' if each.is_good else 'NO   '} {each.what:<22} {each.text}" for each in self.findings]
+        lines = [f"{_label(each):<5} {each.what:<22} {each.text}" for each in self.findings]
         return "\n".join([f"{'GO   ' if self.is_go else 'NO-GO'} meter {self.meter}", *lines])
+
+
+def _label(finding: Finding) -> str:
+    if not finding.is_good:
+        return "NO"
+    return "warn" if finding.is_warning else "ok"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +88,8 @@ class Visit:
     open_reader: OpenReader
     now_ms: Callable[[], int]
     wait_s: int
+    reference: Callable[[], ClockSource] = agent.clock_reference
+    """What the gateway's clock is worth now."""
 
     def now_utc(self) -> int:
         """The gateway's clock, UTC seconds."""
@@ -102,6 +113,9 @@ class _Steps:
     def good(self, what: str, text: str) -> None:
         self.findings.append(Finding(what=what, is_good=True, text=text))
 
+    def warn(self, what: str, text: str) -> None:
+        self.findings.append(Finding(what=what, is_good=True, is_warning=True, text=text))
+
     def bad(self, what: str, text: str) -> None:
         self.findings.append(Finding(what=what, is_good=False, text=text))
 
@@ -124,7 +138,7 @@ async def _at_the_meter(visit: Visit, meter: MeterSettings) -> list[Finding]:
             if isinstance(reader, Reader):
                 await _memory(steps, visit, meter, reader)
             else:
-                await _sampled(steps, reader)
+                await _sampled(steps, visit, reader)
     return steps.findings
 
 
@@ -141,11 +155,27 @@ def _serial(steps: _Steps, meter: MeterSettings, identity: MeterIdentity) -> Non
         )
 
 
-async def _sampled(steps: _Steps, reader: SampledReader) -> None:
+async def _sampled(steps: _Steps, visit: Visit, reader: SampledReader) -> None:
+    _gateway_clock(steps, visit.reference())
+    doubt = map_doubt(reader)
+    if doubt is not None:
+        steps.warn("register map", doubt)
     with steps.step("registers"):
         sample = await reader.sample()
         exported = "no export register" if sample.exported_wh is None else f"export {sample.exported_wh} Wh"
         steps.good("registers", f"import {sample.imported_wh} Wh, {exported}, known to {sample.quantum_wh} Wh")
+
+
+def _gateway_clock(steps: _Steps, reference: ClockSource) -> None:
+    """The clock that dates the blocks of a meter that has none."""
+    if reference is ClockSource.NTP:
+        steps.good("clock", "the meter has none; the gateway's own is synchronised")
+    else:
+        steps.bad(
+            "clock",
+            "the meter has none, and the gateway's own is not synchronised: its blocks would settle nothing; run a time service "
+            "(chrony, systemd-timesyncd) that reaches its servers",
+        )
 
 
 async def _memory(steps: _Steps, visit: Visit, meter: MeterSettings, reader: Reader) -> None:
@@ -153,7 +183,7 @@ async def _memory(steps: _Steps, visit: Visit, meter: MeterSettings, reader: Rea
         asked_ms = visit.now_ms()
         clock = await reader.clock()
         known = evidence(
-            meter_ms=clock.utc_ms, asked_ms=asked_ms, answered_ms=visit.now_ms(), reference=agent.clock_reference()
+            meter_ms=clock.utc_ms, asked_ms=asked_ms, answered_ms=visit.now_ms(), reference=visit.reference()
         )
         _clock(steps, known.offset_ms or 0, known.source.name)
     with steps.step("columns"):

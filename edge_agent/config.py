@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from edge_agent.errors import ReaderUrlError
+from edge_agent.ports import port_faults
 from edge_agent.push_settings import NOT_KNOWN, MeterPush, PushSettings, parse_meter_push, parse_push
 from edge_agent.readers.access import UTILITY_CLIENTS, client_of, keys_of
 from edge_agent.readers.open import open_reader
@@ -295,6 +296,8 @@ def _meters(root: Table) -> tuple[MeterSettings, ...]:
         if twice:
             shown = "" if what == "url" else f", got {', '.join(twice)} twice"
             root.faults.add("meter", f"expected a different {what} for every meter{shown}")
+    for fault in port_faults((meter.id, meter.url) for meter in meters):
+        root.faults.add("meter", fault)
     titles = [meter.push.title for meter in meters if meter.push.title is not None]
     if len(set(titles)) < len(titles):
         root.faults.add("meter", "expected a different push_title for every meter: a system title is one meter's own")

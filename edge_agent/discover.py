@@ -17,6 +17,7 @@ from edge_agent.readers.dlms.codec import Data
 from edge_agent.readers.dlms.cosem import Attribute
 from edge_agent.readers.dlms.objects import ListedObject
 from edge_agent.readers.dlms.reader import DlmsReader
+from edge_agent.readers.modbus.reader import ModbusReader, map_doubt
 from edge_agent.readers.reader import Reader, SampledReader
 from edge_agent.readers.report import Json, clock_json, columns_json, identity_json, sample_json, value_json
 from edge_agent.readers.succession import break_between
@@ -205,6 +206,15 @@ async def _profiles(asked: _Asked, listed: tuple[ListedObject, ...]) -> dict[str
 
 async def _sampled(reader: SampledReader) -> dict[str, Json]:
     found: dict[str, Json] = {"origin": reader.origin.value}
+    if isinstance(reader, ModbusReader):
+        known = reader.register_map
+        found["register map"] = {
+            "model": known.model,
+            "title": known.title,
+            "source": known.source,
+            "verified": known.verified,
+            "warning": map_doubt(reader),
+        }
     try:
         async with reader:
             found["identity"] = identity_json(await reader.identity())

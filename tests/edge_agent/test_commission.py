@@ -1,6 +1,7 @@
 """The technician's page: every step good, every step bad, with real meters, a real broker and a real log."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,10 +24,13 @@ from edge_agent.steps import Park
 from firmware_sim.dlms.server import serve
 from firmware_sim.dlms.session import DEFAULT_PASSWORD
 from firmware_sim.meter import Category, Energies, Meter, MeterSpec
+from firmware_sim.modbus.sdm630 import Sdm630
+from firmware_sim.modbus.server import serve as serve_modbus
 from firmware_sim.world import Home
 from signing.interval import DAY_S
 from signing.signer import open_signer
 from signing.statements.answers import Disposition, Refusal
+from signing.statements.reading_batch import ClockSource
 from tests.edge_agent.broker import AnsweringDiscom, broker
 from tests.edge_agent.discom import Discom
 from tests.edge_agent.gateway import MIDNIGHT, draft, to_send
@@ -242,6 +246,28 @@ async def test_a_meter_without_memory_shows_its_registers_and_what_they_are_wort
     found = await at(SampledBench(import_wh=5, export_wh=7), made)
     assert found["registers"].text == "import 5 Wh, export 7 Wh, known to 1 Wh"
     assert found["origin"].text.startswith("MODBUS")
+    assert "register map" not in found
+
+
+@pytest.mark.parametrize(("source", "is_good"), [(source, source is ClockSource.NTP) for source in ClockSource])
+async def test_a_meter_without_a_clock_needs_a_gateway_whose_own_is_synchronised(
+    made: Config, source: ClockSource, *, is_good: bool
+) -> None:
+    here = replace(visit(made, lambda _: SampledBench()), reference=lambda: source)
+    found = by_name(await commission._at_the_meter(here, made.meters[0]))["clock"]
+    assert found.is_good is is_good
+    assert ("run a time service" in found.text) is not is_good
+
+
+async def test_a_register_map_that_nobody_verified_is_a_warning_and_no_reason_to_leave(made: Config) -> None:
+    meter = Meter(MeterSpec(serial="12345678"), Home(seed=7, array_w=5000))
+    async with serve_modbus(Sdm630(meter, 1), now=lambda: NOW, unit=1) as opened:
+        chosen = replace(made.meters[0], serial="12345678", url=f"modbus+tcp://127.0.0.1:{opened}?map=sdm630")
+        here = replace(visit(made), reference=lambda: ClockSource.NTP)
+        page = commission.Page(meter="M1", findings=tuple(await commission._at_the_meter(here, chosen)))
+    assert page.is_go
+    assert "warn  register map           register map 'sdm630' was never compared" in page.text()
+    assert '"is_warning": true' in json.dumps(page.as_json())
 
 
 # The way to the head-end

@@ -72,6 +72,15 @@ def test_two_meters_share_neither_id_nor_serial_nor_url(tmp_path: Path, discom: 
     assert len(faults(tmp_path, text(discom, extra=again))) == 3
 
 
+def test_two_protocols_do_not_share_a_serial_port_and_every_command_says_so(tmp_path: Path, discom: Discom) -> None:
+    (tmp_path / "ttyUSB0").touch()
+    (tmp_path / "by-id").symlink_to(tmp_path / "ttyUSB0")
+    again = f'[[meter]]\nid = "M2"\nserial = "SERIAL2"\nurl = "modbus+rtu:{tmp_path}/by-id?map=adl400"'
+    (fault,) = faults(tmp_path, text(discom, url=f"dlms+serial:{tmp_path}/ttyUSB0?client=16", extra=again))
+    assert fault.startswith(f"meter: expected one protocol for every meter on {tmp_path}/ttyUSB0, got")
+    assert fault.endswith("give each protocol a port of its own")
+
+
 def test_a_configuration_without_meters_is_refused(tmp_path: Path, discom: Discom) -> None:
     content = text(discom)
     (fault,) = faults(tmp_path, content[: content.index("[[meter]]")])

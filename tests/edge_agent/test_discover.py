@@ -125,6 +125,10 @@ async def test_a_modbus_meter_shows_whether_its_map_fits() -> None:
         found = await found_at(f"modbus+tcp://127.0.0.1:{port}?unit=1&map=sdm630")
     assert found["meter"]["identity"]["serial"] == "12345678"
     assert found["meter"]["two samples"] == "follow one another"
+    known = found["meter"]["register map"]
+    assert (known["model"], known["verified"]) == ("sdm630", False)
+    assert "was never compared with a real meter" in known["warning"]
+    assert "as mbmd's sdm.go reads it" in known["source"]
     assert answers(found)
 
 

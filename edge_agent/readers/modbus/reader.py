@@ -10,6 +10,16 @@ from edge_agent.readers.modbus.register_map import RegisterMap
 from edge_agent.registers import MeterIdentity, Origin, RegisterSample
 
 
+def map_doubt(reader: object) -> str | None:
+    """Why the register map that `reader` reads by is not to be trusted yet, with the remedy; None where there is nothing to say."""
+    if not isinstance(reader, ModbusReader) or reader.register_map.verified:
+        return None
+    return (
+        f"register map '{reader.register_map.model}' was never compared with a real meter: read it twice beside the meter's "
+        "display, some kWh apart (`sakshi-agent read`), and tell the project what you saw"
+    )
+
+
 class ModbusReader:
     """A meter without memory or clock. Implements `SampledReader`; one task at a time."""
 
@@ -37,6 +47,11 @@ class ModbusReader:
     async def close(self) -> None:
         """See `SampledReader.close`."""
         await self._blocks.close()
+
+    @property
+    def register_map(self) -> RegisterMap:
+        """Where the meter's energies are taken to stand."""
+        return self._map
 
     async def identity(self) -> MeterIdentity:
         """See `SampledReader.identity`."""
