@@ -29,6 +29,8 @@ from edge_agent.lines import Line, line_of
 from edge_agent.outbox.errors import AnotherRunsError, OutboxFullError, StateError
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.poll import MemoryMeter
+from edge_agent.push_desk import Heard, PushVault, Sender
+from edge_agent.push_intake import PushIntake
 from edge_agent.readers.open import LINE_WAIT_S
 from edge_agent.readers.reader import Reader, SampledReader
 from edge_agent.sampled import SampledMeter
@@ -52,7 +54,9 @@ FATAL = (StateError, KeyUnavailableError)
 
 
 class Agent:
-    """One gateway's agent. `now_s` is the clock, `uptime` the one that nobody sets; `open_reader` gives an unconnected reader for a URL."""
+    """One gateway's agent. `now_s` is the clock, `uptime` the one that nobody sets; `open_reader` gives an unconnected reader for a URL.
+    What meters push is listened for where the configuration says so and `push_vault` is given.
+    """
 
     def __init__(
         self,
@@ -63,6 +67,7 @@ class Agent:
         now_s: Callable[[], float] = time.time,
         *,
         uptime: Callable[[], Uptime] | None = None,
+        push_vault: PushVault | None = None,
     ) -> None:
         self._config = settings
         self._outbox = outbox
@@ -81,6 +86,13 @@ class Agent:
         self._forwarder = Forwarder(settings, outbox, now_s, self._wake_up)
         self._wake = {meter.id: asyncio.Event() for meter in settings.meters}
         self._lines: dict[str, Line] = {}
+        self._memories: dict[str, MemoryMeter] = {}
+        self._held_until_s: dict[str, float] = {}
+        """Until when a meter that did not let go of us is left alone."""
+        self._pushes: PushIntake | None = None
+        if settings.push is not None and push_vault is not None:
+            senders = [Sender(meter=each.id, serial=each.serial, push=each.push) for each in settings.meters]
+            self._pushes = PushIntake(settings.push, senders, push_vault, now_s=now_s, announce=self._announced)
 
     async def run(self) -> None:
         """Runs until cancelled.
@@ -93,7 +105,11 @@ class Agent:
                 for meter in self._config.meters:
                     tasks.create_task(self._supervise(meter.id, self._meter_step(meter)), name=f"meter {meter.id}")
                 tasks.create_task(self._supervise("uplink", self._forwarder.step), name="uplink")
+                if self._pushes is not None:
+                    tasks.create_task(self._supervise("pushes", self._pushes.step), name="pushes")
         finally:
+            if self._pushes is not None:
+                await self._pushes.close()
             await self._forwarder.close()
 
     async def _supervise(self, name: str, step: Callable[[], Awaitable[None]]) -> None:
@@ -112,6 +128,7 @@ class Agent:
     def _meter_step(self, settings: MeterSettings) -> Callable[[], Awaitable[None]]:
         """What one meter's task does again and again: wait, look, sign."""
         memory, sampled = MemoryMeter(self._site, settings), SampledMeter(self._site, settings)
+        self._memories[settings.id] = memory
 
         async def step() -> None:
             pause_s: float = self._config.poll.interval_s
@@ -123,7 +140,9 @@ class Agent:
                 else:
                     pause_s = await self._sample(sampled, settings, reader)
             except (OutboxFullError, IdentityError, ReaderError) as error:
-                pause_s = max(pause_s, getattr(error, "retry_after_s", None) or 0)
+                least_s = getattr(error, "retry_after_s", None) or 0
+                self._held_until_s[settings.id] = self._now_s() + least_s
+                pause_s = max(pause_s, least_s)
                 _tell(settings.id, error)
             if not isinstance(reader, Reader):
                 # Whatever happened, the next boundary is there to be witnessed once.
@@ -174,6 +193,13 @@ class Agent:
     def _wake_up(self, meter: str) -> None:
         if meter in self._wake:
             self._wake[meter].set()
+
+    def _announced(self, heard: Heard) -> None:
+        """Brings the next look at a meter forward, but not into the time in which it must be left alone."""
+        if heard.is_authentic and heard.meter in self._memories:
+            self._memories[heard.meter].announce()
+        if not 0 < self._held_until_s.get(heard.meter, 0.0) - self._now_s() <= LONGEST_PAUSE_S:
+            self._wake_up(heard.meter)
 
     async def _pause(self, meter: str, pause_s: float) -> None:
         """Waits, but not longer than until something is asked of the meter; a wrong clock never stops it for good."""

@@ -125,7 +125,8 @@ def _run(settings: Config, _: argparse.Namespace) -> int:
             gateway=settings.gateway, kid=signer.public_key.kid, meters=[meter.id for meter in settings.meters]
         )
         with _vault(settings) as vault:
-            return asyncio.run(_until_stopped(agent.Agent(settings, outbox, signer, partial(open_reader, vault=vault))))
+            opener = partial(open_reader, vault=vault)
+            return asyncio.run(_until_stopped(agent.Agent(settings, outbox, signer, opener, push_vault=vault)))
 
 
 def _vault(settings: Config) -> GatewayVault:

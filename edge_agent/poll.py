@@ -73,6 +73,14 @@ class MemoryMeter:
         self._reread: list[Interval] = []
         """What was read of `_rereads`, over several looks where it must be."""
         self._outcome = Outcome()
+        self._settle_s = site.poll.settle_s
+        self._is_announced = False
+
+    def announce(self) -> None:
+        """The meter has said by itself, verified, that there is something to read: the next look asks at once for blocks that have
+        ended, without leaving the meter time to store them. One that is not there yet is waited for as ever.
+        """
+        self._is_announced = True
 
     def is_live_due(self) -> bool:
         """Whether blocks of the last hour are due, or nothing is known of the meter yet."""
@@ -96,6 +104,7 @@ class MemoryMeter:
             OutboxFullError: there is no room to sign.
         """
         outcome = self._outcome = Outcome()
+        self._settle_s, self._is_announced = (0 if self._is_announced else self._site.poll.settle_s), False
         since_ms = self._site.up_ms()
         beginning = await self._recollection.begin(reader, self._site.now_ms)
         require_identity(self._settings, beginning.serial)
@@ -118,6 +127,7 @@ class MemoryMeter:
             if not visit.failed:
                 self._recollection.keep(reader, beginning)
         outcome.faults += self._balances.judge(self._now_utc(), period_s)
+        self._settle_s = self._site.poll.settle_s
         outcome.next_utc = self._next_look_utc(period_s) if is_finished else self._site.now_utc()
         return outcome
 
@@ -146,8 +156,6 @@ class MemoryMeter:
 
     async def _step(self, visit: _Visit, task: Task) -> None:
         """One piece of rows, and what can be signed with it."""
-        if task.why is Why.BACKFILL:
-            self._tell_plan(visit)
         spent_ms = self._site.up_ms() - visit.since_ms if not visit.steps else 0
         blocks = self._gatherer.piece_blocks(visit.reader, visit.layout, spent_ms)
         visit.steps += 1
@@ -155,6 +163,8 @@ class MemoryMeter:
             end_utc = min(task.span.end_utc, task.span.start_utc + blocks * visit.period_s)
             task = Task(span=Interval(task.span.start_utc, end_utc), why=task.why)
         rows = await self._gatherer.rows(visit.reader, visit.layout, task, serial=visit.beginning.serial, blocks=blocks)
+        if task.why is Why.BACKFILL:
+            self._tell_plan(visit)
         if rows is None:
             return
         self._tried(visit, task.why).append(task.span)
@@ -201,7 +211,7 @@ class MemoryMeter:
     def _rules(self, period_s: int, backfill_s: int) -> Rules:
         return Rules(
             period_s=period_s,
-            settle_s=self._site.poll.settle_s,
+            settle_s=0 if self._is_announced else self._settle_s,
             backfill_s=backfill_s,
             absent_retry_s=self._site.poll.absent_retry_s,
         )
@@ -259,7 +269,7 @@ class MemoryMeter:
         )
 
     def _tell_plan(self, visit: _Visit) -> None:
-        """Says once for each back-fill of a day or more how long it takes. Live rows have shown by now what a row costs."""
+        """Says once for each back-fill of a day or more how long it takes. Its first piece has shown by now what a row costs."""
         if self._told_plan:
             return
         spans = [task.span for task in self._tasks(visit.period_s) if task.why is Why.BACKFILL]

@@ -38,7 +38,7 @@ class Tally:
 
 
 class PushIntake:
-    """One gateway's intake of pushes. `announce` hears of a meter that is to be read now."""
+    """One gateway's intake of pushes. `announce` hears every push that is an occasion to read its meter now."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class PushIntake:
         vault: PushVault | None,
         *,
         now_s: Callable[[], float],
-        announce: Callable[[str], None],
+        announce: Callable[[Heard], None],
     ) -> None:
         self._settings = settings
         self._desk = PushDesk(settings, senders, vault, now_s)
@@ -78,7 +78,7 @@ class PushIntake:
             return
         self._tell(heard)
         if heard.is_occasion:
-            self._announce(heard.meter)
+            self._announce(heard)
 
     async def open(self) -> PushListener | None:
         """Listens, if it does not yet; None where that cannot be."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,13 @@ from edge_agent import agent, enrol
 from edge_agent.agent import BOOT_ID, LEAST_PAUSE_S, Agent, clock_reference, only_one, software_digest, uptime_clock
 from edge_agent.clock import Uptime
 from edge_agent.config import Config
+from edge_agent.errors import MeterUnavailableError
 from edge_agent.outbox.errors import StateError
 from edge_agent.outbox.outbox import Outbox
+from edge_agent.push_desk import Heard
+from edge_agent.push_settings import Address, PushSettings
+from edge_agent.readers.access import MeterKeys
+from edge_agent.readers.dlms.push import Kind
 from edge_agent.readers.reader import Reader, SampledReader
 from edge_agent.sampled import SampledMeter
 from edge_agent.schedule import Held
@@ -225,3 +231,60 @@ def test_without_a_kernel_that_names_the_boot_every_process_is_one(tmp_path: Pat
 @pytest.mark.skipif(not BOOT_ID.exists(), reason="needs Linux")
 def test_this_kernel_names_its_boot() -> None:
     assert uptime_clock()().boot == BOOT_ID.read_text("ascii").strip()
+
+
+async def test_a_push_wakes_its_meter_but_not_while_it_must_be_left_alone(settings: Config, outbox: Outbox) -> None:
+    now = [float(TEN)]
+    running = Agent(settings, outbox, open_signer(settings.key), Wall({}).open_reader, lambda: now[0])
+    running._meter_step(settings.meters[0])
+
+    def is_woken(*, is_authentic: bool = True) -> bool:
+        running._announced(
+            Heard(meter="M1", kind=Kind.INSTANT, events=frozenset(), is_authentic=is_authentic, is_occasion=True)
+        )
+        woken = running._wake["M1"].is_set()
+        running._wake["M1"].clear()
+        return woken
+
+    assert is_woken()
+    assert running._memories["M1"]._is_announced
+    running._held_until_s["M1"] = TEN + 300
+    assert not is_woken()
+    now[0] = TEN + 300
+    assert is_woken()
+    now[0] = TEN - 7200  # a clock that was set back
+    assert is_woken()
+    assert not running._wake["M2"].is_set()
+
+
+async def test_a_hint_wakes_a_meter_and_hurries_nothing(settings: Config, outbox: Outbox) -> None:
+    running = Agent(settings, outbox, open_signer(settings.key), Wall({}).open_reader, lambda: float(TEN))
+    running._meter_step(settings.meters[0])
+    running._announced(Heard(meter="M1", kind=Kind.ALERT, events=frozenset(), is_authentic=False, is_occasion=True))
+    assert running._wake["M1"].is_set()
+    assert not running._memories["M1"]._is_announced
+
+
+async def test_a_meter_that_holds_on_to_us_is_left_alone_for_as_long_as_it_takes(
+    settings: Config, outbox: Outbox, enough: Enough
+) -> None:
+    wall = Wall({"4059": MeterUnavailableError("locked", retry_after_s=300), "4060": meter("SERIAL2")})
+    running = Agent(settings, outbox, open_signer(settings.key), wall.open_reader, lambda: float(TEN))
+    enough.left = 1
+    await enough.during(running)
+    assert running._held_until_s["M1"] == TEN + 300
+
+
+async def test_nothing_is_listened_for_that_is_not_configured_or_has_no_vault(settings: Config, outbox: Outbox) -> None:
+    here = replace(settings, push=PushSettings(tcp=Address(host="127.0.0.1", port=1)))
+    for made, vault in ((settings, _Vault()), (here, None)):
+        assert Agent(made, outbox, open_signer(settings.key), Wall({}).open_reader, push_vault=vault)._pushes is None
+    assert Agent(here, outbox, open_signer(settings.key), Wall({}).open_reader, push_vault=_Vault())._pushes is not None
+
+
+class _Vault:
+    def unlock(self, uri: str) -> MeterKeys:
+        raise NotImplementedError
+
+    def hear(self, uri: str, title: bytes, counter: int) -> bool:
+        raise NotImplementedError

@@ -413,3 +413,41 @@ async def test_rows_of_zeros_that_nothing_tells_from_filler_are_told_once(case: 
     first, second = await case.look(TEN + 30), await case.look(TEN + 60)
     assert [fault for fault in first.faults if "may be no load, no power or filler" in fault]
     assert second.faults == []
+
+
+async def test_a_meter_that_announced_a_block_is_asked_for_it_at_once_and_then_by_the_schedule(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN)
+    await case.look(TEN - PERIOD_S + 60)
+    assert (await case.look(TEN + 1)).batches == 0
+    case.meter.announce()
+    assert case.meter.is_live_due()
+    outcome = await case.look(TEN + 1)
+    assert (outcome.batches, outcome.blocks, outcome.next_utc) == (1, 1, TEN + 30)
+    assert (await case.look(TEN + 30)).batches == 0
+    case.bench.fill(TEN, TEN + PERIOD_S)
+    assert (await case.look(TEN + PERIOD_S + 29)).batches == 0
+
+
+async def test_a_block_that_was_announced_and_is_not_there_is_waited_for(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN - PERIOD_S)
+    await case.look(TEN - PERIOD_S + 60)
+    case.meter.announce()
+    outcome = await case.look(TEN + 1)
+    assert (outcome.batches, outcome.next_utc) == (0, TEN + 30)
+    case.bench.fill(TEN - PERIOD_S, TEN)
+    assert (await case.look(TEN + 30)).blocks == 1
+
+
+async def test_what_is_announced_during_a_look_is_for_the_next(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN)
+    await case.look(TEN - PERIOD_S + 60)
+
+    def announces() -> bool:
+        case.meter.announce()
+        return False
+
+    case.bench.now_ms = (TEN - 1) * 1000
+    async with case.bench:
+        await case.meter.look(case.bench, announces)
+    case.meter.announce()
+    assert (await case.look(TEN + 1)).blocks == 1

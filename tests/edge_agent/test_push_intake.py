@@ -52,7 +52,7 @@ class Bench:
             ),
             self.vault,
             now_s=lambda: 1000.0,
-            announce=self.announced.append,
+            announce=lambda heard: self.announced.append(heard.meter),
         )
 
     async def hear(self, *apdus: bytes) -> None:
