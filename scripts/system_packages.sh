@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that some tests need. Prints them first; installs only what is missing.
 set -eu
-packages="mosquitto mosquitto-clients mbpoll socat"
+packages="mosquitto mosquitto-clients mbpoll libmodbus5 socat"
 echo "Debian packages for the tests: $packages"
 missing=""
 for package in $packages; do
