@@ -89,7 +89,7 @@ def wire_octets(content: int, wire: Wire, *, is_ciphered: bool) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Cost:
-    """What one block was measured to cost."""
+    """What one row was measured to cost."""
 
     octets: Fraction
     ms: Fraction
@@ -105,6 +105,9 @@ class Pace:
         self._wire = wire
         self._hold_ms = hold_s * 1000
         self._cost: _Cost | None = None
+        """As it was last."""
+        self._row_ms = Fraction(0)
+        """As it is to be reckoned with."""
         self._most: int | None = None
         """Blocks that the link bears; None while it has borne everything."""
         self._survived = 0
@@ -122,11 +125,11 @@ class Pace:
     def estimate(self, blocks: int, layout: ProfileLayout, *, is_ciphered: bool) -> Estimate:
         """What so many blocks cost, as far as is known."""
         if self._cost is not None:
-            octets = int(blocks * self._cost.octets)
+            octets, ms = int(blocks * self._cost.octets), int(blocks * self._cost.ms)
         else:
             octets = wire_octets(blocks * row_octets(layout), self._wire, is_ciphered=is_ciphered)
-        block_ms = self._block_ms(layout, is_ciphered=is_ciphered)
-        return Estimate(octets=octets, ms=int(blocks * block_ms) if block_ms else None)
+            ms = int(UNMEASURED * self._line_ms(octets))
+        return Estimate(octets=octets, ms=ms or None)
 
     def survived(self, blocks: int, *, rows: int, octets: int, elapsed_ms: int) -> None:
         """A piece of so many blocks was read: how many rows came, and what they cost."""
@@ -149,15 +152,12 @@ class Pace:
 
     def _measure(self, cost: _Cost) -> None:
         """Dearer counts at once, cheaper by halves: a piece that is too small only costs another question."""
-        known = self._cost
-        if known is not None:
-            cost = _Cost(max(cost.octets, (known.octets + cost.octets) / 2), max(cost.ms, (known.ms + cost.ms) / 2))
-        self._cost = cost
+        self._cost, self._row_ms = cost, max(cost.ms, (self._row_ms + cost.ms) / 2)
 
     def _block_ms(self, layout: ProfileLayout, *, is_ciphered: bool) -> Fraction:
         """Milliseconds of one block; 0 where nothing is known to hold it up."""
-        if self._cost is not None and self._cost.ms:
-            return self._cost.ms
+        if self._row_ms:
+            return self._row_ms
         day = DAY_S // layout.capture_period_s
         octets = wire_octets(day * row_octets(layout), self._wire, is_ciphered=is_ciphered)
         return UNMEASURED * self._line_ms(octets) / day
