@@ -11,6 +11,8 @@ from edge_agent.readers.dlms.link import Received
 HEADER_OCTETS: Final = 8
 VERSION: Final = 1
 MAX_APDU: Final = 0xFFFF
+PUSH_CLIENT: Final = 64
+"""Whom meters push to. Source: METERS §3."""
 
 
 class WrapperLink:
@@ -28,7 +30,8 @@ class WrapperLink:
         return b"".join(part.to_bytes(2, "big") for part in (VERSION, self._client, self._server, len(apdu))) + apdu
 
     def receive(self, data: bytes) -> Received:
-        """The APDUs that `data` completes, in order; the wrapper itself never replies.
+        """The APDUs that `data` completes, in order; the wrapper itself never replies. What the meter pushes on this connection answers
+        nothing: it is passed over.
 
         Raises:
             MeterDecodeError: when a header is not the wrapper's, or is addressed between other parties. The connection is
@@ -37,11 +40,12 @@ class WrapperLink:
         self._pending += data
         apdus: list[bytes] = []
         while len(self._pending) >= HEADER_OCTETS:
-            length = self._checked_length(bytes(self._pending[:HEADER_OCTETS]))
+            length, is_push = self._checked(bytes(self._pending[:HEADER_OCTETS]))
             end = HEADER_OCTETS + length
             if len(self._pending) < end:
                 break
-            apdus.append(bytes(self._pending[HEADER_OCTETS:end]))
+            if not is_push:
+                apdus.append(bytes(self._pending[HEADER_OCTETS:end]))
             del self._pending[:end]
         return Received(tuple(apdus))
 
@@ -71,13 +75,15 @@ class WrapperLink:
         """See `Link.disconnect`."""
         return b""
 
-    def _checked_length(self, header: bytes) -> int:
+    def _checked(self, header: bytes) -> tuple[int, bool]:
+        """How long the frame's APDU is, and whether it is for the push client."""
         version, source, destination, length = (int.from_bytes(header[at : at + 2], "big") for at in (0, 2, 4, 6))
-        if (version, source, destination) != (VERSION, self._server, self._client):
+        is_push = destination == PUSH_CLIENT != self._client
+        if (version, source) != (VERSION, self._server) or not (is_push or destination == self._client):
             raise MeterDecodeError(
                 f"expected a wrapper header version 1 from {self._server} to {self._client}, "
                 f"got version {version} from {source} to {destination}"
             )
         if length == 0:
             raise MeterDecodeError("expected an APDU behind the wrapper header, got length 0")
-        return length
+        return length, is_push

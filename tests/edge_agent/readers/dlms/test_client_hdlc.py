@@ -301,3 +301,48 @@ async def test_what_was_not_verified_before_another_association_stays_so() -> No
         assert reader.client._session is not first
         assert reader.client._session.is_verified
         assert reader.origin is Origin.LLS
+
+
+class Pushing(Wire):
+    """A meter that pushes in unnumbered frames, to whoever listens on the line and to the reader, before and behind every answer:
+    notifications, and what looks like the answer that is waited for.
+    """
+
+    pushed = 0
+
+    def _hear(self, data: bytes) -> bytes:
+        answer = super()._hear(data)
+        bodies = (bytes.fromhex("0f 00000001 00 00"), bytes.fromhex("c4 01 c1 00 06 00 00 00 07"), b"\x7e\xa0\x07")
+        frames = b"".join(
+            encode(Frame(control, b"\xe6\xe7\x00" + body), destination=client_address(to), source=SERVER)
+            for body in bodies
+            for to in (32, 64)
+            for control in (0x03, 0x13)
+        )
+        self.pushed += 1
+        return frames + answer + frames
+
+
+async def test_no_unnumbered_frame_passes_for_an_answer_wherever_it_comes() -> None:
+    span = Interval(TODAY - DAY_S, TODAY)
+    quiet, pushing = Wire(), Pushing()
+    async with reader_of(quiet) as reader:
+        expected = (await reader.identity(), await reader.block_rows(span))
+    async with reader_of(pushing) as reader:
+        assert (await reader.identity(), await reader.block_rows(span)) == expected
+    assert pushing.pushed > 20
+    assert pushing.sent == quiet.sent
+    assert is_left(pushing)
+
+
+async def test_a_meter_that_only_pushes_keeps_nobody_waiting() -> None:
+    class Deaf(Pushing):
+        async def receive(self) -> bytes:
+            await asyncio.sleep(0)
+            return self._hear(b"")
+
+    wire = Deaf()
+    with pytest.raises(MeterUnavailableError, match="no answer"):
+        async with reader_of(wire, timeout_s=0.05):
+            raise AssertionError
+    assert wire.closed

@@ -45,3 +45,22 @@ def test_an_empty_frame_is_refused() -> None:
 def test_an_apdu_that_no_header_can_count_is_not_sent(size: int) -> None:
     with pytest.raises(ValueError, match="1 to 65535"):
         link().send(bytes(size))
+
+
+@given(
+    apdus=st.lists(st.tuples(st.binary(min_size=1, max_size=40), st.booleans()), max_size=5), chunk=st.integers(1, 50)
+)
+def test_what_the_meter_pushes_between_its_answers_is_no_answer(apdus: list[tuple[bytes, bool]], chunk: int) -> None:
+    stream = b"".join(frame(apdu, destination=64 if is_push else 32) for apdu, is_push in apdus)
+    receiver = link()
+    arrived = [apdu for at in range(0, len(stream), chunk) for apdu in receiver.receive(stream[at : at + chunk]).apdus]
+    assert arrived == [apdu for apdu, is_push in apdus if not is_push]
+
+
+def test_a_push_of_another_device_on_this_connection_is_refused() -> None:
+    with pytest.raises(MeterDecodeError, match="from 2 to 64"):
+        link().receive(frame(b"\x0f", source=2, destination=64))
+
+
+def test_the_push_client_itself_has_answers() -> None:
+    assert WrapperLink(client=64, server=1).receive(frame(b"\xc4", destination=64)).apdus == (b"\xc4",)
