@@ -12,7 +12,7 @@ from signing import fields
 from signing.envelope import Signed
 from signing.errors import DecodeError
 from signing.evidence import Judgement, WindowCase
-from signing.statements.window_actual import MAX_PARTS, Cause, Status, Totals, WindowActual
+from signing.statements.window_actual import MAX_PARTS, MAX_STATED, Cause, Status, Totals, WindowActual
 from signing.statements.window_part import Part, parse_part, part_item
 
 _UNREADABLE = "the evidence is more than one statement can hold"
@@ -38,9 +38,10 @@ def decide(case: WindowCase, rule_set: bytes) -> Decision:
         RuleSetError: this program cannot judge by the rule set.
     """
     judgement = judge(case)
-    if len(judgement.parts) <= MAX_PARTS and all(map(_is_readable, judgement.parts)):
+    is_held = len(judgement.parts) <= MAX_PARTS and len(judgement.stated) <= MAX_STATED
+    if is_held and all(map(_is_readable, judgement.parts)):
         return Decision(case=case, judgement=judgement, rule_set=rule_set)
-    without = replace(case, parts=())
+    without = replace(case, parts=(), stated=())
     return Decision(case=without, judgement=replace(judge(without), reason=_UNREADABLE), rule_set=rule_set)
 
 

@@ -13,7 +13,8 @@ from fractions import Fraction as Factor
 from pathlib import Path
 
 from headend.vee.rule import RuleSetError
-from headend.vee.ruleset import DEFAULT_RULE_SET
+from headend.vee.rules import RULES
+from headend.vee.ruleset import defaults_of
 from headend.windows import judge
 from signing.energy import kwh_text
 from signing.errors import DecodeError, VerificationError
@@ -225,12 +226,12 @@ def _rules(rule_set: RuleSet | None) -> Report:
         return {}
     report: Report = {"rules": f"{rule_set.name}, version {rule_set.version}"}
     stated = {rule.id: rule for rule in rule_set.rules}
-    plain = {rule.id: rule for rule in DEFAULT_RULE_SET.rules}
-    report["rules_left_out"] = ", ".join(sorted(plain.keys() - stated.keys())) or None
+    plain = {name: dict(defaults_of(rule)) for name, rule in stated.items()}
+    report["rules_left_out"] = ", ".join(sorted(RULES.keys() - stated.keys())) or None
     report["rules_changed"] = [
-        f"{name} {dict(rule.parameters)} for {dict(plain[name].parameters)}"
+        f"{name} {dict(rule.parameters)} for {plain[name]}"
         for name, rule in stated.items()
-        if name in plain and rule != plain[name]
+        if dict(rule.parameters) != plain[name]
     ]
     return report
 

@@ -11,14 +11,16 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from headend.readings import Quality, ValidatedInterval
+from headend.vee.estimate import Channel, Filled
+from headend.vee.stated import in_order, stated_of
 from headend.vee.validate import Validation, validate
 from signing.chain import AdmittedBatch, evidence_bytes
 from signing.energy import MAX_WH, scaled
 from signing.evidence import Judgement, PartCase, WindowCase
 from signing.interval import IST_OFFSET_S, Interval, ist_text
 from signing.statements.meter_record import Fact, MeterRecord, Place, Role
-from signing.statements.window_actual import Status, Totals, Verdict
-from signing.statements.window_part import Counts, Part
+from signing.statements.window_actual import StatedFinding, Status, Totals, Verdict
+from signing.statements.window_part import Bounds, Counts, Estimated, Part
 
 _MAX_REASON = 128
 _MORE = "; and more"
@@ -44,6 +46,7 @@ class ValidatedPart:
     def statement(self) -> Part:
         """The part as a WindowActual states it."""
         counted = Counter(interval.quality for interval in self.intervals)
+        estimated = self._estimated_starts()
         valid = [interval for interval in self.intervals if interval.quality is Quality.VALID]
         record = self.case.record
         return Part(
@@ -54,16 +57,33 @@ class ValidatedPart:
             counts=Counts(
                 expected=len(self.blocks),
                 valid=len(valid),
-                estimated=0,
+                estimated=len(estimated),
                 manual=0,
                 suspect=counted[Quality.SUSPECT],
-                missing=len(self.blocks) - len(valid) - counted[Quality.SUSPECT],
+                missing=len(self.blocks) - len(valid) - len(estimated) - counted[Quality.SUSPECT],
             ),
             measured_import_wh=_sum(interval.import_wh for interval in valid),
             measured_export_wh=_sum(interval.export_wh for interval in valid),
-            estimated=None,
+            estimated=self._estimated(estimated),
             origin=min((interval.origin for interval in valid if interval.origin is not None), default=None),
         )
+
+    def _estimated_starts(self) -> frozenset[int]:
+        """Starts of the missing blocks of the part for which the validation holds an estimate."""
+        estimated = {start for filling in self.validation.filled for start in filling.values}
+        return frozenset(
+            interval.block.start_utc
+            for interval in self.intervals
+            if interval.quality is Quality.MISSING and interval.block.start_utc in estimated
+        )
+
+    def _estimated(self, starts: frozenset[int]) -> Estimated | None:
+        """Their energies apart from what was measured, before factors; an export that no register bounds stays absent."""
+        if not starts:
+            return None
+        found = {filling.task.channel: filling for filling in self.validation.filled}
+        imported, exported = (_bounds(found.get(channel), starts) for channel in (Channel.IMPORT, Channel.EXPORT))
+        return Estimated(imported=imported, exported=exported, method=found[Channel.IMPORT].method)
 
 
 def judge(case: WindowCase) -> Judgement:
@@ -74,16 +94,17 @@ def judge(case: WindowCase) -> Judgement:
     """
     parts = validated(case)
     statements = tuple(part.statement() for part in parts)
+    stated = in_order(case.stated)
     cut = _cuts(case, parts)
     if cut is not None:
-        return _without_totals(Status.NOT_MEASURABLE, [cut], statements)
+        return _without_totals(Status.NOT_MEASURABLE, [cut], statements, stated)
     open_points = _uncovered(case, parts) + _open_points(parts, statements)
     totals = None if open_points else _totals(parts, statements)
     if totals is None:
-        return _without_totals(Status.PENDING, open_points or ["a total is beyond any meter"], statements)
+        return _without_totals(Status.PENDING, open_points or ["a total is beyond any meter"], statements, stated)
     balanced = all(part.validation.balanced for part in parts)
     status = Status.FINAL if balanced else Status.PROVISIONAL
-    return Judgement(status=status, reason=None, totals=totals, parts=statements, stated=())
+    return Judgement(status=status, reason=None, totals=totals, parts=statements, stated=stated)
 
 
 def validated(case: WindowCase) -> tuple[ValidatedPart, ...]:
@@ -100,7 +121,12 @@ def validated(case: WindowCase) -> tuple[ValidatedPart, ...]:
                 ValidatedPart(
                     case=part,
                     fact=fact,
-                    validation=validate(part, fact.period_s, case.rule_set),
+                    validation=validate(
+                        part,
+                        fact.period_s,
+                        case.rule_set,
+                        stated_of(case.stated, part.span, fact.period_s, case.rule_set),
+                    ),
                     blocks=tuple(_starts_in(part.span, fact.period_s)),
                 )
             )
@@ -218,10 +244,10 @@ def _open_points(parts: Sequence[ValidatedPart], statements: Sequence[Part]) -> 
     """What keeps the window from having totals, counted and named."""
     expected = sum(part.counts.expected for part in statements)
     missing = sum(part.counts.missing for part in statements)
+    estimated = sum(part.counts.estimated for part in statements)
     suspect = sum(part.counts.suspect for part in statements)
-    points = [f"{missing} of {expected} blocks missing"] if missing else []
-    if suspect:
-        points.append(f"{suspect} of {expected} blocks suspect")
+    counted = ((missing, "missing"), (estimated, "estimated"), (suspect, "suspect"))
+    points = [f"{count} of {expected} blocks {what}" for count, what in counted if count]
     return (points + _causes(parts) if points else []) + _half_exports(parts)
 
 
@@ -260,7 +286,9 @@ def _totals(parts: Sequence[ValidatedPart], statements: Sequence[Part]) -> Total
     return Totals(import_wh=sum(imports), export_wh=sum(exports) if exports else None)
 
 
-def _without_totals(status: Status, points: Sequence[str], parts: tuple[Part, ...]) -> Judgement:
+def _without_totals(
+    status: Status, points: Sequence[str], parts: tuple[Part, ...], stated: tuple[StatedFinding, ...] = ()
+) -> Judgement:
     reason = points[0]
     for place, point in enumerate(points[1:], start=1):
         room = _MAX_REASON - (len(_MORE) if place < len(points) - 1 else 0)
@@ -268,7 +296,14 @@ def _without_totals(status: Status, points: Sequence[str], parts: tuple[Part, ..
             reason += _MORE
             break
         reason += f"; {point}"
-    return Judgement(status=status, reason=reason, totals=None, parts=parts, stated=())
+    return Judgement(status=status, reason=reason, totals=None, parts=parts, stated=stated)
+
+
+def _bounds(filling: Filled | None, starts: frozenset[int]) -> Bounds | None:
+    if filling is None:
+        return None
+    low, value, high = filling.bounds(starts)
+    return None if high is None else Bounds(low_wh=low, value_wh=value, high_wh=high)
 
 
 def _sum(energies: Iterable[int | None]) -> int | None:

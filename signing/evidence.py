@@ -112,6 +112,8 @@ class WindowCase:
     basis: Basis
     parts: tuple[PartCase, ...]
     """Disjoint and covering the window, ascending; empty when no meter is known for it."""
+    stated: tuple[StatedFinding, ...] = ()
+    """Findings about blocks of the window by rules whose inputs are not among the evidence. They only take away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,6 +91,7 @@ def require_judgement(actual: WindowActual, rule_set: RuleSet, parts: Sequence[R
         rule_set=rule_set,
         basis=actual.basis,
         parts=tuple(rest.case for rest in parts),
+        stated=actual.stated,
     )
     judgement = judge(case)
     if judgement.status not in _JUDGED[actual.status]:

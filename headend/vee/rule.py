@@ -120,3 +120,24 @@ class KnownRule:
     defaults: Mapping[str, int]
     """Every parameter with its default; a rule set gives exactly these names."""
     judging: Judging
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownStated:
+    """A rule whose inputs no bundle holds: the head-end judges by it and states what it found; a verifier repeats, and recomputes nothing."""
+
+    id: str
+    version: int
+    code: str
+    worst: Verdict
+    """The worst that it may say: an advisory rule never changes a quality."""
+    defaults: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownMethod:
+    """A method of estimation, by its id and version. A rule set that leaves it out does not estimate by it."""
+
+    id: str
+    version: int
+    defaults: Mapping[str, int]

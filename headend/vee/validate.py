@@ -1,7 +1,8 @@
 """Validation of one part: its copies, registers and blocks through the rules, in their fixed order.
 
 Rejected copies count as missing; the one-value rule makes blocks of what is left; clock and chain rules judge the blocks; the balance
-comes last. Source: VEE §A, §C; EVIDENCE §§1, 4; docs/vee-rules.md.
+comes last. What was stated by rules that nobody can recompute is added to the blocks, and E1 fills holes beside them.
+Source: VEE §A, §C; EVIDENCE §§1, 4; docs/vee-rules.md.
 """
 
 from collections import defaultdict
@@ -9,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from headend.readings import Finding, Quality, ValidatedInterval
+from headend.vee.estimate import Channel, Filled, Task
+from headend.vee.estimate_span import interpolated, span_task
 from headend.vee.rule import Material, Stage, Standing
 from headend.vee.ruleset import judged_by
 from signing.chain import AdmittedBatch, Chain, touches
@@ -35,12 +38,17 @@ class Validation:
     """All findings, in the order of the rules; those about single blocks stand in `intervals` too."""
     balanced: bool
     """Whether every channel of the context was compared with its registers and agrees."""
+    filled: tuple[Filled, ...] = ()
+    """What E1 puts beside the missing blocks of the context: import, then export where it can; the blocks themselves stay missing."""
+    tasks: tuple[Task, ...] = ()
+    """Each channel whose blocks are not all VALID, for the methods that no actual rests on."""
 
 
-def validate(part: PartCase, period_s: int, rule_set: RuleSet) -> Validation:
+def validate(part: PartCase, period_s: int, rule_set: RuleSet, stated: tuple[Finding, ...] = ()) -> Validation:
     """The blocks of the part's context, judged by `rule_set`. The same evidence in any order gives the same value.
 
-    The part holds what a bundle does: each batch once, from the base of its chain to the head.
+    The part holds what a bundle does: each batch once, from the base of its chain to the head. `stated` are findings about blocks of the part
+    that were made elsewhere: they can make a block SUSPECT, and nothing better.
 
     Raises:
         RuleSetError: this program cannot judge by the rule set.
@@ -64,14 +72,18 @@ def validate(part: PartCase, period_s: int, rule_set: RuleSet) -> Validation:
         for known, rule in rules:
             if known.stage is stage:
                 findings += known.judging(material, rule)
+    findings += stated
     shown = tuple(f for f in findings if f.block_utc is None or span.start_utc <= f.block_utc < span.end_utc)
     sums = [finding for finding in shown if finding.rule == SUM_RULE]
+    intervals = _intervals(material, shown)
     return Validation(
         context=span,
         chains=states,
-        intervals=_intervals(material, shown),
+        intervals=intervals,
         findings=shown,
         balanced=bool(sums) and all(finding.verdict is Verdict.VALID for finding in sums),
+        filled=interpolated(material, intervals, rule_set),
+        tasks=_tasks(material, intervals, rule_set),
     )
 
 
@@ -187,6 +199,13 @@ def _intervals(material: Material, findings: tuple[Finding, ...]) -> tuple[Valid
         )
         for block in material.blocks
     )
+
+
+def _tasks(material: Material, intervals: tuple[ValidatedInterval, ...], rule_set: RuleSet) -> tuple[Task, ...]:
+    if all(interval.quality is Quality.VALID for interval in intervals):
+        return ()
+    tasks = (span_task(material, intervals, rule_set, channel) for channel in Channel)
+    return tuple(task for task in tasks if task is not None)
 
 
 def _quality(block: Block, findings: Iterable[Finding]) -> Quality:

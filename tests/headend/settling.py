@@ -19,7 +19,7 @@ from tests.headend.test_config import GOOD
 from tests.ledger_client.rehearsal import END, NOW, SELLER_DISCOM, START, Rehearsal
 
 NAME = f"LEDGER-{METER}"
-HOUR = (100, 100, 100, 100)
+HOUR = (100, 110, 90, 100)
 FULL = HOUR * 24
 REGISTERS = ((0, 1000), (24, 10_600))
 

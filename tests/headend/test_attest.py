@@ -24,7 +24,7 @@ from tests.headend.discom import LATER, METER, SUBJECT, attestor, exported, log_
 from tests.headend.premises import DAY, Gateway, Headend, gateway
 from tests.headend.vee import world
 
-HOUR = (100, 100, 100, 100)
+HOUR = (100, 110, 90, 100)
 
 
 @pytest.fixture

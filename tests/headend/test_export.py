@@ -14,7 +14,7 @@ from signing.verify import Outcome, verify
 from tests.headend.discom import LATER, METER, SUBJECT, attestor, exported, log_rules, stated, trust
 from tests.headend.premises import DAY, Gateway, Headend, gateway
 
-HOUR = (100, 100, 100, 100)
+HOUR = (100, 110, 90, 100)
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def settled(headend: Headend) -> Headend:
     attests = attestor(headend)
     delivery = Delivery(posted_as=SUBJECT.posted_as, delivery_start="a", delivery_end="b", window=SUBJECT.window)
     for registers in ((), ((0, 1000), (24, 10_600))):
-        headend.take_in(stated(one, 0, (100,) * 96, registers=registers))
+        headend.take_in(stated(one, 0, (100, 110, 90, 100) * 24, registers=registers))
         (signed,) = attests.attest([SUBJECT], at_utc=NOW)
         record = first(delivery, signed, Policy(statuses=WITH_TOTALS, retry_s=1, give_up_s=1), NOW)
         assert record is not None

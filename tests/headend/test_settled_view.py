@@ -14,7 +14,7 @@ from signing.verify import Outcome, verify
 from tests.headend.discom import LATER, METER, SUBJECT, attestor, exported, log_rules, stated, trust
 from tests.headend.premises import DAY, Gateway, Headend, Message, gateway
 
-HOUR = (100, 100, 100, 100)
+HOUR = (100, 110, 90, 100)
 SUBJECTS = [
     replace(SUBJECT, window=Interval(DAY + first * 3600, DAY + last * 3600))
     for first, last in ((8, 10), (10, 12), (12, 13))

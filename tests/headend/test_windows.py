@@ -255,7 +255,7 @@ class TestParts:
         gateway.state("10:00", readings(EIGHT))
         facts = [fact(), fact(from_utc=at("11:00"), factor=Fraction(2, 1))]
         assert judge(premises(gateway, facts=facts).case()).status is Status.PENDING
-        harmless = [fact(), fact(from_utc=at("11:00"), sanctioned_w=1)]
+        harmless = [fact(), fact(from_utc=at("11:00"), sanctioned_w=7000)]
         assert judge(premises(gateway, facts=harmless).case()).status is Status.PROVISIONAL
 
     @pytest.mark.parametrize("edge", ["10:00", "12:00"])

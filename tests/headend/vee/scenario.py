@@ -1,18 +1,21 @@
 """Scenario files: given, when, then, in TOML. ``scenarios/<rule>-<inside|on|outside>.toml``.
 
 Every file has ``given`` (a sentence), ``[[batch]]`` tables, and ``[then]`` with the status, the reason where there is one, and every finding
-of the file's rule. What a batch does not say is an honest meter's: see `tests.headend.vee.world`.
+of the file's rule. What a batch does not say is an honest meter's: see `tests.headend.vee.world`. ``[fact]`` overrides what the record says,
+``without`` leaves rules out of the rule set that would say more of the same blocks, and ``"96x100"`` in a list of energies is 96 blocks of 100 Wh.
 """
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from headend.vee.ruleset import DEFAULT_RULE_SET
 from signing.evidence import WindowCase
 from signing.interval import Interval, ist_text
-from signing.statements.reading import Reading
-from signing.statements.reading_batch import Origin
+from signing.statements.reading import Provenance, Reading
+from signing.statements.reading_batch import ClockSource, Origin
 from tests.headend.vee import world
 
 FOLDER = Path(__file__).parent / "scenarios"
@@ -65,8 +68,10 @@ def _read(path: Path) -> Scenario:
 
 
 def _case(gateways: dict[int, world.Gateway], window: Interval, stated: dict[str, Any]) -> WindowCase:
-    facts = [world.fact(period_s=stated.get("period_s", 900))]
-    return world.premises(*gateways.values(), facts=facts).case(window)
+    facts = [world.fact(period_s=stated.get("period_s", 900), **stated.get("fact", {}))]
+    left = tuple(rule for rule in DEFAULT_RULE_SET.rules if rule.id not in stated.get("without", ()))
+    rule_set = replace(DEFAULT_RULE_SET, rules=left)
+    return world.premises(*gateways.values(), facts=facts).case(window, rule_set)
 
 
 def _state(gateway: world.Gateway, table: dict[str, Any]) -> None:
@@ -76,6 +81,8 @@ def _state(gateway: world.Gateway, table: dict[str, Any]) -> None:
         fields["clock_offset_ms"] = table.pop("offset_ms")
     if "origin" in table:
         fields["origin"] = Origin[table.pop("origin")]
+    if "clock_source" in table:
+        fields["clock_source"] = ClockSource[table.pop("clock_source")]
     fields |= {name: table.pop(name) for name in ("period_s", "sequence") if name in table}
     registers = [world.register(*row) for row in table.pop("registers", [])]
     identity = table.pop("identity", world.SERIAL)
@@ -86,10 +93,22 @@ def _state(gateway: world.Gateway, table: dict[str, Any]) -> None:
 
 def _rows(table: dict[str, Any]) -> tuple[Reading, ...]:
     """``import_wh`` lists the blocks; ``"-"`` is a row that the meter did not give. ``flags`` are by place."""
-    imports = [None if wh == "-" else wh for wh in table.pop("import_wh")]
-    exports = table.pop("export_wh", [0] * len(imports))
+    imports = list(_energies(table.pop("import_wh")))
+    exports = list(_energies(table.pop("export_wh", [0] * len(imports))))
     flags = table.pop("flags", {})
+    provenance = Provenance[table.pop("provenance", "LOAD_PROFILE")]
     return tuple(
-        world.reading(imported, exported, flags=flags.get(str(number), 0))
+        replace(world.reading(imported, exported, flags=flags.get(str(number), 0)), provenance=provenance)
         for number, (imported, exported) in enumerate(zip(imports, exports, strict=True))
     )
+
+
+def _energies(stated: Sequence[int | str]) -> Iterator[int | None]:
+    for entry in stated:
+        if entry == "-":
+            yield None
+        elif isinstance(entry, str):
+            times, _, wh = entry.partition("x")
+            yield from [int(wh)] * int(times)
+        else:
+            yield entry

@@ -1,13 +1,14 @@
 """Rule sets: a program judges only by rules that it knows, and by the parameters that the set gives."""
 
+import hashlib
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from headend.vee.rule import RuleSetError
-from headend.vee.rules import RULES
-from headend.vee.ruleset import BINDING, DEFAULT_RULE_SET, judged_by
+from headend.vee.rules import KNOWN, METHODS, RULES, STATED
+from headend.vee.ruleset import BINDING, DEFAULT_RULE_SET, RULE_SET_1, judged_by, methods_of, stated_by
 from headend.windows import judge
 from signing.interval import DAY_S
 from signing.statements.rule_set import Rule
@@ -19,13 +20,27 @@ class TestRuleSet:
     """A program judges only by rules that it knows."""
 
     def test_every_rule_is_named_for_itself_and_has_default_parameters(self) -> None:
-        assert {name: rule.id for name, rule in RULES.items()} == {name: name for name in RULES}
-        assert [rule.id for rule in DEFAULT_RULE_SET.rules] == sorted(RULES)
+        for known in (RULES, STATED, METHODS):
+            assert {name: rule.id for name, rule in known.items()} == {name: name for name in known}
+        assert [rule.id for rule in DEFAULT_RULE_SET.rules] == sorted([*RULES, *STATED, *METHODS])
         assert DEFAULT_RULE_SET.parse(DEFAULT_RULE_SET.payload()) == DEFAULT_RULE_SET
 
     def test_rules_are_asked_by_stage_then_id(self) -> None:
-        order = [known.id for known, _ in judged_by(DEFAULT_RULE_SET)]
+        order = [known.id for known, _ in judged_by(RULE_SET_1)]
         assert order == ["V06", "V07", "V11", "V16", "V24", "V03", "V04", "V05", "V09", "V10", "V15", "V23"]
+
+    def test_version_1_is_what_it_was_to_the_byte_and_is_judged_by_the_rules_of_then(self) -> None:
+        digest = hashlib.sha256(RULE_SET_1.payload()).hexdigest()
+        assert digest == "ccc61588eecee59d7ba0c631d7364b2fe3427c627cd7a7a7bf6cd61600b10cd5"
+        assert {known.version for known, _ in judged_by(RULE_SET_1)} == {1}
+        assert (stated_by(RULE_SET_1), methods_of(RULE_SET_1)) == ({}, {})
+        assert DEFAULT_RULE_SET.version == 2
+
+    def test_every_version_that_ever_was_is_known(self) -> None:
+        versions: dict[str, set[int]] = {}
+        for name, version in KNOWN:
+            versions.setdefault(name, set()).add(version)
+        assert all(found == set(range(1, RULES[name].version + 1)) for name, found in versions.items())
 
     @pytest.mark.parametrize("left_out", sorted(BINDING))
     def test_a_set_without_a_binding_rule_is_not_judged_by(self, left_out: str) -> None:

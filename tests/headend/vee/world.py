@@ -138,7 +138,7 @@ def fact(**fields: Any) -> Fact:
         "ct": ONE,
         "pt": ONE,
         "factor": ONE,
-        "sanctioned_w": 5000,
+        "sanctioned_w": None,
         "installed_w": None,
     }
     return Fact(**(stated | fields))

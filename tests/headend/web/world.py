@@ -24,7 +24,7 @@ from signing.statements.window_actual import WindowActual
 from tests.headend.discom import LATER, METER, SUBJECT, attestor, log_rules, stated
 from tests.headend.premises import DAY, Gateway, Headend, Message, gateway
 
-HOUR = (100, 100, 100, 100)
+HOUR = (100, 110, 90, 100)
 BASE = "http://127.0.0.1:8080"
 PENDING_SUBJECT = replace(SUBJECT, window=Interval(DAY + 14 * 3600, DAY + 16 * 3600))
 
