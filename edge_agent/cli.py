@@ -22,6 +22,7 @@ from edge_agent.journal import JsonLines, TextLines
 from edge_agent.outbox.errors import OutboxError
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.outbox.report import Entry
+from edge_agent.push_check import push_findings
 from edge_agent.readers.compare import compare
 from edge_agent.readers.open import open_reader
 from edge_agent.readers.report import read_all, read_profile
@@ -260,8 +261,9 @@ def _check(settings: Config, _: argparse.Namespace) -> int:
         with _vault(settings) as vault:
             findings = asyncio.run(check(settings, partial(open_reader, vault=vault)))
             findings += shared_associations(settings, vault.journal.shared_since)
+            findings += asyncio.run(push_findings(settings, vault))
     else:
-        findings = asyncio.run(check(settings, open_reader))
+        findings = asyncio.run(check(settings, open_reader)) + asyncio.run(push_findings(settings, None))
     for finding in findings:
         label = "BAD " if not finding.is_good else "warn" if finding.is_warning else "ok  "
         print(f"{label} {finding.what}: {finding.text}")
