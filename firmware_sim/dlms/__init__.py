@@ -9,7 +9,7 @@ What tests need, from the meter outwards; only the last two touch the machine:
 - `application.Application(device)`: one connection without framing; `answer(sap, apdu)` gives the answer's APDU.
 - `session.WrapperSession(application)` and `hdlc.HdlcServerSession(application, physical=17, sizes=...)`: the same as
   bytes of a stream: `receive(data)` gives what to send. `session.ServerSession(meter, now=...)` is the plain short cut.
-- `notification.Notifier(device, keys)`: DataNotifications, in the wrapper or bare.
+- `notification.Notifier(device, keys)`: DataNotifications of values and alerts, in the wrapper or bare, and when they are due.
 - `server.serve_device(device, framing=Framing.HDLC, bps=9600)`: a TCP port; `serial.serve_pty(session, bps=9600)` and
   `serial.serve_port(session, path)`: a serial line; `push.pushing(notifier, host, port, interval_s=...)`.
 - `firmware_sim.pace.line_seconds(octets, bps)`: how long a real line would have taken, for tests in simulated time.

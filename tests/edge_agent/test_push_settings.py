@@ -1,11 +1,12 @@
 """What the configuration may say of pushes, and every fault of it under its key."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from edge_agent.config import Config
-from edge_agent.push_settings import Address, MeterPush, Plain, PushSettings
+from edge_agent.push_settings import PORT, Address, MeterPush, Plain, PushSettings
 from signing.errors import DecodeError
 from tests.edge_agent.discom import Discom
 from tests.edge_agent.settings import config, text
@@ -117,3 +118,12 @@ def test_two_meters_have_two_system_titles(parsed: Parsed) -> None:
     second = f'[[meter]]\nid = "M2"\nserial = "S2"\nurl = "dlms+tcp://127.0.0.1:4060?client=16"\npush_title = "{TITLE}"'
     (fault,) = parsed.faults(f'push_title = "{TITLE}"\n{second}')
     assert fault.startswith("meter: expected a different push_title")
+
+
+def test_what_the_page_shows_is_taken(parsed: Parsed) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "pushes.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    listener, of_meter = example.split("[[meter]]")
+    made = parsed(f"{of_meter}\n{listener}", url=KEYED)
+    assert made.push == PushSettings(tcp=Address(host="192.0.2.1", port=PORT), udp=Address(host="192.0.2.1", port=PORT))
+    assert made.meters[0].push.title == bytes.fromhex("534b53000012d687")
