@@ -8,6 +8,7 @@ did survive, it grows again.
 Source: METERS §§4, 7; DLMS UA Green Book (wrapper, HDLC frames, GET with blocks, general protection).
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,6 +29,7 @@ ROW_OCTETS: Final = 2
 MOST_ROUNDS: Final = 64
 """Most pieces that a link must survive before a larger one is tried."""
 FIRST_ROUNDS: Final = 4
+SEVERAL: Final = 2
 LEAST_ROWS: Final = 8
 """What fewer rows took says more about the question than about rows."""
 UNMEASURED: Final = 2
@@ -111,6 +113,8 @@ class Pace:
         self._most: int | None = None
         """Blocks that the link bears; None while it has borne everything."""
         self._survived = 0
+        self._borne = Counter[int]()
+        """How many pieces of each size came since the last loss."""
         self._rounds = FIRST_ROUNDS
 
     def piece_blocks(self, layout: ProfileLayout, *, is_ciphered: bool, spent_ms: int = 0) -> int:
@@ -135,6 +139,7 @@ class Pace:
         """A piece of so many blocks was read: how many rows came, and what they cost."""
         if rows >= LEAST_ROWS:
             self._measure(_Cost(Fraction(octets, rows), Fraction(elapsed_ms, rows)))
+        self._borne[blocks] += 1
         if self._most is None or blocks < self._most:
             return
         self._survived += 1
@@ -144,11 +149,17 @@ class Pace:
             self._survived = 0
 
     def lost(self, blocks: int) -> None:
-        """The link was lost inside a piece of so many blocks."""
-        self._most = max(1, blocks // 2)
+        """The link was lost inside a piece of so many blocks.
+
+        Where it has borne several as large since the last loss, the size is not why: links of such a meter bear so much in all,
+        and small pieces would only waste it.
+        """
+        if sum(count for size, count in self._borne.items() if size >= blocks) < SEVERAL:
+            self._most = max(1, blocks // 2)
+            # Every loss costs minutes: the larger piece is tried again ever later.
+            self._rounds = min(MOST_ROUNDS, 2 * self._rounds)
         self._survived = 0
-        # Every loss costs minutes: the larger piece is tried again ever later.
-        self._rounds = min(MOST_ROUNDS, 2 * self._rounds)
+        self._borne.clear()
 
     def _measure(self, cost: _Cost) -> None:
         """Dearer counts at once, cheaper by halves: a piece that is too small only costs another question."""

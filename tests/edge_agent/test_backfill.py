@@ -164,10 +164,27 @@ def test_a_piece_grows_again_after_those_that_were_survived_and_ever_later_after
     read(pace, 48)
     assert blocks(pace) == 96
     for _ in range(20):
-        pace.lost(2)
+        pace.lost(97)
+    pace.lost(2)
     for _ in range(MOST_ROUNDS):
         read(pace, 1)
     assert blocks(pace) == 2
+
+
+def test_a_link_that_bore_several_such_pieces_before_it_was_lost_does_not_make_pieces_smaller() -> None:
+    pace = Pace(NETWORK, hold_s=HOLD_S)
+    pace.lost(96)
+    read(pace, 48)
+    read(pace, 96)
+    pace.lost(48)
+    assert blocks(pace) == 48
+    read(pace, 48)
+    pace.lost(48)
+    assert blocks(pace) == 24
+    read(pace, 23)
+    read(pace, 23)
+    pace.lost(24)
+    assert blocks(pace) == 12
 
 
 def test_a_smaller_piece_than_the_link_may_bear_proves_nothing() -> None:
