@@ -14,19 +14,23 @@ from dlms_cosem import cosem, enumerations, exceptions, utils
 from dlms_cosem.client import DlmsClient, HLSError
 from dlms_cosem.io import BlockingTcpIO, HdlcTransport, SerialIO, TcpTransport
 from dlms_cosem.parsers import AssociationObjectListParser
+from dlms_cosem.protocol.xdlms import DataNotification, GeneralGlobalCipher
 from dlms_cosem.security import (
     HighLevelSecurityCommonAuthentication,
     HighLevelSecurityGmacAuthentication,
     LowLevelSecurityAuthentication,
+    decrypt,
 )
 
 from firmware_sim.dlms.acse import Mechanism
 from firmware_sim.dlms.ciphering import Counters
 from firmware_sim.dlms.device import Device
 from firmware_sim.dlms.hdlc import HdlcServerSession
+from firmware_sim.dlms.notification import Notifier
+from firmware_sim.dlms.push_setup import Push, columns_of
 from firmware_sim.dlms.serial import serve_pty
 from firmware_sim.dlms.server import Framing, serve_device, session_of
-from tests.firmware_sim.dlms.ciphered_wire import AK, CLIENT, CTOS, EK, HLS_KEY, device
+from tests.firmware_sim.dlms.ciphered_wire import AK, CLIENT, CTOS, EK, HLS_KEY, KEYS, METER, device
 from tests.firmware_sim.dlms.wire import PASSWORD
 from tests.firmware_sim.meters import NOW, seller
 
@@ -175,3 +179,20 @@ async def test_the_utility_reads_over_a_serial_line() -> None:
 
     async with serve_pty(session) as path:
         await asyncio.wait_for(asyncio.to_thread(work, path), 60)
+
+
+@pytest.mark.parametrize("push", Push)
+def test_the_peer_opens_a_ciphered_push_and_reads_its_body(push: Push) -> None:
+    of = device()
+    apdu = Notifier(of, KEYS).apdu(push)
+    sealed = GeneralGlobalCipher.from_bytes(apdu)
+    assert (bytes(sealed.system_title), sealed.invocation_counter) == (METER, 1)
+    plain = decrypt(sealed.security_control, METER, sealed.invocation_counter, EK, sealed.ciphered_text, AK)
+    told = DataNotification.from_bytes(plain)
+    assert told.long_invoke_id_and_priority.long_invoke_id == 1
+    assert told.date_time.timestamp() == NOW
+    assert bytes(told.body[:2]) == bytes([2, len(columns_of(push, of.objects))])
+    if push is Push.INSTANT:  # the peer knows no bit-strings, and an alert ends with one
+        body = utils.parse_as_dlms_data(told.body)
+        assert bytes(body[1]) == push.value
+        assert seller().registers(NOW).imported_wh in body
