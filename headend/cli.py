@@ -8,13 +8,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from headend import config as configuration
-from headend.commands import access, evidence, figures, meter_keys, operation, posting_control, recovery
+from headend.commands import access, evidence, figures, gates, meter_keys, operation, posting_control, recovery
 from headend.commands.command import MISUSE, REFUSED, Command
 from headend.errors import HeadendError
 from ledger_client.ledger import LedgerError
 from signing.errors import SigningError
 
-_JOBS = (operation.add, meter_keys.add, figures.add, posting_control.add, access.add, evidence.add, recovery.add)
+_JOBS = (
+    operation.add,
+    meter_keys.add,
+    figures.add,
+    posting_control.add,
+    gates.add,
+    access.add,
+    evidence.add,
+    recovery.add,
+)
 """Where the verbs come from. A new job is one module of `headend.commands` and its name here."""
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from headend.gates import Gates
+from headend.settings.gates import gates
 from ledger_client.http import base_url
 from ledger_client.ledger import LedgerProtocolError
 from signing import fields
@@ -110,6 +112,7 @@ class Config:
     ledger: LedgerSettings
     windows: WindowSettings
     posting: PostingSettings
+    gates: Gates
 
     @property
     def database(self) -> Path:
@@ -157,6 +160,7 @@ def parse(text: str, source: str, base: Path) -> Config:
         ledger=_closed(root.table("ledger"), _ledger),
         windows=_closed(root.table("windows"), _windows),
         posting=_closed(root.table("posting"), _posting),
+        gates=_closed(root.table("gates"), gates),
     )
     root.close()
     root.faults.check()

@@ -8,12 +8,13 @@ or time may have changed.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from headend import exchange
+from headend import exchange, rereading
 from headend.agenda import Agenda
 from headend.attest import Attestor, Subject
 from headend.config import Config
 from headend.exchange import PostReport, PullReport
 from headend.holds import Hold, Holds
+from headend.hunting import AFTER_S
 from headend.posting import Policy
 from headend.registry import Registry
 from headend.store.sqlite import actuals, hold_rows, registry_rows
@@ -73,6 +74,7 @@ class Settlement:
             statuses=config.posting.statuses,
             retry_s=config.posting.retry_s,
             give_up_s=config.posting.give_up_days * DAY_S,
+            gates=config.gates,
         )
         self._next_pull_utc = 0
         self._last_record = registry_rows.newest_record(database.connection)
@@ -229,8 +231,22 @@ class Settlement:
             self._agenda.done(delivery)
             self._unplanned.add(delivery)
             if subject in early:
-                self._agenda.put(delivery, self._pending_from(delivery))
+                self._wait(delivery, subject, now_utc)
+            elif (gate_utc := self._config.gates.next_utc(delivery.window, now_utc)) is not None:
+                # What may be posted then may not be posted now.
+                self._agenda.put(delivery, gate_utc)
+        for signed in attested:
+            rereading.note_said(self._database, self._attestor, signed.statement)
         return attested
+
+    def _wait(self, delivery: Delivery, subject: Subject, now_utc: int) -> None:
+        """Looks again when the window may be said to be PENDING; what it lacks is asked for before that."""
+        hunted_utc = delivery.window.end_utc + AFTER_S[0]
+        if now_utc >= hunted_utc:
+            rereading.note(self._database, self._attestor, subject)
+            self._agenda.put(delivery, self._pending_from(delivery))
+        else:
+            self._agenda.put(delivery, min(hunted_utc, self._pending_from(delivery)))
 
     def _subject(self, report: SettlementReport, delivery: Delivery) -> Subject | None:
         name = delivery.posted_as

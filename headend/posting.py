@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from headend.gates import DEFAULT_GATES, Gates
 from headend.trades import Delivery
 from ledger_client.ledger import Confirmation, Posting, Receipt, client_reference
 from signing.energy import kwh_text
@@ -96,15 +97,18 @@ class Policy:
     """When to post and how long to try."""
 
     statuses: frozenset[Status]
+    """Statuses that are posted at any time."""
     retry_s: int
     give_up_s: int
     """Seconds after the end of the window when an unknown trade stops being waited for."""
+    gates: Gates = DEFAULT_GATES
 
 
 def first(delivery: Delivery, actual: Signed[WindowActual], policy: Policy, now_utc: int) -> PostingRecord | None:
     """The posting of `actual`, or none when the policy does not post its status. Its inclusion proof MUST exist already."""
     statement = actual.statement
-    if statement.status not in policy.statuses or statement.totals is None:
+    may_go = policy.gates.posts(statement.status, statement.window, now_utc, policy.statuses)
+    if statement.totals is None or not may_go:
         return None
     return PostingRecord(
         delivery=delivery,

@@ -23,6 +23,7 @@ from headend.peers import ledger, mqtt_settings
 from headend.pipeline import Settlement, SettlementReport
 from headend.reads import StoredReads
 from headend.registry import Registry
+from headend.rereading import Rereader
 from headend.serving import Web, serving
 from headend.state_lock import only_one
 from headend.store.sqlite import lost_rows
@@ -168,6 +169,7 @@ class Service:
                 store = SqliteBatches(database.connection)
                 worker = IntakeWorker(transport=transport, store=store, registry=registry, book=book, signer=signer)
                 chaser = GapChaser(database=database, registry=registry, signer=signer, transport=transport)
+                rereader = Rereader(database=database, registry=registry, signer=signer, transport=transport)
                 asked = 0
 
                 def step() -> str | None:
@@ -178,7 +180,7 @@ class Service:
                     self._took_in(report)
                     if is_ready and now() - asked >= _ASK_S:
                         asked = now()
-                        self._asked(chaser, asked)
+                        self._asked(chaser, rereader, asked)
                     return report.alarm if is_ready else None
 
                 yield step
@@ -201,9 +203,11 @@ class Service:
             self._touched.take(touches(report))
             self._changed.notify()
 
-    def _asked(self, chaser: GapChaser, now_utc: int) -> None:
+    def _asked(self, chaser: GapChaser, rereader: Rereader, now_utc: int) -> None:
         for command in chaser.ask(now_utc, again_after_s=self._config.windows.resend_after_s):
             log.info("asked %s for missing batches of %s", command.statement.gateway, command.statement.meter)
+        for command in rereader.ask(now_utc):
+            log.info("asked %s to read blocks of %s again", command.statement.gateway, command.statement.meter)
 
     @contextmanager
     def _settlement(self) -> Iterator[Step]:

@@ -1,0 +1,1 @@
+"""The sections of the head-end's configuration that have a job of their own."""

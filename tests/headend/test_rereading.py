@@ -1,0 +1,141 @@
+"""Blocks that a window lacks are asked for again: soon, then daily, while the meter remembers, and no more once they came."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from headend.hunting import AFTER_S, MEMORY_S, next_utc
+from headend.rereading import Rereader
+from headend.store.sqlite import hunt_rows
+from headend.transport.memory import MemoryTransport
+from signing.interval import DAY_S, Interval
+from signing.messages import DownKind, SignedAnswer, parse_down
+from signing.statements.answers import Command, CommandKind
+from tests.headend.discom import METER, SUBJECT, stated
+from tests.headend.premises import DAY, Headend
+from tests.headend.settling import FULL, REGISTERS, Settling
+from tests.ledger_client.rehearsal import NOW, Rehearsal, running
+
+BLOCK = Interval(DAY + 11 * 3600, DAY + 11 * 3600 + 900)
+
+
+@pytest.fixture
+def exchange(tmp_path: Path) -> Iterator[Rehearsal]:
+    directory = tmp_path / "exchange"
+    directory.mkdir()
+    with running(directory) as found:
+        yield found
+
+
+@pytest.fixture
+def settling(headend: Headend, exchange: Rehearsal) -> Iterator[Settling]:
+    found = Settling(headend, exchange)
+    yield found
+    found.close()
+
+
+class Asking:
+    """The thread that speaks to gateways."""
+
+    def __init__(self, headend: Headend) -> None:
+        self.transport = MemoryTransport()
+        self._rereader = Rereader(
+            database=headend.database,
+            registry=headend.registry,
+            signer=headend.statement_signer,
+            transport=self.transport,
+        )
+
+    def at(self, now: int) -> list[Command]:
+        self._rereader.ask(now)
+        found = [parse_down(payload) for _, payload in self.transport.take()]
+        assert all(isinstance(answer, SignedAnswer) and answer.kind is DownKind.COMMAND for answer in found)
+        return [Command.parse(answer.envelope.payload) for answer in found if isinstance(answer, SignedAnswer)]
+
+
+def lacking(settling: Settling) -> None:
+    """A day of which one quarter hour gave no row."""
+    rows: list[int | None] = list(FULL)
+    rows[44] = None
+    settling.headend.take_in(stated(settling.gateway, 0, rows, registers=REGISTERS))
+    settling.trade()
+
+
+def spans(settling: Settling) -> list[tuple[Interval, int]]:
+    return [(hunt.span, hunt.asked) for hunt in hunt_rows.hunts(settling.headend.database.connection, METER)]
+
+
+def test_a_block_that_a_window_lacks_is_asked_for_from_its_gateway(settling: Settling) -> None:
+    lacking(settling)
+    settling.step(NOW + DAY_S)
+    assert spans(settling) == [(BLOCK, 0)]
+    (command,) = Asking(settling.headend).at(NOW + DAY_S)
+    assert (command.kind, command.gateway, command.meter) == (CommandKind.REREAD, "gw-1", METER)
+    assert (command.first, command.last, command.kid) == (BLOCK.start_utc, BLOCK.end_utc, settling.gateway.kid)
+
+
+def test_it_is_asked_for_less_and_less_often_and_each_time_under_a_new_number(settling: Settling) -> None:
+    lacking(settling)
+    settling.step(NOW + DAY_S)
+    asking = Asking(settling.headend)
+    found = [command.number for at in range(3) for command in asking.at(NOW + DAY_S + at)]
+    assert found == [1, 2, 3]
+    assert asking.at(NOW + DAY_S + 3) == []
+    assert asking.at(NOW + 2 * DAY_S + 1) == []
+    (command,) = asking.at(NOW + 2 * DAY_S + 2)
+    assert command.number == 4
+
+
+def test_a_block_that_came_is_not_looked_for_any_more(settling: Settling) -> None:
+    lacking(settling)
+    settling.step(NOW + DAY_S)
+    settling.headend.take_in(stated(settling.gateway, 11, (100,)))
+    settling.step(NOW + DAY_S + 60, (METER,))
+    assert spans(settling) == []
+    assert Asking(settling.headend).at(NOW + DAY_S + 60) == []
+
+
+def test_nobody_is_asked_on_behalf_of_a_key_that_may_no_longer_speak(settling: Settling) -> None:
+    lacking(settling)
+    settling.step(NOW + DAY_S)
+    settling.headend.registrar.revoke(METER, settling.gateway.kid, at_utc=NOW)
+    settling.headend.registry.reload()
+    assert Asking(settling.headend).at(NOW + DAY_S) == []
+    assert spans(settling) == [(BLOCK, 1)]
+
+
+@pytest.mark.parametrize(("asked", "after_s"), list(enumerate(AFTER_S)))
+def test_the_first_times_are_counted_from_the_end_of_the_blocks(asked: int, after_s: int) -> None:
+    assert next_utc(BLOCK, asked, 0) == BLOCK.end_utc + after_s
+
+
+def test_after_that_it_is_once_a_day() -> None:
+    asked_utc = BLOCK.end_utc + 7777
+    assert next_utc(BLOCK, len(AFTER_S), asked_utc) == asked_utc + DAY_S
+
+
+def test_what_the_meter_forgot_is_not_asked_for() -> None:
+    last = BLOCK.start_utc + MEMORY_S
+    assert next_utc(BLOCK, 3, last - DAY_S) == last
+    assert next_utc(BLOCK, 3, last - DAY_S + 1) is None
+
+
+def test_a_second_decision_keeps_what_was_asked(settling: Settling) -> None:
+    lacking(settling)
+    settling.step(NOW + DAY_S)
+    Asking(settling.headend).at(NOW + DAY_S)
+    settling.headend.take_in(stated(settling.gateway, 24, (100,)))
+    settling.step(NOW + DAY_S + 60, (METER,))
+    assert (BLOCK, 1) in spans(settling)
+
+
+def test_the_search_begins_five_minutes_after_the_window_whatever_is_said_of_it(settling: Settling) -> None:
+    end = SUBJECT.window.end_utc
+    lacking(settling)
+    settling.step(end - 60)
+    assert spans(settling) == []
+    settling.step(end + AFTER_S[0] - 1)
+    assert spans(settling) == []
+    assert settling.step(end + AFTER_S[0]).attested == ()
+    assert spans(settling) == [(BLOCK, 0)]
