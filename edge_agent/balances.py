@@ -1,7 +1,9 @@
 """The balance of every day of one meter, judged once, as soon as all of it is signed. Reading goes on whatever it says."""
 
+from collections import Counter
 from collections.abc import Iterable
 
+from edge_agent.balance import Reading
 from edge_agent.config import MeterSettings
 from edge_agent.daily_balance import Cause, Judgement, SignedDay, judge
 from edge_agent.outbox.days import Days
@@ -10,7 +12,8 @@ from signing.interval import DAY_S, Interval, ist_day_start
 PATIENCE_S = 7200
 """How long after a day the first block of the next one is waited for: it tells what stamps mean."""
 DOUBTS = 2
-"""Days in a row that another reading of the stamps fits better, before they are told where the day passes as it is read."""
+"""Days that another reading of the stamps fits better, and none between that refutes it, before they are told where the day passes
+as it is read."""
 
 
 class Balances:
@@ -20,7 +23,7 @@ class Balances:
         self._days = days
         self._settings = settings
         self._judged: set[int] | None = None
-        self._doubts = 0
+        self._doubts = Counter[Reading]()
 
     def begin(self, now_utc: int, period_s: int) -> None:
         """Takes the days before yesterday that are whole by now as told by an earlier process. Once."""
@@ -40,11 +43,12 @@ class Balances:
         return list(_lines(found))
 
     def _is_to_be_told(self, judgement: Judgement) -> bool:
-        if judgement.cause is not Cause.STAMPS:
-            self._doubts = 0 if judgement.is_exact else self._doubts
+        for refuted in judgement.refutes:
+            self._doubts[refuted] = 0
+        if judgement.stamps_name is None:
             return judgement.cause is not None
-        self._doubts += 1
-        return judgement.is_certain or self._doubts >= DOUBTS
+        self._doubts[judgement.stamps_name] += 1
+        return judgement.is_certain or self._doubts[judgement.stamps_name] >= DOUBTS
 
     def _whole_days(self, now_utc: int, period_s: int) -> Iterable[SignedDay]:
         """The days that are over and signed, whatever is signed of them, with registers at both midnights, and were not judged;

@@ -12,7 +12,7 @@ from enum import Enum
 from fractions import Fraction
 from typing import Final
 
-from edge_agent.balance import PERMILLE
+from edge_agent.balance import PERMILLE, Reading
 from signing.interval import Interval, ist_text
 from signing.statements.reading_batch import Register
 
@@ -61,8 +61,10 @@ class Judgement:
     day: Interval
     cause: Cause | None
     """None when it holds, or nothing can be said against it."""
-    is_exact: bool = False
-    """Whether it holds to the Wh."""
+    stamps_name: Reading | None = None
+    """What stamps would have to name for the day to balance to the Wh, where it does not as they are read."""
+    refutes: frozenset[Reading] = frozenset()
+    """What stamps cannot name: the day is exact as they are read, and would not be then."""
     is_certain: bool = True
     """False where the day is within the tolerance as it is read, and another reading of the stamps is exact: one day may do so
     by chance."""
@@ -118,14 +120,17 @@ def judge(signed: SignedDay) -> Judgement:
 
 def _complete(signed: SignedDay, channels: tuple[_Channel, ...], starts: range) -> Judgement:
     """Exact sums decide; where none is exact, close ones, as they are read."""
+    others = {
+        word: range(starts.start + shift, starts.stop + shift, starts.step)
+        for word, shift in ((Reading.START, -signed.period_s), (Reading.END, signed.period_s))
+    }
+    exact = [word for word, moved in others.items() if all(_is_exact(channel, moved, 1) for channel in channels)]
     if all(_is_exact(channel, starts, 0) for channel in channels):
-        return Judgement(day=signed.day, cause=None, is_exact=bool(channels))
+        return Judgement(day=signed.day, cause=None, refutes=frozenset(Reading) - frozenset(exact))
     sums = [channel.sum_wh(starts) or 0 for channel in channels]
     is_close = all(abs(total - each.rise_wh) <= each.slack_wh() for total, each in zip(sums, channels, strict=True))
-    for shift, word in ((-signed.period_s, "start"), (signed.period_s, "end")):
-        moved = range(starts.start + shift, starts.stop + shift, starts.step)
-        if all(_is_exact(channel, moved, 1) for channel in channels):
-            return _found(signed, channels, Cause.STAMPS, word=word, is_certain=not is_close)
+    if exact:
+        return _found(signed, channels, Cause.STAMPS, stamps_name=exact[0], is_certain=not is_close)
     if is_close:
         return Judgement(day=signed.day, cause=None)
     is_multiple = any(_is_times(channels[0].rise_wh, sums[0], factor) for factor in _FACTORS)
@@ -166,12 +171,18 @@ def _is_times(rise_wh: int, sum_wh: int, factor: Fraction) -> bool:
 
 
 def _found(
-    signed: SignedDay, channels: tuple[_Channel, ...], cause: Cause, *, word: str = "", is_certain: bool = True
+    signed: SignedDay,
+    channels: tuple[_Channel, ...],
+    cause: Cause,
+    *,
+    stamps_name: Reading | None = None,
+    is_certain: bool = True,
 ) -> Judgement:
     starts = signed.day.block_starts(signed.period_s)
     numbers = "; ".join(
         f"{channel.name} register {channel.rise_wh:+} Wh, blocks {channel.known_wh(starts)} Wh" for channel in channels
     )
+    word = "" if stamps_name is None else stamps_name.value
     absent = [start for start in starts if signed.blocks.get(start, Energies(None, None)).import_wh is None]
     remedies = {
         Cause.STAMPS: f'they balance when stamps name the {word} of a block: set stamp = "{word}", and have the days before read again',
@@ -185,4 +196,4 @@ def _found(
     }
     day = ist_text(signed.day.start_utc)[:10]
     text = f"the balance of {day} fails: {numbers}; {remedies[cause]}"
-    return Judgement(day=signed.day, cause=cause, is_certain=is_certain, text=text)
+    return Judgement(day=signed.day, cause=cause, stamps_name=stamps_name, is_certain=is_certain, text=text)

@@ -139,6 +139,15 @@ def test_an_exact_day_ends_the_doubt(days: Days) -> None:
     days.judge()
     days.sign(-1, rise_wh=9630, last_wh=130)
     days.sign(0, rise_wh=9630)
-    days.sign(1, last_wh=100)
-    days.sign(2, rise_wh=9600, last_wh=130)
+    days.sign(1, rise_wh=9630, last_wh=130)  # exact as it is read, and not otherwise
+    days.sign(2, rise_wh=9630)
     assert days.judge() == []
+
+
+def test_a_day_that_fits_both_readings_leaves_the_doubt(days: Days) -> None:
+    days.judge()
+    days.sign(-1, rise_wh=9630, last_wh=130)
+    days.sign(0, rise_wh=9630)
+    days.sign(1)
+    days.sign(2, last_wh=130)
+    assert len(days.judge()) == 1

@@ -1,5 +1,6 @@
 import pytest
 
+from edge_agent.balance import Reading
 from edge_agent.daily_balance import Cause, Energies, Judgement, SignedDay, judge
 from signing.interval import DAY_S, Interval
 from signing.statements.reading_batch import Register
@@ -10,6 +11,8 @@ P = 900
 FIRST, LAST = DAY.start_utc, DAY.end_utc - P
 BEFORE_WH = 41_000_123
 RISE_WH = 96 * 100
+AROUND: dict[int, int | None] = {FIRST - P: 700, LAST + P: 700}
+"""What makes a day decide: blocks beside it that are unlike those at its ends."""
 
 
 def day(
@@ -42,13 +45,19 @@ def day(
 
 
 def test_a_day_that_sums_to_what_the_register_rose_by_holds() -> None:
-    assert day() == Judgement(day=DAY, cause=None, is_exact=True)
-    assert day(export_rise_wh=96 * 50).is_exact
+    assert day(AROUND) == Judgement(day=DAY, cause=None, refutes=frozenset(Reading))
+    assert day(AROUND, export_rise_wh=96 * 50).cause is None
 
 
-@pytest.mark.parametrize(("off_wh", "is_exact"), [(1, True), (-1, True), (2, False), (-2, False)])
-def test_a_watt_hour_may_be_lost_to_rounding(off_wh: int, is_exact: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    assert day(rise_wh=RISE_WH + off_wh).is_exact is is_exact
+def test_a_day_whose_midnight_blocks_are_equal_says_nothing_about_stamps() -> None:
+    assert day() == Judgement(day=DAY, cause=None)
+    assert day({LAST + P: 700}).refutes == {Reading.END}
+    assert day({FIRST - P: 700}).refutes == {Reading.START}
+
+
+@pytest.mark.parametrize(("off_wh", "refuted"), [(1, 2), (-1, 2), (2, 0), (-2, 0)])
+def test_a_watt_hour_may_be_lost_to_rounding(off_wh: int, refuted: int) -> None:
+    assert len(day(AROUND, rise_wh=RISE_WH + off_wh).refutes) == refuted
 
 
 @pytest.mark.parametrize(
@@ -64,8 +73,8 @@ def test_a_day_of_nothing_may_be_off_by_a_digit(rise_wh: int, cause: Cause | Non
 
 
 def test_a_register_is_known_no_better_than_it_counts() -> None:
-    assert day(before_wh=41_000_000, rise_wh=10_000).is_exact
-    assert day(before_wh=41_000_100, rise_wh=9_500).is_exact
+    assert day(before_wh=41_000_000, rise_wh=10_000).cause is None
+    assert day(before_wh=41_000_100, rise_wh=9_500).cause is None
     assert day(before_wh=41_000_100, rise_wh=9_400).cause is Cause.UNKNOWN
 
 
@@ -74,7 +83,7 @@ def test_a_day_that_balances_one_block_later_or_earlier_names_the_stamp(first: i
     """Rows that are stamped by their start and read as if by their end are signed one block too early."""
     inner, outer = (last, first) if word == "start" else (first, last)
     found = day({outer: 700, inner: 100}, rise_wh=RISE_WH + 600)
-    assert (found.cause, found.is_certain) == (Cause.STAMPS, True)
+    assert (found.cause, found.stamps_name, found.is_certain) == (Cause.STAMPS, Reading(word), True)
     assert found.text == (
         "the balance of 2026-04-25 fails: import register +10200 Wh, blocks 9600 Wh; they balance when stamps name the "
         f'{word} of a block: set stamp = "{word}", and have the days before read again'
