@@ -188,7 +188,7 @@ def _read(opener: agent.OpenReader, arguments: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return MISUSE
     if arguments.compare:
-        return _compare(arguments, span)
+        return _compare(arguments, span, opener)
     url, profile = arguments.url, arguments.profile
     asked = read_all(url, span, opener) if profile is None else read_profile(url, profile, span, opener)
     report = asyncio.run(asked)
@@ -196,11 +196,11 @@ def _read(opener: agent.OpenReader, arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _compare(arguments: argparse.Namespace, span: Interval | None) -> int:
+def _compare(arguments: argparse.Namespace, span: Interval | None, opener: agent.OpenReader) -> int:
     if span is None or arguments.profile is not None:
         print("expected --from and --to, and no --profile, with --compare", file=sys.stderr)
         return MISUSE
-    differences = asyncio.run(compare(arguments.url, span))
+    differences = asyncio.run(compare(arguments.url, span, opener))
     _print_json({"differences": [each.as_json() for each in differences]}, arguments)
     return REFUSED if differences else DONE
 

@@ -15,7 +15,7 @@ from typing import Final, Protocol, TypeVar
 from edge_agent.errors import MeterKeyError, ReaderUrlError
 from edge_agent.readers.dlms.client import DlmsClient
 from edge_agent.readers.dlms.cosem import Attribute
-from edge_agent.readers.dlms.hls import CHALLENGE_OCTETS, Handshake, HlsAes, HlsGmac, Login
+from edge_agent.readers.dlms.hls import CHALLENGE_OCTETS, Handover, Handshake, HlsAes, HlsGmac, Login
 from edge_agent.readers.dlms.link import Link
 from edge_agent.readers.dlms.recovery import CounterRecovery
 from edge_agent.readers.dlms.security import KEY_OCTETS, TITLE_OCTETS, Cipher, CipherKeys, Invocations, Policy, Secret
@@ -142,6 +142,29 @@ class Access:
             offers_general=self.offers_general,
         )
 
+    def handover(self, vault: Vault | None) -> Handover:
+        """What the association shows, for a stack in another process: mechanism 5 or a password, ciphered or plain.
+
+        Raises:
+            MeterKeyError: with the remedy.
+        """
+        if self.keys is None:
+            return Handover(password=self.password)
+        if vault is None:
+            raise MeterKeyError(f"expected a store of meter keys for '{self.keys}': give --config FILE")
+        keys = vault.unlock(self.keys)
+        password = (self.password or self._required(keys.lls, "lls")) if self.auth is Auth.LLS else None
+        if not self.is_ciphered:
+            return Handover(password=password)
+        invocations = vault.lease(self.keys, self.title)
+        return Handover(password=password, keys=self._cipher_keys(keys), title=self.title, invocations=invocations)
+
+    def _cipher_keys(self, keys: MeterKeys) -> CipherKeys:
+        return CipherKeys(
+            encryption=self._required(keys.encryption, "encryption"),
+            authentication=self._required(keys.authentication, "authentication"),
+        )
+
     def _required(self, key: Secret | None, role: str) -> Secret:
         if key is None:
             raise MeterKeyError(f"expected a key of the role '{role}' in '{self.keys}', got none: import it")
@@ -150,10 +173,7 @@ class Access:
     def _cipher(self, vault: Vault, keys: MeterKeys) -> Cipher:
         assert self.keys is not None
         return Cipher(
-            keys=CipherKeys(
-                encryption=self._required(keys.encryption, "encryption"),
-                authentication=self._required(keys.authentication, "authentication"),
-            ),
+            keys=self._cipher_keys(keys),
             title=self.title,
             invocations=vault.lease(self.keys, self.title),
             policy=self.policy,

@@ -4,12 +4,13 @@ What moves between two readings is not compared: the clock, the registers now, t
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from edge_agent.errors import ReaderUrlError
 from edge_agent.readers.open import open_reader
-from edge_agent.readers.reader import Reader
+from edge_agent.readers.reader import Reader, SampledReader
 from edge_agent.readers.report import Json, block_json, identity_json, layout_json, registers_json
 from signing.interval import Interval
 
@@ -32,7 +33,10 @@ class Difference:
 Facts = dict[str, Json]
 
 
-async def compare(url: str, span: Interval) -> list[Difference]:
+Opener = Callable[[str], Reader | SampledReader]
+
+
+async def compare(url: str, span: Interval, opener: Opener = open_reader) -> list[Difference]:
     """Every difference between what the two stacks read of the meter at `url`: identity, columns, and each row of `span`.
 
     One after the other: a meter serves one association at a time.
@@ -45,8 +49,8 @@ async def compare(url: str, span: Interval) -> list[Difference]:
     if scheme != OURS:
         raise ReaderUrlError((f"expected {OURS}: for a comparison with dlms-cosem, got '{scheme}:'",))
     other_url = f"{OTHER}{url[len(scheme) :]}"
-    open_reader(other_url)  # whether it can is known before the meter is asked
-    ours, other = await _facts(url, span), await _facts(other_url, span)
+    opener(other_url)  # whether it can is known before the meter is asked
+    ours, other = await _facts(url, span, opener), await _facts(other_url, span, opener)
     return [
         Difference(what=what, ours=ours.get(what), other=other.get(what))
         for what in dict.fromkeys([*ours, *other])
@@ -54,8 +58,8 @@ async def compare(url: str, span: Interval) -> list[Difference]:
     ]
 
 
-async def _facts(url: str, span: Interval) -> Facts:
-    reader = open_reader(url)
+async def _facts(url: str, span: Interval, opener: Opener) -> Facts:
+    reader = opener(url)
     assert isinstance(reader, Reader)
     async with reader:
         layout = await reader.layout()

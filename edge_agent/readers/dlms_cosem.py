@@ -1,15 +1,16 @@
 """A second opinion: a DLMS meter read by the package dlms-cosem, in a process of its own. Never the default.
 
-What it can do is little: the TCP wrapper, the public association and a password. It shares nothing with `readers.dlms` but the
-names of objects and what a date-time means. Source: METERS, Decisions.
+What it can do is little: TCP wrapper, no authentication, a password or GMAC, general-glo. Source: METERS, Decisions.
 """
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Self
 
 from edge_agent.errors import MeterDecodeError, MeterRefusedError
-from edge_agent.readers.dlms.association import RETRY_REFUSED_S, Secret
+from edge_agent.readers.dlms.association import RETRY_REFUSED_S
 from edge_agent.readers.dlms.cosem import meter_clock
+from edge_agent.readers.dlms.hls import Handover
 from edge_agent.readers.dlms.profile import StampMeans
 from edge_agent.readers.dlms_cosem_process import CosemProcess, integers, octets, parts
 from edge_agent.registers import (
@@ -35,21 +36,22 @@ _NEWEST_FIRST: Final = frozenset({2, 5})
 class CosemReader:
     """A meter with a memory, read by the other stack. Implements `Reader`; one task at a time.
 
-    `meter` is where it is, as the child is told first, with `secret`. A child that has not answered after `deadline_s` is
-    killed.
+    `meter` is where it is, as the child is told first, with what `shown` gives. A child that has not answered after
+    `deadline_s` is killed.
     """
 
     def __init__(
         self,
         *,
         meter: dict[str, str | int],
-        secret: Secret | None,
+        shown: Callable[[], Handover],
         origin: Origin,
         deadline_s: float,
         stamp_means: StampMeans,
     ) -> None:
         self._meter = meter
-        self._secret = secret
+        self._shown = shown
+        self._handover = Handover()
         self._origin = origin
         self._process = CosemProcess(deadline_s=deadline_s, retry_after_s=RETRY_REFUSED_S)
         self._shift = stamp_means is StampMeans.START
@@ -64,8 +66,8 @@ class CosemReader:
         """See `Reader.__aenter__`."""
         await self._process.start()
         try:
-            password = None if self._secret is None else {"hex": self._secret.reveal().hex()}
-            await self._process.ask({**self._meter, "password": password}, "the request to associate")
+            self._handover = self._shown()
+            await self._process.ask({**self._meter, **self._handover.told()}, "the request to associate")
         except BaseException:
             await self.close()
             raise
@@ -79,7 +81,9 @@ class CosemReader:
 
     async def close(self) -> None:
         """See `Reader.close`."""
+        handover, self._handover = self._handover, Handover()
         await self._process.close()
+        handover.settle()
 
     async def identity(self) -> MeterIdentity:
         """See `Reader.identity`."""

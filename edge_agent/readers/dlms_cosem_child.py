@@ -3,7 +3,7 @@
 Apart, because that package can hang, spins when a meter closes the connection, and logs secrets: its parent gives it a deadline
 and kills it, and its log goes nowhere. Each message is four octets of length and JSON; octets are ``{"hex": "..."}``. The first
 question names the meter; every later one is ``{"get": [class, obis, attribute], "range": [from, to] | null}`` in UTC seconds.
-An answer is ``{"value": ...}``, or ``{"refused" | "unavailable" | "wrong": why}``. The end of the input releases the meter.
+An answer is ``{"value": ...}``, or ``{"refused" | "unavailable" | "forged" | "wrong": why}``. The end of the input releases the meter.
 """
 
 import contextlib
@@ -18,6 +18,10 @@ from typing import Any, BinaryIO
 
 _IST = timezone(timedelta(minutes=330))
 LENGTH_OCTETS = 4
+
+
+class ForgedError(Exception):
+    """An answer that does not bear the meter's key."""
 
 
 def main() -> int:
@@ -81,14 +85,20 @@ def _associated(meter: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the package 
     from dlms_cosem.io import BlockingTcpIO, TcpTransport  # noqa: PLC0415
     from dlms_cosem.security import LowLevelSecurityAuthentication, NoSecurityAuthentication  # noqa: PLC0415
 
-    password = meter["password"]
-    authentication = (
-        NoSecurityAuthentication()
-        if password is None
-        else LowLevelSecurityAuthentication(secret=bytes.fromhex(password["hex"]))
-    )
+    password, cipher = meter["password"], meter["cipher"]
+    authentication: Any = NoSecurityAuthentication()
+    if meter["auth"] == "hls5":
+        authentication = _gmac()
+    elif password is not None:
+        authentication = LowLevelSecurityAuthentication(secret=bytes.fromhex(password["hex"]))
     stream = BlockingTcpIO(meter["host"], meter["port"], timeout=meter["timeout"])
-    client = DlmsClient(transport=TcpTransport(meter["client"], meter["server"], stream), authentication=authentication)
+    client = DlmsClient(
+        transport=TcpTransport(meter["client"], meter["server"], stream),
+        authentication=authentication,
+        **({} if cipher is None else _ciphering(cipher)),
+    )
+    if cipher is not None:
+        _guard(client.dlms_connection, last=cipher["last"])
     client.connect()
     try:
         client.associate()
@@ -96,6 +106,59 @@ def _associated(meter: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the package 
         client.disconnect()
         raise
     return client
+
+
+def _ciphering(cipher: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "encryption_key": bytes.fromhex(cipher["encryption"]),
+        "authentication_key": bytes.fromhex(cipher["authentication"]),
+        "client_system_title": bytes.fromhex(cipher["title"]),
+        "client_initial_invocation_counter": cipher["first"],
+        "meter_initial_invocation_counter": cipher["heard"],
+    }
+
+
+def _gmac() -> Any:  # noqa: ANN401 - as above
+    from dlms_cosem.security import HighLevelSecurityGmacAuthentication  # noqa: PLC0415
+
+    class Gmac(HighLevelSecurityGmacAuthentication):  # type: ignore[misc]  # the package has no types
+        """The package's, without its reuse: it ciphers the APDU that carries its GMAC under the same counter, and so nonce."""
+
+        def hls_generate_reply_data(self, connection: Any) -> bytes:  # noqa: ANN401 - as above
+            reply: bytes = super().hls_generate_reply_data(connection)
+            connection.client_invocation_counter += 1
+            return reply
+
+    return Gmac(challenge_length=16)
+
+
+def _guard(connection: Any, *, last: int) -> None:  # noqa: ANN401 - as above
+    """Holds `connection` to counters up to `last`, and to answers that are ciphered: the package takes plain ones for as good."""
+    from dlms_cosem import exceptions  # noqa: PLC0415
+    from dlms_cosem.protocol import acse, xdlms  # noqa: PLC0415
+
+    encrypt, unprotect = connection.encrypt, connection.unprotect
+
+    def within(plain: bytes) -> Any:  # noqa: ANN401 - as above
+        if connection.client_invocation_counter > last:
+            raise exceptions.DlmsClientException(
+                "every invocation counter of this association is used: read a shorter span"
+            )
+        return encrypt(plain)
+
+    def ciphered(event: Any) -> Any:  # noqa: ANN401 - as above
+        if isinstance(event, acse.ApplicationAssociationResponse):
+            sealed = event.user_information and isinstance(
+                event.user_information.content, xdlms.GlobalCipherInitiateResponse
+            )
+            is_accepted = event.result.name == "ACCEPTED"
+            if is_accepted and (not sealed or event.system_title == connection.client_system_title):
+                raise ForgedError
+        elif not isinstance(event, xdlms.GeneralGlobalCipher | xdlms.ExceptionResponse | acse.ReleaseResponse):
+            raise ForgedError
+        return unprotect(event)
+
+    connection.encrypt, connection.unprotect = within, ciphered
 
 
 def _get(client: Any, question: Mapping[str, Any]) -> Any:  # noqa: ANN401 - as above
@@ -126,6 +189,8 @@ def _kind(error: Exception) -> str:
     names = {each.__name__ for each in type(error).__mro__}
     if names & {"DataResultError", "DlmsClientException", "ActionError", "HLSError", "ConformanceError"}:
         return "refused"
+    if names & {"DecryptionError", "ForgedError"}:
+        return "forged"
     if names & {"CommunicationError", "OSError"}:
         return "unavailable"
     return "wrong"
@@ -133,10 +198,15 @@ def _kind(error: Exception) -> str:
 
 def _text(error: Exception) -> str:
     """What the package says of `error`, where that cannot hold a secret: its own words on wrong octets quote them."""
+    if _kind(error) == "forged":
+        return "expected an answer under the meter's own key, got another: check the keys, and who answers here"
     if _kind(error) == "wrong":
         return "the package could not take the meter's octets"
-    remedy = ": check the password of this association" if "AUTHENTICATION" in str(error) else ""
-    return f"{error}{remedy}"
+    remedies = {
+        "AUTHENTICATION": ": check the password or the keys of this association",
+        "INVOCATION_COUNTER": ": read the meter once with dlms+tcp:, which learns its counter",
+    }
+    return f"{error}{next((remedy for word, remedy in remedies.items() if word in str(error)), '')}"
 
 
 if __name__ == "__main__":

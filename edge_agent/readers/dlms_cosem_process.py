@@ -7,13 +7,14 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
-from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError
+from edge_agent.errors import MeterDecodeError, MeterForgedError, MeterRefusedError, MeterUnavailableError
 
 LENGTH_OCTETS: Final = 4
 _LEAVE_S: Final = 5.0
 _ERRORS: Final = {
     "refused": MeterRefusedError,
     "unavailable": MeterUnavailableError,
+    "forged": MeterForgedError,
     "wrong": MeterDecodeError,
 }
 
@@ -37,7 +38,7 @@ class CosemProcess:
 
         Raises:
             MeterUnavailableError: also when there is none within the deadline; the process is then dead.
-            MeterRefusedError, MeterDecodeError: as the process says.
+            MeterRefusedError, MeterForgedError, MeterDecodeError: as the process says.
         """
         child = self._child
         if child is None:

@@ -6,7 +6,7 @@ from importlib import resources, util
 from edge_agent.errors import MeterDecodeError, ReaderUrlError
 from edge_agent.readers import access
 from edge_agent.readers import url as urls
-from edge_agent.readers.access import METER_READER_CLIENT, Vault
+from edge_agent.readers.access import METER_READER_CLIENT, Auth, Vault
 from edge_agent.readers.dlms.hdlc import (
     DEFAULT_LIMITS,
     LONGEST_APDU,
@@ -20,7 +20,7 @@ from edge_agent.readers.dlms.hdlc_frame import server_address
 from edge_agent.readers.dlms.link import Link
 from edge_agent.readers.dlms.profile import StampMeans
 from edge_agent.readers.dlms.reader import DlmsReader
-from edge_agent.readers.dlms.security import Secret
+from edge_agent.readers.dlms.security import Policy
 from edge_agent.readers.dlms.serial_port import SerialSettings, open_serial
 from edge_agent.readers.dlms.transport import Transport, alone, connect_tcp
 from edge_agent.readers.dlms.wrapper import WrapperLink
@@ -33,7 +33,6 @@ from edge_agent.readers.modbus.sunspec_reader import SunSpecReader
 from edge_agent.readers.modbus.transport import TcpBlocks
 from edge_agent.readers.reader import Reader, SampledReader
 from edge_agent.readers.url import ReaderUrl
-from edge_agent.registers import Origin
 
 PUBLIC_CLIENT = access.PUBLIC_CLIENT
 LINE_WAIT_S = 900
@@ -162,27 +161,39 @@ def _dlms(
     )
 
 
-def _dlms_cosem_tcp(url: ReaderUrl, _: Vault | None) -> Reader:
-    """A second opinion. Keys: client (32), server (1), password (file:/path), timeout (10 s), deadline (120 s), stamp (end)."""
+def _beyond_cosem(allowed: access.Access) -> list[str]:
+    """What dlms-cosem cannot do of what is asked for, each with the remedy."""
+    remedy = "use dlms+tcp: for what this meter wants"
+    found = []
+    if allowed.auth is Auth.HLS2:
+        found.append(f"dlms-cosem+tcp: shows the secret of auth=hls2 in clear: {remedy}")
+    if allowed.auth is Auth.HLS5 and not allowed.is_ciphered:
+        found.append(f"dlms-cosem+tcp: ciphers whenever it has keys, so not suite=none: {remedy}")
+    if allowed.policy is not Policy.AUTHENTICATED_ENCRYPTED or allowed.is_dedicated:
+        found.append(f"dlms-cosem+tcp: encrypts and authenticates under the global key only: {remedy}")
+    return found
+
+
+def _dlms_cosem_tcp(url: ReaderUrl, vault: Vault | None) -> Reader:
+    """A second opinion. Keys: client (32), server (1), timeout (10 s), deadline (120 s), stamp (end), and those of
+    `access.parse_access`, as far as that stack goes. It always uses general-glo-ciphering where it ciphers.
+    """
     host, port = url.endpoint(4059)
     client = url.number("client", METER_READER_CLIENT, range(1, 0x10000))
     server = url.number("server", 1, range(1, 0x10000))
     timeout_s = url.number("timeout", 10, range(1, 301))
     deadline_s = url.number("deadline", 120, range(1, 3601))
     stamp = url.choice("stamp", StampMeans.END.value, tuple(means.value for means in StampMeans))
-    password = url.secret("password")
-    for key, word in (("auth", "none" if password is None else "lls"), ("suite", "none")):
-        if url.keys.get(key) == word:
-            del url.keys[key]
+    allowed = access.parse_access(url, client)
+    url.faults += _beyond_cosem(allowed)
     if util.find_spec("dlms_cosem") is None:
         url.faults.append("expected the package dlms-cosem: install `sakshi[dlms-cosem]`, or use dlms+tcp:")
-    if url.keys:
-        url.faults.append("dlms-cosem+tcp: knows no ciphering and no HLS: use dlms+tcp: for what this meter wants")
     url.finish()
+    meter: dict[str, str | int] = {"host": host, "port": port, "client": client, "server": server, "timeout": timeout_s}
     return CosemReader(
-        meter={"host": host, "port": port, "client": client, "server": server, "timeout": timeout_s},
-        secret=None if password is None else Secret(password),
-        origin=Origin.PLAIN if password is None else Origin.LLS,
+        meter={**meter, "auth": allowed.auth.value},
+        shown=lambda: allowed.handover(vault),
+        origin=allowed.origin,
         deadline_s=deadline_s,
         stamp_means=StampMeans(stamp),
     )

@@ -23,12 +23,64 @@ from edge_agent.readers.dlms.association import (
     aarq,
     initiate_response,
 )
-from edge_agent.readers.dlms.security import KEY_OCTETS, Cipher, Secret
+from edge_agent.readers.dlms.security import KEY_OCTETS, Cipher, CipherKeys, Invocations, Secret
 
 CHALLENGE_OCTETS: Final = 16
 """Of our challenge: enough that none repeats, few enough that no AARQ needs a long length."""
 _CHALLENGES: Final = range(8, 65)
 """Octets that a meter's challenge may have."""
+
+
+MOST_COUNTERS: Final = 1024
+"""Invocation counters that an association in another process gets: it cannot ask for more, and none of them is ever given again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """Everything that an association of another stack, in a process of its own, shows. Holds secrets, as `Login` does."""
+
+    password: Secret | None = None
+    keys: CipherKeys | None = None
+    title: bytes = b""
+    """The client's own system title."""
+    invocations: Invocations | None = None
+
+    def told(self) -> dict[str, dict[str, str | int] | None]:
+        """The secrets in words, for a pipe and nothing else; the counters in them count as used.
+
+        Raises:
+            MeterRefusedError: there is no counter left.
+        """
+        told: dict[str, dict[str, str | int] | None] = {"password": None, "cipher": None}
+        if self.password is not None:
+            told["password"] = {"hex": self.password.reveal().hex()}
+        if self.keys is not None and self.invocations is not None:
+            counters = _run(self.invocations)
+            told["cipher"] = {
+                "encryption": self.keys.encryption.reveal().hex(),
+                "authentication": self.keys.authentication.reveal().hex(),
+                "title": self.title.hex(),
+                "first": counters.start,
+                "last": counters.stop - 1,
+                "heard": self.invocations.heard,
+            }
+        return told
+
+    def settle(self) -> None:
+        """The association is over."""
+        if self.invocations is not None:
+            self.invocations.settle()
+
+
+def _run(invocations: Invocations) -> range:
+    """Counters that follow one another: another process may have some between two that are given here."""
+    first = last = invocations.take()
+    while last - first + 1 < MOST_COUNTERS:
+        taken = invocations.take()
+        if taken != last + 1:
+            break
+        last = taken
+    return range(first, last + 1)
 
 
 class Handshake(Protocol):

@@ -203,9 +203,18 @@ def test_an_answer_of_another_type_is_wrong_by_name(check: Callable[[], object])
         check()
 
 
-@pytest.mark.parametrize("extra", ["auth=hls5", "auth=none", "suite=0", "keys=store:M1"])
-def test_what_it_cannot_do_is_refused_with_the_remedy(password: str, extra: str) -> None:
-    with pytest.raises(ReaderUrlError, match=r"use dlms\+tcp: for what this meter wants"):
+@pytest.mark.parametrize(
+    ("extra", "fault"),
+    [
+        ("auth=hls5", "expected no password for auth=hls5"),
+        ("auth=none", "expected no password for auth=none"),
+        ("suite=0", "expected keys=store:METER"),
+        ("auth=hls2", "shows the secret of auth=hls2 in clear: use dlms\\+tcp:"),
+        ("pdu=512", "unknown key 'pdu'"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused_by_name(password: str, extra: str, fault: str) -> None:
+    with pytest.raises(ReaderUrlError, match=fault):
         open_reader(f"dlms-cosem+tcp://h?password={password}&{extra}")
 
 
