@@ -4,17 +4,18 @@ A record is the complete state of one meter; changing anything means signing the
 and stand before every batch that they vouch for. Source: docs/wire-format.md §§4.2, 4.3; EVIDENCE §1.
 """
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from headend.dated import Dated
 from headend.errors import EnrolmentRefusedError
 from headend.logbook import Logbook, LogTransaction
+from headend.recording import first_record, log_record, next_record
 from headend.registry import RegisteredMeter, Registry
-from headend.store.sqlite import registry_rows
+from headend.store.sqlite import registry_rows, supply_rows
 from signing import fields
-from signing.canonical import SALT_SIZE, decode
-from signing.envelope import Signed, from_item, sign, unseal
+from signing.canonical import decode
+from signing.envelope import Signed, from_item, unseal
 from signing.errors import SigningError
 from signing.keys import Signer
 from signing.statements.enrolment import EnrolRequest, Retirement, open_enrolment
@@ -133,7 +134,7 @@ class Registrar:
         with self._book.transaction() as transaction:
             self._registry.reload()
             current = self._current(meter)
-            record = self._log(transaction, _next(current, facts=tuple(facts)), at_utc=at_utc)
+            record = self._log(transaction, next_record(current, facts=tuple(facts)), at_utc=at_utc)
         self._registry.reload()
         return record
 
@@ -173,10 +174,14 @@ class Registrar:
         return Enrolled(request=request, records=tuple(records))
 
     def _put_alias(self, transaction: LogTransaction, posted_as: str, connection_point: str) -> None:
-        taken = self._registry.connection_point(posted_as)
+        history = self._registry.alias(posted_as)
+        taken = history[-1].value if history else None
         if taken is not None and taken != connection_point:
             raise EnrolmentRefusedError(f"'{posted_as}' already names connection point {taken}: one id, one place")
-        registry_rows.put_alias(transaction.connection, posted_as, connection_point)
+        if history and taken is None:
+            raise EnrolmentRefusedError(f"'{posted_as}' was ended: name it again by `sakshi-headend registry set`")
+        if not history:
+            supply_rows.put_aliases(transaction.connection, posted_as, (Dated(0, connection_point),))
 
     def _require_new(self, request: Signed[EnrolRequest], shard: int) -> None:
         if self._registry.key(request.kid) is not None:
@@ -206,12 +211,10 @@ class Registrar:
         )
         current = self._registry.meter(name)
         if current is None:
-            return MeterRecord(
-                meter=name, number=0, previous=None, log=log, facts=given.facts, speakers=(speaker,), salt=_salt()
-            )
+            return first_record(name, given.facts, (speaker,), log=log)
         retires = {entry.kid: entry for entry in request.statement.retires if entry.meter == name}
         speakers = (*(_retired(old, retires.get(old.key.kid)) for old in current.record.speakers), speaker)
-        return _next(current, speakers=speakers, facts=given.facts or current.record.facts)
+        return next_record(current, speakers=speakers, facts=given.facts or current.record.facts)
 
     def _change(
         self, meter: str, kid: bytes, changed: Callable[[Speaker], Speaker], at_utc: int
@@ -222,7 +225,7 @@ class Registrar:
             if current.record.speaker(kid) is None:
                 raise EnrolmentRefusedError(f"key {kid.hex()[:16]} is not listed for meter {meter}: check both")
             speakers = tuple(changed(old) if old.key.kid == kid else old for old in current.record.speakers)
-            record = self._log(transaction, _next(current, speakers=speakers), at_utc=at_utc)
+            record = self._log(transaction, next_record(current, speakers=speakers), at_utc=at_utc)
         self._registry.reload()
         return record
 
@@ -233,13 +236,7 @@ class Registrar:
         return current
 
     def _log(self, transaction: LogTransaction, record: MeterRecord, *, at_utc: int) -> Signed[MeterRecord]:
-        signed = sign(record, self._signer)
-        leaf = transaction.append(record.log, [signed.digest])
-        meter = registry_rows.put_meter(transaction.connection, record.meter, record.log)
-        registry_rows.put_statement(transaction.connection, leaf, signed.envelope, at_utc=at_utc)
-        kids = [speaker.key.kid for speaker in record.speakers]
-        registry_rows.put_record(transaction.connection, meter=meter, number=record.number, leaf=leaf, kids=kids)
-        return signed
+        return log_record(transaction, record, self._signer, at_utc=at_utc)
 
 
 def _opened(file: bytes) -> Signed[EnrolRequest]:
@@ -288,21 +285,3 @@ def _retired(speaker: Speaker, entry: Retirement | None) -> Speaker:
         return speaker
     last = Place(sequence=entry.last, digest=entry.digest)
     return replace(speaker, state=SpeakerState.RETIRED, last=last)
-
-
-def _next(
-    current: RegisteredMeter, *, facts: tuple[Fact, ...] | None = None, speakers: tuple[Speaker, ...] | None = None
-) -> MeterRecord:
-    record = current.record
-    return replace(
-        record,
-        number=record.number + 1,
-        previous=current.digest,
-        facts=record.facts if facts is None else facts,
-        speakers=record.speakers if speakers is None else speakers,
-        salt=_salt(),
-    )
-
-
-def _salt() -> bytes:
-    return secrets.token_bytes(SALT_SIZE)

@@ -15,7 +15,6 @@ Several tables with one `id` are its facts from several times on. One that says 
 meter's record says: enough for another key of a meter that is enrolled already.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -23,7 +22,7 @@ from typing import TypeVar
 
 from headend.enrol import MeterFacts
 from signing import fields
-from signing.energy import ONE, Fraction
+from signing.energy import ONE, parse_fraction
 from signing.errors import DecodeError
 from signing.interval import PERIODS_S, parse_instant
 from signing.statements.meter_record import MAX_WATTS, Fact, Role, Stamps
@@ -35,7 +34,6 @@ E = TypeVar("E", bound=IntEnum)
 _OF_A_FACT = (
     "connection_point", "ct", "factor", "from", "identity", "installed_w", "period_s", "pt", "role", "sanctioned_w", "stamps",
 )  # fmt: skip
-_RATIO = re.compile(r"([0-9]{1,10})(?:/([0-9]{1,10}))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +90,9 @@ def _fact(table: Table) -> Fact:
         role=_member(table, "role", Role.REVENUE),
         period_s=_period(table),
         stamps=_member(table, "stamps", Stamps.END),
-        ct=table.parsed("ct", _ratio, ONE, default="1"),
-        pt=table.parsed("pt", _ratio, ONE, default="1"),
-        factor=table.parsed("factor", _ratio, ONE, default="1"),
+        ct=table.parsed("ct", parse_fraction, ONE, default="1"),
+        pt=table.parsed("pt", parse_fraction, ONE, default="1"),
+        factor=table.parsed("factor", parse_fraction, ONE, default="1"),
         sanctioned_w=_watts(table, "sanctioned_w"),
         installed_w=_watts(table, "installed_w"),
     )
@@ -128,10 +126,3 @@ def _member(table: Table, name: str, default: E) -> E:
     if word not in kinds:
         table.faults.add(table.key(name), f"expected one of {', '.join(kinds)}, got {word!r:.40}")
     return kinds.get(word, default)
-
-
-def _ratio(text: str, path: str) -> Fraction:
-    found = _RATIO.fullmatch(text)
-    if found is None:
-        raise DecodeError(f"expected a ratio such as 100/5, got {text!r:.40} in '{path}'")
-    return Fraction(int(found[1]), int(found[2] or 1))

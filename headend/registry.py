@@ -6,6 +6,7 @@ has stored since; intake calls it inside the transaction in which it admits, so 
 
 from dataclasses import dataclass
 
+from headend.dated import History, holding
 from headend.errors import FatalError
 from headend.store.sqlite import registry_rows
 from headend.store.sqlite.database import Database
@@ -13,7 +14,7 @@ from headend.store.sqlite.registry_rows import RecordRow
 from signing.envelope import parse
 from signing.errors import DecodeError
 from signing.keys import PublicKey, parse_cose_key
-from signing.statements.meter_record import MeterRecord, Speaker
+from signing.statements.meter_record import MeterRecord, Role, Speaker
 from signing.topics import GatewayAddress
 
 
@@ -63,7 +64,7 @@ class Registry:
         self._meters: dict[str, RegisteredMeter] = {}
         self._points: dict[str, set[str]] = {}
         self._gateways: dict[str, int] = {}
-        self._aliases: dict[str, str] = {}
+        self._aliases: dict[str, History[str | None]] = {}
         self._last_key = 0
         self._last_record = 0
         self._version = -1
@@ -114,17 +115,40 @@ class Registry:
         """Every shard that has a gateway, ascending."""
         return tuple(sorted(set(self._gateways.values())))
 
-    def connection_point(self, posted_as: str) -> str | None:
-        """The connection point that a ledger calls `posted_as`, compared exactly."""
-        return self._aliases.get(posted_as)
+    def connection_point(self, posted_as: str, at_utc: int | None = None) -> str | None:
+        """The connection point that a ledger calls `posted_as`, compared exactly: at an instant, or the latest that it named."""
+        history = self.alias(posted_as)
+        if at_utc is not None:
+            return holding(history, at_utc)
+        return next((entry.value for entry in reversed(history) if entry.value is not None), None)
+
+    def alias(self, posted_as: str) -> History[str | None]:
+        """What a ledger's id names, and since when; none from where it names nothing."""
+        return self._aliases.get(posted_as, ())
 
     def posted_as(self, connection_point: str) -> tuple[str, ...]:
-        """The ledgers' names of a connection point, sorted."""
-        return tuple(sorted(alias for alias, point in self._aliases.items() if point == connection_point))
+        """The ids by which ledgers ever called a connection point, sorted."""
+        return tuple(
+            sorted(
+                alias
+                for alias, history in self._aliases.items()
+                if any(entry.value == connection_point for entry in history)
+            )
+        )
 
     def meters_at(self, connection_point: str) -> tuple[RegisteredMeter, ...]:
         """The meters that any fact of their newest record places at a connection point, by name."""
         return tuple(self._meters[name] for name in sorted(self._points.get(connection_point, ())))
+
+    def companions(self, connection_point: str, at_utc: int) -> tuple[RegisteredMeter, ...]:
+        """The CHECK and GENERATION meters at a connection point at an instant, by name: they are compared with, and never settle."""
+        return tuple(
+            meter
+            for meter in self.meters_at(connection_point)
+            if (fact := meter.record.fact(at_utc)) is not None
+            and fact.connection_point == connection_point
+            and fact.role is not Role.REVENUE
+        )
 
     def _take(self, row: RecordRow) -> None:
         envelope = parse(row.sign1, f"record of {row.name}")

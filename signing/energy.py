@@ -4,6 +4,7 @@ Energy is an integer number of watt-hours everywhere inside. Import (drawn from 
 are two non-negative energies; only a net figure at an exchange's edge has a sign, and it is `import - export`.
 """
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -13,6 +14,8 @@ MAX_WH = 2**53 - 1
 """Largest energy accepted anywhere, in Wh: above any register, and exact in every JSON reader."""
 
 WH_PER_KWH = 1000
+
+_RATIO = re.compile(r"([0-9]{1,10})(?:/([0-9]{1,10}))?")
 
 
 def watt_hours(value: object, path: str) -> int:
@@ -55,6 +58,18 @@ class Fraction:
 
 ONE = Fraction(1, 1)
 """The factor that changes nothing."""
+
+
+def parse_fraction(text: str, path: str) -> Fraction:
+    """The ratio that text such as ``100/5`` or ``2`` states.
+
+    Raises:
+        DecodeError: naming `path`, when it is no such ratio.
+    """
+    found = _RATIO.fullmatch(text)
+    if found is None:
+        raise DecodeError(f"expected a ratio such as 100/5, got {text!r:.40} in '{path}'")
+    return Fraction(int(found[1]), int(found[2] or 1))
 
 
 def scaled(wh: int, *factors: Fraction) -> int:

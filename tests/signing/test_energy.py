@@ -7,8 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signing.energy import MAX_WH, ONE, Fraction, kwh_decimal, kwh_text, scaled, watt_hours
+from signing.energy import MAX_WH, ONE, Fraction, kwh_decimal, kwh_text, parse_fraction, scaled, watt_hours
 from signing.errors import DecodeError
+
+
+@pytest.mark.parametrize(
+    ("text", "ratio"), [("100/5", Fraction(100, 5)), ("2", Fraction(2, 1)), ("0003/01", Fraction(3, 1))]
+)
+def test_a_ratio_is_read_from_text(text: str, ratio: Fraction) -> None:
+    assert parse_fraction(text, "ct") == ratio
+
+
+@pytest.mark.parametrize(
+    "text", ["", "100:5", "1/", "/1", "1/2/3", "-1", "1.5", " 1", "1/0", "0", "12345678901", "\u0967"]
+)
+def test_a_text_that_is_no_ratio_is_refused(text: str) -> None:
+    with pytest.raises(DecodeError):
+        parse_fraction(text, "ct")
 
 
 def test_an_energy_is_a_whole_number_in_range() -> None:

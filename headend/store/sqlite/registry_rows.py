@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from headend.dated import Dated, History
 from signing.envelope import Envelope
 
 
@@ -69,15 +70,6 @@ def put_record(connection: sqlite3.Connection, *, meter: int, number: int, leaf:
     )
 
 
-def put_alias(connection: sqlite3.Connection, posted_as: str, connection_point: str) -> None:
-    """Stores that a ledger calls a connection point `posted_as`, exactly as the ledger spells it."""
-    connection.execute(
-        "INSERT INTO aliases (posted_as, connection_point) VALUES (?, ?) "
-        "ON CONFLICT (posted_as) DO UPDATE SET connection_point = excluded.connection_point",
-        (posted_as, connection_point),
-    )
-
-
 def keys_after(connection: sqlite3.Connection, key: int) -> Iterator[KeyRow]:
     """The keys registered after row `key`, in order."""
     rows = connection.execute(
@@ -136,8 +128,12 @@ def gateways(connection: sqlite3.Connection) -> dict[str, int]:
     return {str(name): int(shard) for name, shard in connection.execute("SELECT name, shard FROM gateways")}
 
 
-def aliases(connection: sqlite3.Connection) -> dict[str, str]:
-    """Connection point by the ledgers' meter id."""
-    return {
-        str(alias): str(point) for alias, point in connection.execute("SELECT posted_as, connection_point FROM aliases")
-    }
+def aliases(connection: sqlite3.Connection) -> dict[str, History[str | None]]:
+    """What each of the ledgers' meter ids names, and since when."""
+    rows = connection.execute(
+        "SELECT posted_as, from_utc, connection_point FROM alias_dates ORDER BY posted_as, from_utc"
+    )
+    found: dict[str, History[str | None]] = {}
+    for alias, since, point in rows:
+        found[alias] = (*found.get(alias, ()), Dated(since, point))
+    return found
