@@ -191,15 +191,15 @@ class Agent:
             raise OutboxFullError(f"{self._config.capacity} batches are unanswered; see `sakshi-agent outbox`")
 
     def _wake_up(self, meter: str) -> None:
-        if meter in self._wake:
+        """Brings the next look at a meter forward, but not into the time in which it must be left alone."""
+        is_held = 0 < self._held_until_s.get(meter, 0.0) - self._now_s() <= LONGEST_PAUSE_S
+        if meter in self._wake and not is_held:
             self._wake[meter].set()
 
     def _announced(self, heard: Heard) -> None:
-        """Brings the next look at a meter forward, but not into the time in which it must be left alone."""
         if heard.is_authentic and heard.meter in self._memories:
             self._memories[heard.meter].announce()
-        if not 0 < self._held_until_s.get(heard.meter, 0.0) - self._now_s() <= LONGEST_PAUSE_S:
-            self._wake_up(heard.meter)
+        self._wake_up(heard.meter)
 
     async def _pause(self, meter: str, pause_s: float) -> None:
         """Waits, but not longer than until something is asked of the meter; a wrong clock never stops it for good."""
