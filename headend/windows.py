@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from headend.readings import Quality, ValidatedInterval
-from headend.vee.estimate import Channel, Filled
+from headend.vee.declared import Channel
+from headend.vee.estimate import Filled
 from headend.vee.stated import in_order, stated_of
 from headend.vee.validate import Validation, validate
 from signing.chain import AdmittedBatch, evidence_bytes

@@ -6,17 +6,10 @@ method takes an estimate for an input. Source: VEE §B; docs/vee-rules.md "Estim
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
+from headend.vee.declared import Channel
 from headend.vee.shape_rules import spikes
 from signing.interval import DAY_S, ist_day_start
-
-
-class Channel(Enum):
-    """Which of the two energies."""
-
-    IMPORT = "import"
-    EXPORT = "export"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

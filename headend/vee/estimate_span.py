@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from headend.readings import Quality, ValidatedInterval
 from headend.vee.bound_rules import most_export_wh, most_import_wh, most_wh
-from headend.vee.estimate import Channel, Filled, KnownBlock, Limits, Task, linear
+from headend.vee.declared import Channel
+from headend.vee.estimate import Filled, KnownBlock, Limits, Task, linear
 from headend.vee.rule import Material
 from headend.vee.ruleset import methods_of
 from signing.statements.meter_record import Fact

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from headend.readings import Finding, Quality, ValidatedInterval
-from headend.vee.estimate import Channel, Filled, Task
+from headend.vee.declared import Channel
+from headend.vee.estimate import Filled, Task
 from headend.vee.estimate_span import interpolated, span_task
 from headend.vee.rule import Material, Stage, Standing
 from headend.vee.ruleset import judged_by

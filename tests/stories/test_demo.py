@@ -126,7 +126,7 @@ def test_what_is_delivered_below_the_contract_is_what_settles(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("case", "blocks", "reason"), [("missing", "7 valid", "1 missing"), ("fork", "0 valid", "8 suspect")]
+    ("case", "blocks", "reason"), [("missing", "7 valid", "1 estimated"), ("fork", "0 valid", "8 suspect")]
 )
 def test_a_trade_that_cannot_be_decided_says_so_and_posts_nothing(
     tmp_path: Path, case: str, blocks: str, reason: str

@@ -2,7 +2,7 @@
 
 Every file has ``given`` (a sentence), ``[[batch]]`` tables, and ``[then]`` with the status, the reason where there is one, and every finding
 of the file's rule. What a batch does not say is an honest meter's: see `tests.headend.vee.world`. ``[fact]`` overrides what the record says,
-``without`` leaves rules out of the rule set that would say more of the same blocks, and ``"96x100"`` in a list of energies is 96 blocks of 100 Wh.
+``[declared]`` is what stated rules look at (`tests.headend.vee.declaring`), ``without`` leaves rules out of the rule set that would say more of the same blocks, and ``"96x100"`` in a list of energies is 96 blocks of 100 Wh.
 """
 
 import tomllib
@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from headend.vee.ruleset import DEFAULT_RULE_SET
-from signing.evidence import WindowCase
+from headend.vee.stated import stated_findings
+from headend.vee.stated_rules import found_beyond
+from headend.windows import validated
+from signing.evidence import WindowCase, signed_registers
 from signing.interval import Interval, ist_text
 from signing.statements.reading import Provenance, Reading
 from signing.statements.reading_batch import ClockSource, Origin
-from tests.headend.vee import world
+from tests.headend.vee import declaring, world
 
 FOLDER = Path(__file__).parent / "scenarios"
 EDGES = ("inside", "on", "outside")
@@ -30,6 +33,7 @@ class Scenario:
     rule: str
     given: str
     case: WindowCase
+    """With what the stated rules find, where the file declares anything."""
     status: str
     reason: str | None
     findings: tuple[str, ...]
@@ -60,7 +64,7 @@ def _read(path: Path) -> Scenario:
         name=path.stem,
         rule=path.stem.rpartition("-")[0],
         given=stated["given"],
-        case=_case(gateways, window, stated),
+        case=_with_stated(_case(gateways, window, stated), stated.get("declared")),
         status=then["status"],
         reason=then.get("reason"),
         findings=tuple(then["findings"]),
@@ -72,6 +76,15 @@ def _case(gateways: dict[int, world.Gateway], window: Interval, stated: dict[str
     left = tuple(rule for rule in DEFAULT_RULE_SET.rules if rule.id not in stated.get("without", ()))
     rule_set = replace(DEFAULT_RULE_SET, rules=left)
     return world.premises(*gateways.values(), facts=facts).case(window, rule_set)
+
+
+def _with_stated(case: WindowCase, declared: dict[str, Any] | None) -> WindowCase:
+    if declared is None:
+        return case
+    (part,) = validated(case)
+    registers = [register for found in signed_registers(part.case.batches).values() for register in found]
+    found = found_beyond(case.rule_set, declaring.declared(declared), case.window, part.validation.intervals, registers)
+    return replace(case, stated=stated_findings(found, case.window))
 
 
 def _state(gateway: world.Gateway, table: dict[str, Any]) -> None:

@@ -2,13 +2,13 @@
 
 import pytest
 
-from headend.vee.rules import RULES
+from headend.vee.rules import RULES, STATED
 from headend.windows import judge, validated
 from tests.headend.vee.scenario import EDGES, FOLDER, Scenario, finding_text, scenarios
 
 
 def test_every_rule_has_its_three_scenarios_and_no_file_is_left_over() -> None:
-    expected = {f"{rule}-{edge}.toml" for rule in RULES for edge in EDGES}
+    expected = {f"{rule}-{edge}.toml" for rule in (*RULES, *STATED) for edge in EDGES}
     assert {path.name for path in FOLDER.iterdir()} == expected
 
 
