@@ -100,7 +100,8 @@ def require_period(rows: Iterable[ProfileRow], layout: ProfileLayout) -> bool:
     A row holds the energy since the row before it: under a wrong period every figure would be another block's, and true of none.
 
     Raises:
-        MeterRefusedError: most rows stand another, equal time apart.
+        MeterRefusedError: most rows stand another, equal time apart; or none of them stands as far from the next as they should,
+            so that rows that are missing could hide a wrong period.
     """
     gaps = Counter(after - before for before, after in pairwise(sorted({row.end_utc for row in rows})))
     said = layout.capture_period_s
@@ -110,6 +111,12 @@ def require_period(rows: Iterable[ProfileRow], layout: ProfileLayout) -> bool:
                 f"expected a row every {said} s in profile {layout.obis}, as it says, got one every {gap} s: nothing of it is "
                 "signed until the meter is corrected"
             )
+    if gaps and not gaps[said]:
+        shown = ", ".join(str(gap) for gap in sorted(gaps))
+        raise MeterRefusedError(
+            f"expected rows every {said} s in profile {layout.obis}, as it says, got rows {shown} s apart and none at {said}: "
+            "nothing of it is signed until two rows show its period"
+        )
     return gaps[said] >= _PROOF_GAPS
 
 

@@ -475,9 +475,17 @@ def test_rows_a_period_apart_prove_it_and_fewer_gaps_than_three_do_not() -> None
 
 def test_rows_that_went_missing_refute_nothing() -> None:
     assert require_period(spaced(0, 1, 2, 3, 20, 22, 24), NET)
-    assert not require_period(spaced(0, 2, 4), NET)
+    assert not require_period(spaced(0, 2, 4, 5), NET)
     # Two gaps of each: no majority.
     assert not require_period(spaced(0, 2, 4, 5, 6), NET)
+
+
+def test_rows_none_of_which_stands_a_period_from_the_next_are_waited_for() -> None:
+    """A lost row among few must not hide that the others stand an hour apart: one of them would be a quarter's energy."""
+    for few in ((0, 2, 4), (0, 4, 8, 16), (0, 3)):
+        with pytest.raises(MeterRefusedError, match=r"every 900 s in profile 1\.0\.99\.1\.0\.255.*none at 900"):
+            require_period(spaced(*few), NET)
+    assert not require_period(spaced(0), NET)
 
 
 def test_rows_that_stand_another_time_apart_refute_the_period() -> None:

@@ -35,10 +35,17 @@ def rungs(granted: Conformance) -> tuple[Rung, ...]:
 
 def range_access(rung: Rung, span: Interval, period_s: int) -> bytes:
     """The descriptor that asks by range for the stamps of `span`, one period more on both sides."""
-    deviation = -IST_OFFSET_MIN if rung is Rung.RANGE_WITH_DEVIATION else None
-    first = max(0, span.start_utc - period_s)
-    last = min(MAX_INSTANT, span.end_utc + period_s)
-    return by_range(first, last, deviation_min=deviation)
+    return by_range(*range_of(span, period_s), deviation_min=deviation_of(rung))
+
+
+def range_of(span: Interval, period_s: int) -> tuple[int, int]:
+    """The stamps, both included, that are asked for where `span` is wanted."""
+    return max(0, span.start_utc - period_s), min(MAX_INSTANT, span.end_utc + period_s)
+
+
+def deviation_of(rung: Rung) -> int | None:
+    """The deviation in the ends of a range, in minutes; None: unspecified."""
+    return -IST_OFFSET_MIN if rung is Rung.RANGE_WITH_DEVIATION else None
 
 
 def any_near(rows: Iterable[ProfileRow], span: Interval, period_s: int) -> bool:

@@ -6,7 +6,7 @@ from typing import Final, Self
 
 from edge_agent.errors import MeterRefusedError
 from edge_agent.events import EventLog, MeterEvent
-from edge_agent.readers.dlms import cosem, event_logs, ladder, profile
+from edge_agent.readers.dlms import cosem, event_logs, ladder, null_clocks, profile
 from edge_agent.readers.dlms.apdu import AccessResult
 from edge_agent.readers.dlms.client import DlmsClient, Renewal, given
 from edge_agent.readers.dlms.codec import Data
@@ -231,6 +231,7 @@ class DlmsReader:
             case Rung.RANGE | Rung.RANGE_WITH_DEVIATION:
                 access = ladder.range_access(rung, span, layout.capture_period_s)
                 rows = profile.rows(await self.client.get(of, access), layout, self._stamp_means)
+                await self._prove_range(rung, of, layout, span, rows)
                 if rows and not ladder.any_near(rows, span, layout.capture_period_s):
                     # A meter that takes the range for another time zone would turn its data into a gap.
                     raise MeterRefusedError(f"expected rows of {of} in the range asked for, got only others")
@@ -238,7 +239,45 @@ class DlmsReader:
             case Rung.ENTRY:
                 return await self._by_entry(of, layout, span)
             case Rung.WHOLE:
-                return profile.rows(await self.client.get(of), layout, self._stamp_means)
+                rows = profile.rows(await self.client.get(of), layout, self._stamp_means)
+                await self._prove_whole(layout, rows)
+                return rows
+
+    async def _prove_range(
+        self, rung: Rung, of: Attribute, layout: ProfileLayout, span: Interval, rows: tuple[ProfileRow, ...]
+    ) -> None:
+        """Asks, where rows have no clock, for what the range must not hold besides if the capture period is as the meter says.
+
+        Raises:
+            MeterDecodeError: it is another one.
+        """
+        run = null_clocks.last_run(rows)
+        if run is None:
+            return
+        period_s = layout.capture_period_s
+        first, last = ladder.range_of(span, period_s)
+        empty = null_clocks.unproved(
+            run, first_utc=first, last_utc=last, period_s=period_s, newest_first=layout.newest_first, of=layout.obis
+        )
+        if empty is None:
+            return
+        access = profile.by_range(*empty, deviation_min=ladder.deviation_of(rung))
+        if profile.parts(await self.client.get(of, access), str(of)):
+            raise null_clocks.wrong_period(run, layout.obis, period_s)
+
+    async def _prove_whole(self, layout: ProfileLayout, rows: tuple[ProfileRow, ...]) -> None:
+        """Nothing more can be asked: rows without a clock are believed where they lead to the meter's own time.
+
+        Raises:
+            MeterDecodeError: they lead elsewhere, or nowhere that is known.
+        """
+        run = null_clocks.last_run(rows)
+        if run is None:
+            return
+        behind_s = (await self.clock()).utc_s - run.end_utc
+        is_newest = run.next_utc is None and not layout.newest_first
+        if not is_newest or not 0 <= behind_s < 2 * layout.capture_period_s:
+            raise null_clocks.wrong_period(run, layout.obis, layout.capture_period_s)
 
     async def _by_entry(self, of: Attribute, layout: ProfileLayout, span: Interval) -> tuple[ProfileRow, ...]:
         in_use = profile.integer(await self.client.get(of.sibling(7)), str(of.sibling(7)))
@@ -256,10 +295,27 @@ class DlmsReader:
             if wanted is None:
                 return ()
             rows = profile.rows(await self.client.get(of, wanted.access()), layout, self._stamp_means)
+            await self._prove_entries(of, layout, wanted, rows)
             reaches_back = any(row.stamp_utc <= span.start_utc for row in rows)
             if reaches_back or wanted.last - wanted.first + 1 >= in_use:
                 return rows
             widen *= 2
+
+    async def _prove_entries(
+        self, of: Attribute, layout: ProfileLayout, wanted: ladder.Entries, rows: tuple[ProfileRow, ...]
+    ) -> None:
+        """Asks, where rows have no clock, for the last such row alone, which then has one.
+
+        Raises:
+            MeterDecodeError: it is another than its place says: the capture period is not what the meter says.
+        """
+        run = null_clocks.last_run(rows)
+        if run is None:
+            return
+        entry = wanted.first + run.place
+        alone = profile.rows(await self.client.get(of, profile.by_entry(entry, entry)), layout, self._stamp_means)
+        if [row.stamp_utc for row in alone] != [run.end_utc]:
+            raise null_clocks.wrong_period(run, layout.obis, layout.capture_period_s)
 
 
 def _energy(register: Attribute, value: Data | AccessResult, scale: Data | AccessResult) -> RegisterValue:

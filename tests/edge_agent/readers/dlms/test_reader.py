@@ -151,8 +151,8 @@ async def test_gaps_and_duplicates_are_given_as_the_meter_has_them() -> None:
 
 
 async def test_a_null_clock_row_keeps_its_place() -> None:
-    second = structure(NULL, u16(2301), u32(22), u32(0))
-    assert await imports(meter([block_row(21), second])) == [21, 22]
+    following = [structure(NULL, u16(2301), u32(number), u32(0)) for number in (22, 23, 24, 25)]
+    assert await imports(meter([block_row(21), *following])) == [21, 22, 23, 24]
 
 
 @pytest.mark.parametrize("lists", [True, False])
