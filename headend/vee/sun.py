@@ -47,7 +47,7 @@ def sine(angle: int) -> int:
     for order in range(2, 16, 2):
         term = -_times(term, square) // (order * (order + 1))
         total += term
-    return min(total, BILLION)
+    return total
 
 
 def cosine(angle: int) -> int:

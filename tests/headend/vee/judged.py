@@ -6,6 +6,7 @@ from typing import Any
 from headend.readings import Finding
 from headend.vee.ruleset import DEFAULT_RULE_SET
 from headend.windows import validated
+from signing.interval import Interval
 from signing.statements.reading import Reading
 from signing.statements.rule_set import RuleSet
 from tests.headend.vee.world import Gateway, Premises, at, premises, readings
@@ -14,9 +15,11 @@ EIGHT = (100,) * 8
 QUARTERS = ["10:00", "10:15", "10:30", "10:45", "11:00", "11:15", "11:30", "11:45"]
 
 
-def findings(home: Premises, rule: str, rule_set: RuleSet = DEFAULT_RULE_SET) -> tuple[Finding, ...]:
-    """What one rule says of the usual window."""
-    (part,) = validated(home.case(rule_set=rule_set))
+def findings(
+    home: Premises, rule: str, rule_set: RuleSet = DEFAULT_RULE_SET, window: Interval | None = None
+) -> tuple[Finding, ...]:
+    """What one rule says of the usual window, or of another."""
+    (part,) = validated(home.case(window, rule_set))
     return tuple(finding for finding in part.validation.findings if finding.rule == rule)
 
 

@@ -1,15 +1,18 @@
 """The bounds of the rules that judge the clock: last good, first bad, and how far doubt reaches."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from headend.readings import Finding
 from headend.vee.rule import finding
-from signing.statements.reading import Flag
+from headend.vee.ruleset import RULE_SET_1
+from signing.statements.reading import Flag, Provenance
+from signing.statements.reading_batch import ClockSource, Origin
 from signing.statements.window_actual import Verdict
 from tests.headend.vee.judged import EIGHT, QUARTERS, blocks, findings, one
-from tests.headend.vee.world import Gateway, Premises, at, premises, reading, readings
+from tests.headend.vee.world import Gateway, Premises, at, fact, premises, reading, readings, span
 
 
 class TestClock:
@@ -134,3 +137,87 @@ class TestClock:
         first.state("10:00", readings((100,) * 4), clock_offset_ms=-95_000)
         second.state("11:00", readings((100,) * 4), clock_offset_ms=95_000)
         assert findings(premises(first, second), "V10") == ()
+
+
+class TestReference:
+    """V09 and V10 from version 2 on: a gateway that nobody set right proves nothing, and cuts no block of its own."""
+
+    def sampled(self, source: ClockSource, *, gateway: Gateway | None = None) -> Gateway:
+        one_of = gateway or Gateway()
+        rows = tuple(replace(row, provenance=Provenance.SAMPLED) for row in readings(EIGHT))
+        one_of.state("10:00", rows, clock_offset_ms=None, clock_source=source, origin=Origin.MODBUS)
+        return one_of
+
+    @pytest.mark.parametrize(
+        ("source", "suspect"), [(ClockSource.NONE, 8), (ClockSource.GATEWAY, 8), (ClockSource.NTP, 0)]
+    )
+    def test_a_sampled_block_without_a_reference_is_suspect(self, source: ClockSource, suspect: int) -> None:
+        found = findings(premises(self.sampled(source)), "V09")
+        assert [finding.verdict for finding in found] == [Verdict.SUSPECT] * suspect
+        assert all(dict(finding.numbers) == {"source_rank": int(source)} for finding in found)
+
+    def test_another_gateway_that_had_one_vouches_for_the_same_value(self) -> None:
+        blind, seeing = self.sampled(ClockSource.GATEWAY), self.sampled(ClockSource.NTP, gateway=Gateway(1))
+        assert findings(premises(blind, seeing), "V09") == ()
+
+    def test_a_sampled_row_without_a_value_vouches_for_nothing(self) -> None:
+        seeing = Gateway(1)
+        rows = tuple(replace(row, provenance=Provenance.SAMPLED) for row in readings((None,) * 8))
+        seeing.state("10:00", rows, clock_offset_ms=None, clock_source=ClockSource.NTP)
+        assert len(findings(premises(self.sampled(ClockSource.GATEWAY), seeing), "V09")) == 8
+
+    @pytest.mark.parametrize("source", [ClockSource.NONE, ClockSource.GATEWAY])
+    def test_an_offset_without_a_reference_proves_nothing_and_says_so(self, source: ClockSource) -> None:
+        (found,) = findings(one(clock_offset_ms=3_600_000, clock_source=source), "V09")
+        assert (found.verdict, found.block_utc) == (Verdict.VALID, None)
+        assert dict(found.numbers)["source_rank"] == source
+        assert findings(one(clock_offset_ms=0, clock_source=ClockSource.NTP), "V09") == ()
+
+    def test_a_step_between_checks_without_a_reference_is_none(self) -> None:
+        for source, count in ((ClockSource.GATEWAY, 0), (ClockSource.NTP, 1)):
+            gateway = Gateway()
+            gateway.state("10:00", readings((100,) * 4), clock_source=source)
+            gateway.state("11:00", readings((100,) * 4), clock_source=source, clock_offset_ms=181_000)
+            assert min(1, len(findings(premises(gateway), "V10"))) == count
+            assert min(1, len(findings(premises(gateway), "V08"))) == count
+
+    def test_version_1_takes_every_offset_for_evidence(self) -> None:
+        blind = one(clock_offset_ms=200_000, clock_source=ClockSource.GATEWAY)
+        assert len(findings(blind, "V09", RULE_SET_1)) == 8
+        assert findings(premises(self.sampled(ClockSource.NONE)), "V09", RULE_SET_1) == ()
+
+
+class TestLength:
+    """V08."""
+
+    @pytest.mark.parametrize("sign", [1, -1])
+    @pytest.mark.parametrize(
+        ("apart_s", "drift_ms", "suspect"),
+        [(3600, 36_000, 0), (3600, 36_001, 1), (60, 9_000, 0), (60, 9_001, 1), (900, 9_001, 1), (1800, 18_000, 0)],
+    )
+    def test_a_hundredth_of_the_time_between_two_checks_or_of_one_block(
+        self, apart_s: int, drift_ms: int, suspect: int, sign: int
+    ) -> None:
+        gateway = Gateway()
+        gateway.state("10:00", readings((100,) * 4), read_at_utc=at("11:00"))
+        gateway.state("11:00", readings((100,) * 4), read_at_utc=at("11:00") + apart_s, clock_offset_ms=sign * drift_ms)
+        assert min(1, len(findings(premises(gateway), "V08"))) == suspect
+
+    @pytest.mark.parametrize(("period_s", "drift_ms"), [(900, 9_000), (1800, 18_000), (3600, 36_000)])
+    def test_a_longer_block_bears_more(self, period_s: int, drift_ms: int) -> None:
+        for more, suspect in ((0, False), (1, True)):
+            gateway = Gateway()
+            gateway.state("10:00", readings((100,)), period_s=period_s, read_at_utc=at("11:00"))
+            start = at("10:00") + period_s
+            gateway.state(
+                start, readings((100,)), period_s=period_s, read_at_utc=at("11:00:30"), clock_offset_ms=drift_ms + more
+            )
+            home = premises(gateway, facts=[fact(period_s=period_s)])
+            assert bool(findings(home, "V08", window=span("10:00", "12:00"))) == suspect
+
+    def test_only_the_blocks_between_the_checks_are_suspect(self) -> None:
+        gateway = Gateway()
+        gateway.state("10:00", readings((100,) * 4), read_at_utc=at("11:00"))
+        gateway.state("11:00", readings((100,) * 2), read_at_utc=at("11:30"), clock_offset_ms=-20_000)
+        gateway.state("11:30", readings((100,) * 2), read_at_utc=at("12:00"), clock_offset_ms=-20_000)
+        assert blocks(findings(premises(gateway), "V08")) == QUARTERS[4:6]
