@@ -5,7 +5,7 @@ read so far signed.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edge_agent.assemble import has_voltage, profile_readings, profile_registers, settled_span
 from edge_agent.backfill import remaining
@@ -19,13 +19,15 @@ from edge_agent.gather import Gatherer
 from edge_agent.readers.reader import Reader
 from edge_agent.recollection import Beginning, Recollection
 from edge_agent.refusals import Refusals
-from edge_agent.registers import ProfileLayout, ProfileRow
-from edge_agent.schedule import LIVE_S, Rules, Task, Why, due, next_due_utc
+from edge_agent.registers import CumulativeRegisters, ProfileLayout, ProfileRow
+from edge_agent.schedule import LIVE_S, Held, Rules, Task, Why, due, next_due_utc
 from edge_agent.site import Outcome, Site, require_identity, sign_draft, wire_origin
 from signing.interval import DAY_S, PERIODS_S, Interval, ist_day_start
 
 CLOCK_APART_MS = 180_000
 """Above this an operator is told that gateway and meter disagree about the time. Source: rule V09."""
+REGISTER_S = 2 * DAY_S
+"""For so long the registers of a midnight are asked for again."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,6 +70,7 @@ class MemoryMeter:
         self._events = EventMemory()
         self._told_blind = False
         self._told_plan = False
+        self._refuses_registers = False
         self._period_s: int | None = None
         self._rereads: dict[int, Interval] = {}
         self._reread: list[Interval] = []
@@ -191,7 +194,10 @@ class MemoryMeter:
         now_utc, meter = self._now_utc(), self._settings
         rules = self._rules(period_s, meter.backfill_days * DAY_S if backfill_s is None else backfill_s)
         memory = self._site.outbox.memory
-        known = memory.known(meter.id, ist_day_start(max(0, now_utc - rules.backfill_s)))
+        known = dict(memory.known(meter.id, ist_day_start(max(0, now_utc - rules.backfill_s))))
+        for start in self._without_register(now_utc, period_s):
+            if start in known:
+                known[start] = replace(known[start], held=Held.ABSENT)
         tasks = due(
             now_utc=now_utc,
             rules=rules,
@@ -203,6 +209,14 @@ class MemoryMeter:
         wanted = [part for task in tasks for part in _without(task, left_alone)]
         # What the meter would not give before comes last: it may end the look again.
         return sorted(wanted, key=lambda task: task.span in self._refused)
+
+    def _without_register(self, now_utc: int, period_s: int) -> list[int]:
+        """Blocks that end at a midnight of the last days whose registers were not there yet: with them they are asked for again."""
+        if self._refuses_registers:
+            return []
+        today = ist_day_start(now_utc)
+        registers = self._site.outbox.days.registers(self._settings.id, Interval(max(0, today - REGISTER_S), today))
+        return [at - period_s for at in range(today - REGISTER_S, today + 1, DAY_S) if at not in registers]
 
     def _next(self, visit: _Visit) -> Task | None:
         parts = (part for task in self._tasks(visit.period_s) for part in _without(task, self._tried(visit, task.why)))
@@ -252,7 +266,7 @@ class MemoryMeter:
         if span is None:
             return None
         midnights = [at for at in (ist_day_start(span.start_utc), span.end_utc) if _is_midnight_of(at, span)]
-        cumulative = await visit.reader.daily_registers(span) if midnights else ()
+        cumulative = await self._daily_registers(visit, span) if midnights else ()
         return Draft(
             meter=self._settings.id,
             start_utc=span.start_utc,
@@ -267,6 +281,17 @@ class MemoryMeter:
             origin=wire_origin(visit.reader.origin),
             software=self._site.software,
         )
+
+    async def _daily_registers(self, visit: _Visit, span: Interval) -> Sequence[CumulativeRegisters]:
+        """The registers at the midnights of `span`. A meter that refuses them has its blocks signed without: they are no less true,
+        and nothing of a window is final before something balances them.
+        """
+        try:
+            return await visit.reader.daily_registers(span)
+        except MeterRefusedError as error:
+            self._refuses_registers = True
+            visit.outcome.faults.append(f"no registers of midnight, so that no day can be balanced: {error}")
+            return ()
 
     def _tell_plan(self, visit: _Visit) -> None:
         """Says once for each back-fill of a day or more how long it takes. Its first piece has shown by now what a row costs."""
