@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from headend import config as configuration
-from headend.commands import access, evidence, figures, gates, meter_keys, operation, posting_control, recovery
+from headend.commands import access, evidence, figures, gates, meter_keys, operation, posting_control, recovery, registry_sheets
 from headend.commands.command import MISUSE, REFUSED, Command
 from headend.errors import HeadendError
 from ledger_client.ledger import LedgerError
@@ -17,6 +17,7 @@ from signing.errors import SigningError
 _JOBS = (
     operation.add,
     meter_keys.add,
+    registry_sheets.add,
     figures.add,
     posting_control.add,
     gates.add,

@@ -94,8 +94,8 @@ class Settlement:
         """Deliveries whose newest figure is final."""
         self._overlapping: set[str] = set()
         """Connection points whose overlapping trades were told of."""
-        self._strangers: set[str] = set()
-        """The ledger's names that no enrolment gave."""
+        self._strangers: set[Delivery] = set()
+        """Deliveries of meters that the registry does not name at their time."""
         self._told: set[str] = set()
         """Those of them that were said."""
         self._unreadable = 0
@@ -174,9 +174,10 @@ class Settlement:
         """
         by_point: dict[str, list[Delivery]] = {}
         for name, deliveries in self._by_name.items():
-            point = self._registry.connection_point(name)
-            if point is not None:
-                by_point.setdefault(point, []).extend(deliveries)
+            for delivery in deliveries:
+                point = self._registry.connection_point(name, delivery.window.start_utc)
+                if point is not None:
+                    by_point.setdefault(point, []).append(delivery)
         for place, awaited in by_point.items():
             pair = None if place in self._overlapping else overlapping(awaited)
             if pair is None:
@@ -195,9 +196,12 @@ class Settlement:
             found = (self._registry.meter(meter) for meter in changed)
             points = {fact.connection_point for meter in found if meter is not None for fact in meter.record.facts}
             names |= {name for name in self._by_name if self._registry.connection_point(name) in points}
-        names |= {name for name in self._strangers if self._registry.connection_point(name) is not None}
-        for delivery in self._deliveries(names):
+        for delivery in (*self._deliveries(names), *filter(self._point, self._strangers & self._first_seen.keys())):
             self._agenda.put(delivery, now_utc)
+
+    def _point(self, delivery: Delivery) -> str | None:
+        """The connection point that the ledger's id names when the delivery begins."""
+        return self._registry.connection_point(delivery.posted_as, delivery.window.start_utc)
 
     def _mark_touched(self, touched: Touches, now_utc: int) -> None:
         """Marks what new evidence may change."""
@@ -250,16 +254,16 @@ class Settlement:
 
     def _subject(self, report: SettlementReport, delivery: Delivery) -> Subject | None:
         name = delivery.posted_as
-        point = self._registry.connection_point(name)
+        point = self._point(delivery)
         if point is None:
-            self._strangers.add(name)
+            self._strangers.add(delivery)
             if name not in self._told:
                 self._told.add(name)
                 report.alarms.append(
                     f"a trade names the meter '{name}', which no enrolment does: add it to `posted_as`"
                 )
             return None
-        self._strangers.discard(name)
+        self._strangers.discard(delivery)
         for meter in self._registry.meters_at(point):
             self._names_of.setdefault(meter.record.meter, set()).add(name)
         return Subject(connection_point=point, posted_as=name, window=delivery.window)
@@ -300,7 +304,7 @@ class Settlement:
         holds = Holds(hold_rows.open_holds(self._database.connection))
 
         def over(delivery: Delivery) -> Hold | None:
-            return holds.over(self._registry.connection_point(delivery.posted_as), delivery.window)
+            return holds.over(self._point(delivery), delivery.window)
 
         exchange.hold(self._database, over if holds else None, now_utc)
 

@@ -45,6 +45,7 @@ _SLOW = frozenset(
         "firmware_sim/test_shape.py",
         "headend/intake/test_promises.py",
         "headend/test_cli.py",
+        "headend/test_dated_names.py",
         "headend/test_exchange.py",
         "headend/test_pipeline.py",
         "headend/test_service.py",

@@ -117,7 +117,7 @@ def _revalidate(settings: Config, arguments: argparse.Namespace) -> int:
 
 
 def _subject(registry: Registry, arguments: argparse.Namespace) -> Subject | None:
-    point = registry.connection_point(arguments.posted_as)
+    point = registry.connection_point(arguments.posted_as, arguments.start)
     if point is None:
         print(f"no connection point is posted as '{arguments.posted_as}': see `posted_as`", file=sys.stderr)
         return None

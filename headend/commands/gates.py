@@ -34,7 +34,9 @@ def _forecast(settings: Config, arguments: argparse.Namespace) -> int:
             delivery: actuals.newest(database.connection, key, delivery.posted_as, delivery.window)
             for delivery in awaited
         }
-    known = frozenset(one.posted_as for one in awaited if registry.connection_point(one.posted_as) is not None)
+    known = frozenset(
+        one.posted_as for one in awaited if registry.connection_point(one.posted_as, one.window.start_utc) is not None
+    )
     newest = {delivery: found.signed.statement for delivery, found in stored.items() if found is not None}
     outlooks = forecast(awaited, newest, known, settings.gates, now)
     risky = at_risk(outlooks, settings.gates, now)
