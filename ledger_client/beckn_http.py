@@ -21,6 +21,8 @@ MAX_ACK_BYTES = 64 * 1024
 """Largest synchronous answer read."""
 
 _RETRY_STATUS = frozenset({401, 408, 425, 429})
+_FINAL_CODE = "AUT_UNAUTHORIZED_ACTION"
+"""The one code of its family that no moment and no new signature changes: the ids or the network are wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,8 @@ def _accepted(status: int, body: bytes) -> Ack:
     if ack.is_ack:
         raise _not_understood(status, LedgerProtocolError(f"HTTP {status} says that it failed, its body says ACK"))
     # Codes of these families are about the way, the moment or the key, as HTTP 401 and 5xx are: nothing is wrong with the message.
-    if ack.code.startswith(("NET_", "AUT_")) or status >= 500 or status in _RETRY_STATUS:
+    is_later = ack.code.startswith(("NET_", "AUT_")) or status >= 500 or status in _RETRY_STATUS
+    if is_later and ack.code != _FINAL_CODE:
         raise LedgerUnavailableError(f"HTTP {status}: {ack.code or 'NACK'}: {ack.message}")
     place = f" in '{ack.path}'" if ack.path else ""
     raise LedgerRefusedError(ack.code or f"HTTP_{status}", (ack.message or "NACK") + place)

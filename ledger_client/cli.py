@@ -2,28 +2,24 @@
 
 import argparse
 import json
-import signal
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-import httpx
-
 from ledger_client import key_file
-from ledger_client.beckn.context import is_loopback
 from ledger_client.contract import Contract
 from ledger_client.foreign_fields import energy_wh
 from ledger_client.http import open_ledger, open_platform_ledger
-from ledger_client.ledger import LedgerError, LedgerProtocolError, Side, Trade, TradeQuery
+from ledger_client.ledger import LedgerError, Side, Trade, TradeQuery, TradeStatus
+from ledger_client.recording import RecordPosting, record_reference
+from ledger_client.sandbox import cli as sandbox_cli
 from ledger_client.sandbox import store
-from ledger_client.sandbox.app import DEFAULT_SLOW_S, create_app
-from ledger_client.sandbox.exchange import Exchange
-from ledger_client.sandbox.faults import FaultError, Faults, parsed
-from ledger_client.sandbox.participants import Participants, ParticipantsError
-from ledger_client.sandbox.rendering import Numbers
-from ledger_client.sandbox.server import address, listen, serve
+from ledger_client.sandbox.cli import print_table
+from ledger_client.sandbox.faults import FaultError
+from ledger_client.sandbox.participants import ParticipantsError
 from ledger_client.signature import HttpSigner, KeyId, SignatureError
 from signing.energy import kwh_text
 from signing.errors import SigningError
@@ -39,17 +35,6 @@ def _now() -> int:
 
 
 # --- argument types
-
-
-def _endpoint(text: str) -> tuple[str, int]:
-    """``host:port`` on this machine; port 0 takes a free one."""
-    host, _, port = text.rpartition(":")
-    host = host.strip("[]")
-    if not is_loopback(host) or not port.isdecimal() or int(port) > 65535:
-        raise argparse.ArgumentTypeError(
-            f"expected 127.0.0.1:PORT (the sandbox serves this machine only), got {text!r}"
-        )
-    return host, int(port)
 
 
 def _moment(text: str) -> str:
@@ -69,6 +54,13 @@ def _energy(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def _evidence(text: str) -> bytes:
+    """An evidence digest as hex."""
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise argparse.ArgumentTypeError(f"expected 64 hex digits, got {text[:80]!r}")
+    return bytes.fromhex(text)
+
+
 def _price(text: str) -> Decimal:
     """A price in INR per kWh."""
     try:
@@ -81,38 +73,6 @@ def _price(text: str) -> Decimal:
 
 
 # --- commands
-
-
-def _sandbox_init(arguments: argparse.Namespace) -> int:
-    """Make an empty exchange."""
-    store.create(arguments.state)
-    print(f"created {arguments.state / store.DATABASE}")
-    return DONE
-
-
-def _sandbox(arguments: argparse.Namespace) -> int:
-    """Serve the exchange until a signal."""
-    try:
-        participants = Participants.parsed(arguments.participants.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParticipantsError(f"cannot read {arguments.participants}: {error}") from error
-    faults = Faults()
-    for text in arguments.fault:
-        faults.switch_on(*parsed(text))
-    with store.Store(arguments.state) as state:
-        exchange = Exchange(state, Numbers(arguments.numbers))
-        app = create_app(
-            exchange=exchange, participants=participants, now=_now, faults=faults, slow_s=arguments.slow_seconds
-        )
-        try:
-            listening = listen(*arguments.listen)
-        except OSError as error:
-            raise LedgerProtocolError(f"cannot listen on {arguments.listen}: {error.strerror}") from error
-        # The server hands a signal on to these once it has shut down; they make that a clean exit.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: None)
-        serve(app, listening, lambda: print(f"listening {address(listening)}", flush=True))
-    return DONE
 
 
 def _key_id(arguments: argparse.Namespace) -> KeyId:
@@ -159,6 +119,35 @@ def _put(arguments: argparse.Namespace) -> int:
     else:
         print(f"{receipt.record_id} {receipt.row_digest or ''}".rstrip())
     return DONE
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    """Record one side of one trade, and read it back; exit code 1 where the ledger shows something else."""
+    posting = RecordPosting(
+        side=Side(arguments.side),
+        transaction_id=arguments.transaction,
+        order_item_id=arguments.order_item,
+        discom_id=arguments.discom,
+        allocated_wh=arguments.quantity_kwh,
+        client_reference=record_reference(arguments.evidence, arguments.round),
+        status=None if arguments.status is None else TradeStatus(arguments.status),
+        note=arguments.note,
+    )
+    with open_ledger(arguments.ledger, signer=_signer(arguments), now=_now) as ledger:
+        receipt = ledger.record(posting)
+        confirmation = ledger.confirm_record(posting)
+    if arguments.json:
+        said = {
+            "recordId": receipt.record_id,
+            "rowDigest": receipt.row_digest,
+            "clientReference": posting.client_reference,
+        }
+        print(json.dumps(said | {"differences": confirmation.differences}))
+    else:
+        print(f"{receipt.record_id} {posting.client_reference}")
+        for line in confirmation.differences:
+            print(f"differs: {line}", file=sys.stderr)
+    return DONE if confirmation.agrees else REFUSED
 
 
 def _query(arguments: argparse.Namespace) -> TradeQuery:
@@ -213,42 +202,10 @@ def _get(arguments: argparse.Namespace) -> int:
         print(json.dumps({"trades": rows, "unreadable": faults}))
     else:
         columns = ("recordId", "sellerId", "buyerId", "deliveryStartTime", "contractedKwh", "pushedKwh", "pulledKwh")
-        _print_table(columns, [[str(row[column] or "-") for column in columns] for row in rows])
+        print_table(columns, [[str(row[column] or "-") for column in columns] for row in rows])
         for row in listing.unreadable:
             print(f"unreadable: {row.record_id or 'a record without recordId'}: {row.reason}", file=sys.stderr)
     return REFUSED if listing.unreadable else DONE
-
-
-_SETTLEMENT = ("recordId", "status", "contractedKwh", "pushedKwh", "pulledKwh", "settledKwh", "amountInr")
-
-
-def _settlement(arguments: argparse.Namespace) -> int:
-    """Show what became of every trade of a sandbox."""
-    try:
-        answer = httpx.get(f"{arguments.url.rstrip('/')}/sandbox/trades", trust_env=False, timeout=10)
-        answer.raise_for_status()
-        found = answer.json()
-        trades = found["trades"]
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
-        raise LedgerProtocolError(f"no sandbox answers at {arguments.url}: {type(error).__name__}") from error
-    if arguments.json:
-        print(json.dumps(found))
-        return DONE
-    sides = ("seller", "buyer")
-    columns = (*_SETTLEMENT, *(f"{side} {what}" for side in sides for what in ("residualKwh", "evidence")))
-    lines = []
-    for trade in trades:
-        parties = [trade[side][key] for side in sides for key in ("residualKwh", "clientReference")]
-        lines.append([str(value or "-") for value in [trade[name] for name in _SETTLEMENT] + parties])
-    _print_table(columns, lines)
-    return DONE
-
-
-def _print_table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
-    """Aligned columns under their names."""
-    widths = [max(len(row[place]) for row in [columns, *lines]) for place in range(len(columns))]
-    for row in [columns, *lines]:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 # --- the parser
@@ -277,31 +234,6 @@ def _add_trade_filters(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", metavar="ID", help=text)
 
 
-def _add_sandbox(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The commands that make and run an exchange."""
-    init = commands.add_parser("sandbox-init", help="make an empty sandbox exchange")
-    init.add_argument("--state", required=True, type=Path, metavar="DIR", help="made if it is missing")
-    init.set_defaults(run=_sandbox_init)
-    run = commands.add_parser("sandbox", help="run a strict exchange on this machine")
-    run.add_argument("--listen", type=_endpoint, default=("127.0.0.1", 0), metavar="HOST:PORT", help="loopback only")
-    run.add_argument("--state", required=True, type=Path, metavar="DIR", help="made by sandbox-init")
-    run.add_argument(
-        "--participants", required=True, type=Path, metavar="FILE", help="TOML: who may call, with which key"
-    )
-    run.add_argument(
-        "--fault",
-        action="append",
-        default=[],
-        metavar="NAME[=COUNT]",
-        help="down, slow, lost-answer or refuse, for the next COUNT requests or all; may be repeated",
-    )
-    run.add_argument("--slow-seconds", type=float, default=DEFAULT_SLOW_S, metavar="S", help="how slow slow is")
-    run.add_argument(
-        "--numbers", choices=[kind.value for kind in Numbers], default="exact", help="text: strings, as the live ledger"
-    )
-    run.set_defaults(run=_sandbox)
-
-
 def _add_put(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The platforms' command."""
     put = commands.add_parser("put", help="put one platform's statement of a trade")
@@ -320,6 +252,26 @@ def _add_put(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     put.set_defaults(run=_put)
 
 
+def _add_record(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """A discom's command."""
+    record = commands.add_parser("record", help="record a discom's own allocation of one trade, and read it back")
+    _add_caller(record)
+    record.add_argument("--side", required=True, choices=[side.value for side in Side], help="whose discom calls")
+    record.add_argument("--transaction", required=True, metavar="ID", help="transactionId")
+    record.add_argument("--order-item", required=True, metavar="ID", help="orderItemId")
+    record.add_argument("--discom", required=True, metavar="ID", help="the calling discom, short code")
+    record.add_argument(
+        "--quantity-kwh", required=True, type=_energy, metavar="KWH", help="allocated; an outage is 0 and its status"
+    )
+    record.add_argument("--status", choices=[status.value for status in TradeStatus], help="the discom's status")
+    record.add_argument(
+        "--evidence", required=True, type=_evidence, metavar="HEX", help="the evidence digest, 64 digits"
+    )
+    record.add_argument("--round", type=int, default=1, choices=range(1, 10), metavar="N", help="1 to 9 (default 1)")
+    record.add_argument("--note", metavar="TEXT", help="for people; names no customer")
+    record.set_defaults(run=_record)
+
+
 def _add_views(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The commands that read."""
     get = commands.add_parser("get", help="list the trades that the caller may see")
@@ -330,23 +282,20 @@ def _add_views(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     get.add_argument("--start-from", type=_moment, metavar="TIME", help="earliest delivery start")
     get.add_argument("--start-to", type=_moment, metavar="TIME", help="latest delivery start")
     get.set_defaults(run=_get)
-    settlement = commands.add_parser("settlement", help="what became of every trade of a sandbox")
-    settlement.add_argument("url", metavar="URL", help="http://127.0.0.1:PORT")
-    settlement.add_argument("--json", action="store_true", help="print JSON")
-    settlement.set_defaults(run=_settlement)
 
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(prog="sakshi-ledger", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    _add_sandbox(commands)
+    sandbox_cli.add_commands(commands, _now)
     key = commands.add_parser("key", help="signing keys").add_subparsers(required=True, metavar="COMMAND")
     key_init = key.add_parser("init", help="write a new Ed25519 key, mode 0600, and print its public key")
     key_init.add_argument("file", type=Path, metavar="FILE", help="must not exist")
     _add_identity(key_init)
     key_init.set_defaults(run=_key_init)
     _add_put(commands)
+    _add_record(commands)
     _add_views(commands)
     return top
 

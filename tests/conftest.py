@@ -51,6 +51,7 @@ _SLOW = frozenset(
         "headend/test_service.py",
         "headend/transport/test_mqtt.py",
         "ledger_client/sandbox/test_exchange.py",
+        "ledger_client/sandbox/test_provider.py",
         "ledger_client/test_cli.py",
         "signing/log/test_proofs.py",
         "signing/test_batch_message.py",

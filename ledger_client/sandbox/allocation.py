@@ -38,6 +38,22 @@ def allocated(legs: Sequence[Leg], actual_imported_wh: int) -> tuple[int, ...]:
     return tuple(shares)
 
 
+def pro_rata(quantities_wh: Sequence[int], available_wh: int) -> tuple[int, ...]:
+    """What each quantity gets of what was measured in its direction, Wh, each at most itself; the rest by largest remainder.
+
+    Source: settlement note, as ledger providers allocate in wave 2: production over sales, consumption over purchases.
+    """
+    total = sum(quantities_wh)
+    if total == 0:
+        return (0,) * len(quantities_wh)
+    spread = min(available_wh, total)
+    exact = [quantity * spread for quantity in quantities_wh]
+    shares = [share // total for share in exact]
+    for place in sorted(range(len(exact)), key=lambda place: -(exact[place] % total))[: spread - sum(shares)]:
+        shares[place] += 1
+    return tuple(shares)
+
+
 def _ratio(actual: int, net: int) -> tuple[int, int]:
     """``clamp(actual / net, 0, 1)`` as numerator and positive denominator."""
     if net == 0:

@@ -1,119 +1,23 @@
-"""The exchange over HTTP: signature first, then faults, then the rules of `exchange`."""
+"""The exchange over HTTP: signature first, then faults, then the rules of `exchange`; and the ledger provider beside it."""
 
-import asyncio
 from collections.abc import Callable
 
 from fastapi import FastAPI, Request, Response
-from starlette.types import Receive, Scope, Send
 
 from ledger_client import deg
 from ledger_client.exact_json import dumps
+from ledger_client.sandbox.desk import DEFAULT_SLOW_S, JSON, Desk
 from ledger_client.sandbox.exchange import Exchange
-from ledger_client.sandbox.faults import Fault, Faults
-from ledger_client.sandbox.participants import Participant, Participants
-from ledger_client.sandbox.refusal import RequestRefusedError
-from ledger_client.signature import ReplayCache, SignatureError, digest_header, verify
-
-MAX_BODY_BYTES = 1024 * 1024
-"""Largest request read."""
-
-DEFAULT_SLOW_S = 30.0
-
-_JSON = "application/json"
-
-
-class _LostAnswer(Response):
-    """An answer that never arrives: the work is done, the connection drops before the first byte of the body."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"64")]})
-        # Returning without the announced body makes the server drop the connection.
-
-
-def _answered(refusal: RequestRefusedError | SignatureError) -> Response:
-    """The error object of a refusal."""
-    status = refusal.status if isinstance(refusal, RequestRefusedError) else 401
-    headers = {}
-    if status == 401:
-        headers["WWW-Authenticate"] = 'Signature realm="sandbox",headers="(created) (expires) digest"'
-    body = dumps({"code": refusal.code, "message": refusal.message})
-    return Response(body, status_code=status, media_type=_JSON, headers=headers)
+from ledger_client.sandbox.faults import Faults
+from ledger_client.sandbox.participants import Participants
+from ledger_client.sandbox.provider import Provider
+from ledger_client.sandbox.provider_app import add_provider
 
 
 async def _broken(request: Request, error: Exception) -> Response:  # noqa: ARG001 - the framework's signature
     """The error object of a fault in the exchange itself; the server logs the error."""
     body = dumps({"code": "SRV_INTERNAL_ERROR", "message": "the exchange failed; its log says how"})
-    return Response(body, status_code=500, media_type=_JSON)
-
-
-async def _body(request: Request) -> bytes:
-    """The raw body, bounded while it is read."""
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > MAX_BODY_BYTES:
-            raise RequestRefusedError("SCH_BODY_TOO_LARGE", f"expected a body of at most {MAX_BODY_BYTES} bytes")
-    return bytes(content)
-
-
-async def _hung_up(request: Request, within_s: float) -> bool:
-    """Whether the caller hangs up within so many seconds."""
-
-    async def until_disconnect() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-
-    try:
-        await asyncio.wait_for(until_disconnect(), within_s)
-    except TimeoutError:
-        return False
-    return True
-
-
-Work = Callable[[Participant, bytes, int], bytes]
-
-
-class Desk:
-    """Takes one request through signature, faults and work."""
-
-    def __init__(self, participants: Participants, now: Callable[[], int], faults: Faults, slow_s: float) -> None:
-        self._participants = participants
-        self._now = now
-        self._faults = faults
-        self._slow_s = slow_s
-        self._replays = ReplayCache()
-
-    async def serve(self, request: Request, work: Work) -> Response:
-        """The answer to one request."""
-        try:
-            return await self._served(request, work)
-        except (RequestRefusedError, SignatureError) as refusal:
-            return _answered(refusal)
-
-    async def _served(self, request: Request, work: Work) -> Response:
-        body = await _body(request)
-        now = self._now()
-        if self._faults.take(Fault.DOWN):
-            raise RequestRefusedError("NET_DOWNSTREAM_UNAVAILABLE", "fault: down")
-        caller = self._caller(request, body, now)
-        if self._faults.take(Fault.SLOW) and await _hung_up(request, self._slow_s):
-            return _LostAnswer()
-        if self._faults.take(Fault.REFUSE):
-            raise RequestRefusedError("AUT_NOT_AUTHORIZED", "fault: refuse")
-        answer = work(caller, body, now)
-        if self._faults.take(Fault.LOST_ANSWER):
-            return _LostAnswer()
-        return Response(answer, media_type=_JSON)
-
-    def _caller(self, request: Request, body: bytes, now: int) -> Participant:
-        """Who signed this request."""
-        signed = verify(
-            request.headers.get("Authorization"), body, now=now, keys=self._participants.key, replays=self._replays
-        )
-        stated = request.headers.get("Digest")
-        if stated is not None and stated != digest_header(body):
-            raise RequestRefusedError("AUT_SIGNATURE_INVALID", "the Digest header is not this body's")
-        return self._participants.caller(signed.key_id)
+    return Response(body, status_code=500, media_type=JSON)
 
 
 def create_app(
@@ -123,10 +27,12 @@ def create_app(
     now: Callable[[], int],
     faults: Faults | None = None,
     slow_s: float = DEFAULT_SLOW_S,
+    provider: Provider | None = None,
 ) -> FastAPI:
-    """The exchange's ASGI application; `now` gives UTC seconds. The caller owns the store behind `exchange`."""
+    """The exchange's ASGI application; `now` gives UTC seconds. The caller owns the store behind `exchange` and `provider`."""
     app = FastAPI(title="Sakshi sandbox exchange", openapi_url=None, exception_handlers={Exception: _broken})
-    desk = Desk(participants, now, faults or Faults(), slow_s)
+    switched = Faults() if faults is None else faults
+    desk = Desk(participants, now, switched, slow_s)
 
     @app.post(deg.PUT)
     async def put(request: Request) -> Response:
@@ -146,6 +52,8 @@ def create_app(
 
     @app.get("/sandbox/trades")
     async def trades() -> Response:
-        return Response(exchange.settlement(), media_type=_JSON)
+        return Response(exchange.settlement(), media_type=JSON)
 
+    if provider is not None:
+        add_provider(app, provider=provider, participants=participants, desk=desk, now=now, faults=switched)
     return app

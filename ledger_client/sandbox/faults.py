@@ -16,6 +16,28 @@ class Fault(Enum):
     """Does the work and drops the connection."""
     REFUSE = "refuse"
     """Answers 403 AUT_NOT_AUTHORIZED and does nothing."""
+    REPLAYED_STATUS = "replayed-status"
+    """Sends a question twice, the same bytes under the same signature."""
+    SKEWED_CLOCK = "skewed-clock"
+    """Signs a question with a clock that is a minute ahead."""
+    WRONG_NETWORK = "wrong-network"
+    """Asks in the name of a network that the discom takes no part in."""
+    REVOKED_KEY = "revoked-key"
+    """The registry says that the ledger provider's key was revoked."""
+    WRONG_WINDOW = "wrong-window"
+    """Writes the times of a question without their offset."""
+    CUT_SHORT = "cut-short"
+    """Lists only the first interval of what a question covers."""
+
+
+QUESTION_FAULTS = (
+    Fault.REPLAYED_STATUS,
+    Fault.SKEWED_CLOCK,
+    Fault.WRONG_NETWORK,
+    Fault.WRONG_WINDOW,
+    Fault.CUT_SHORT,
+)
+"""The faults that spoil what the ledger provider sends; any of them can be on together."""
 
 
 class FaultError(LedgerError):

@@ -8,6 +8,7 @@
     public_key = "<standard base64 of 32 bytes>"
     role = "discom"                        # or "platform"
     discom_id = "PaVVNL"                   # the short code; discoms only
+    receiver_url = "https://discom.example.org/bpp/receiver"   # optional; where the ledger provider asks a discom
 """
 
 import tomllib
@@ -18,6 +19,7 @@ from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from ledger_client.beckn.context import is_callable
 from ledger_client.ledger import LedgerError
 from ledger_client.signature import KeyId, SignatureError, public_key
 
@@ -42,6 +44,8 @@ class Participant:
     role: Role
     discom_id: str | None = None
     """The discom's short code, case-sensitive; None for a platform."""
+    receiver_url: str | None = None
+    """Where a discom is asked for actuals, without ``/status``; None is never asked."""
 
     @property
     def subscriber_id(self) -> str:
@@ -49,7 +53,7 @@ class Participant:
         return self.key_id.subscriber_id
 
 
-_KEYS = ("subscriber_id", "key_id", "public_key", "role", "discom_id")
+_KEYS = ("subscriber_id", "key_id", "public_key", "role", "discom_id", "receiver_url")
 
 
 class Participants:
@@ -62,6 +66,11 @@ class Participants:
         """The registered key, or None."""
         found = self._by_key.get(key_id)
         return None if found is None else found.key
+
+    def discoms(self) -> tuple[Participant, ...]:
+        """The discoms that can be asked, each once."""
+        asked = {one.subscriber_id: one for one in self._by_key.values() if one.receiver_url is not None}
+        return tuple(asked.values())
 
     def caller(self, key_id: KeyId) -> Participant:
         """The participant that `key_id` names; it must be registered."""
@@ -126,6 +135,9 @@ def _faults(entry: object) -> list[str]:
         faults.append(f"role: expected platform or discom, got {entry['role']!r}")
     elif (entry["role"] == Role.DISCOM.value) != bool(entry.get("discom_id")):
         faults.append("discom_id: expected for role discom, and only for it")
+    url = entry.get("receiver_url")
+    if url is not None and not (isinstance(url, str) and is_callable(url) and entry["role"] == Role.DISCOM.value):
+        faults.append("receiver_url: expected https://host[:port][/path] of a discom, or http to this machine")
     return faults
 
 
@@ -145,4 +157,5 @@ def _participant(entry: Mapping[str, str]) -> Participant:
         key=public_key(entry["public_key"]),
         role=Role(entry["role"]),
         discom_id=entry.get("discom_id"),
+        receiver_url=entry.get("receiver_url"),
     )

@@ -7,6 +7,7 @@ from enum import Enum
 
 from ledger_client.exact_json import dumps, kwh
 from ledger_client.ledger import METRIC_OF_SIDE, Side, TradeStatus
+from ledger_client.sandbox import flows
 from ledger_client.sandbox.allocation import amount_inr, settled_wh
 from ledger_client.sandbox.store import Posted, Row
 from signing.energy import kwh_text
@@ -113,9 +114,23 @@ def trade_settled_wh(row: Row) -> int | None:
 
 
 def settlement(rows: Iterable[Row], postings: PostingsOf) -> dict[str, object]:
-    """Every trade with what became of it. Energies and rupees are decimal strings, null where not yet known."""
+    """Every trade with what became of it, and every contract with its flows. Energies and rupees are decimal strings, null where not yet known."""
     listed = list(rows)
-    return {"trades": [_settled_trade(row, listed, postings) for row in listed]}
+    return {
+        "trades": [_settled_trade(row, listed, postings) for row in listed],
+        "contracts": [_contract(name, listed) for name in dict.fromkeys(row.transaction_id for row in listed)],
+    }
+
+
+def _contract(transaction_id: str, rows: Iterable[Row]) -> dict[str, object]:
+    """The revenue flows of one contract's settled intervals."""
+    lines = [
+        flows.Line(requested_wh=row.quantity_wh, final_wh=final, price_inr_per_kwh=Decimal(row.price))
+        for row in rows
+        if row.transaction_id == transaction_id and row.quantity_wh is not None and row.price is not None
+        if (final := trade_settled_wh(row)) is not None
+    ]
+    return {"transactionId": transaction_id, **flows.contract(lines)}
 
 
 def _text_or_none(wh: int | None) -> str | None:

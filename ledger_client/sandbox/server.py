@@ -49,9 +49,11 @@ def serve(app: FastAPI, listening: socket.socket, ready: Callable[[], None]) -> 
 
 
 @contextmanager
-def serving(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
-    """``host:port`` of the exchange, served by a thread of this process until the block ends."""
-    listening = listen(host, port)
+def serving(
+    app: FastAPI, host: str = "127.0.0.1", port: int = 0, *, listening: socket.socket | None = None
+) -> Iterator[str]:
+    """``host:port`` of the exchange, served by a thread of this process until the block ends; closes `listening`."""
+    listening = listening or listen(host, port)
     accepting = threading.Event()
     server = _server(app, accepting.set)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="sandbox")

@@ -95,9 +95,24 @@ class Recorded:
     answer: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One question that the ledger provider sent."""
+
+    message_id: str
+    transaction_id: str
+    discom_id: str
+    asked_utc: int
+    body_digest: str
+    """Base64 BLAKE2b-512 of its body."""
+    answered_utc: int | None = None
+    """When it was last answered."""
+
+
 _COLUMNS = tuple(field.name for field in fields(Row))
 _POSTED = tuple(field.name for field in fields(Posted))
 _RECORDED = tuple(field.name for field in fields(Recorded))
+_ASKED = tuple(field.name for field in fields(Asked))
 
 _SCHEMA = """
 CREATE TABLE trade (
@@ -291,4 +306,20 @@ class Store:
         self._connection.execute(
             f"INSERT INTO recorded ({', '.join(_RECORDED)}) VALUES ({marks})",  # noqa: S608 - as above
             {column: getattr(recorded, column) for column in _RECORDED},
+        )
+
+    def asked(self, *, transaction_id: str) -> list[Asked]:
+        """The questions of one transaction, oldest first."""
+        found = self._connection.execute(
+            f"SELECT {', '.join(_ASKED)} FROM asked WHERE transaction_id = ? ORDER BY rowid",  # noqa: S608 - as above
+            (transaction_id,),
+        )
+        return [Asked(**dict(row)) for row in found]
+
+    def save_asked(self, asked: Asked) -> None:
+        """Insert or replace one question."""
+        marks = ", ".join(f":{column}" for column in _ASKED)
+        self._connection.execute(
+            f"INSERT OR REPLACE INTO asked ({', '.join(_ASKED)}) VALUES ({marks})",  # noqa: S608 - as above
+            {column: getattr(asked, column) for column in _ASKED},
         )

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ledger_client import cli
+from signing.interval import utc_text
 from tests.ledger_client.rehearsal import (
     BUYER_DISCOM,
     BUYER_METER,
@@ -197,3 +199,69 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     code, out, _ = run(capsys, command, "--help")
     assert code == 0
     assert "usage: sakshi-ledger" in out
+
+
+RECORD = [
+    "--side", "SELLER", "--transaction", "tx-1", "--order-item", "it-1", "--discom", SELLER_DISCOM,
+    "--quantity-kwh", "0", "--status", "CURTAILED_OUTAGE", "--evidence", "ab" * 32,
+]  # fmt: skip
+
+
+def test_a_discom_records_an_outage_with_its_metric_and_reads_it_back(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with sandbox(home) as (address, _):
+        discom = caller(home, address, "discom-s.example.org")
+        code, _, err = run(capsys, "record", *discom, *RECORD)
+        assert (code, "PRC_NOT_FOUND" in err) == (1, True)
+        for role, name in (("SELLER", SELLER_PLATFORM), ("BUYER", BUYER_PLATFORM)):
+            run(capsys, "put", *caller(home, address, name), "--role", role, *PUT)
+        code, out, err = run(capsys, "record", *discom, *RECORD, "--note", "feeder out")
+        assert (code, out, err) == (0, f"tx-1_it-1 sk1:{'ab' * 32}:r1\n", "")
+        code, out, _ = run(capsys, "record", *discom, *RECORD, "--round", "3", "--json")
+        found = json.loads(out)
+        assert (code, found["recordId"], found["differences"]) == (0, "tx-1_it-1", [])
+        assert found["clientReference"].endswith(":r3")
+        code, out, _ = run(capsys, "get", *discom, "--json")
+        assert json.loads(out)["trades"][0]["statusSellerDiscom"] == "CURTAILED_OUTAGE"
+
+
+@pytest.mark.parametrize("wrong", [["--evidence", "AB" * 32], ["--round", "0"], ["--quantity-kwh", "0.0001"]])
+def test_a_record_that_cannot_be_is_misuse(home: Path, capsys: pytest.CaptureFixture[str], wrong: list[str]) -> None:
+    discom = caller(home, "127.0.0.1:1", "discom-s.example.org")
+    assert run(capsys, "record", *discom, *RECORD, *wrong)[0] == 2
+
+
+def test_a_ledger_provider_asks_and_says_who_did_not_answer(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    participants = home / "participants.toml"
+    text = participants.read_text()
+    participants.write_text(
+        text.replace('role="discom"', 'receiver_url="http://127.0.0.1:9/bpp/receiver"\nrole="discom"')
+    )
+    run(capsys, "key", "init", home / "provider.pem", "--subscriber", "ledger.example.org")
+    options = ("--provider", "ledger.example.org", "--provider-key", str(home / "provider.pem"))
+    with sandbox(home, *options, "--ack-dialect", "c", "--question-form", "attributes") as (address, _):
+        code, out, _ = run(capsys, "pull", f"http://{address}", "--json")
+        assert (code, json.loads(out)) == (0, {"questions": []})
+        run(capsys, "put", *caller(home, address, SELLER_PLATFORM), "--role", "SELLER", *_recent(PUT))
+        code, out, _ = run(capsys, "pull", f"http://{address}", "--everything")
+        assert (code, out.splitlines()[1].split()[:5]) == (1, [SELLER_DISCOM, "1", "-", "-", "ConnectError"])
+
+
+def _recent(options: list[str]) -> list[str]:
+    """The same trade delivered just now."""
+    now = int(time.time()) // 3600 * 3600
+    changed = {START: utc_text(now - 7200), END: utc_text(now)}
+    return [changed.get(option, option) for option in options]
+
+
+def test_a_provider_without_its_key_is_misuse(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(
+        capsys, "sandbox", "--state", home / "state", "--participants", home / "participants.toml", "--provider", "x"
+    )
+    assert (code, "--provider-key" in err) == (2, True)
+
+
+def test_no_sandbox_no_pull(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "pull", "http://127.0.0.1:9")
+    assert (code, "no ledger provider answers" in err) == (1, True)

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from ledger_client.ledger import TradeQuery
-from ledger_client.sandbox import app as app_module
+from ledger_client.sandbox import desk as desk_module
 from ledger_client.sandbox import store
 from ledger_client.sandbox.app import create_app
 from ledger_client.sandbox.exchange import Exchange
@@ -64,7 +64,7 @@ def test_a_digest_header_of_another_body_is_refused(exchange: Rehearsal) -> None
 
 
 def test_a_body_above_the_bound_is_refused(exchange: Rehearsal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_module, "MAX_BODY_BYTES", 10)
+    monkeypatch.setattr(desk_module, "MAX_BODY_BYTES", 10)
     assert call(exchange, "get", b"{        }").status_code == 200
     refused(call(exchange, "get", b"{         }"), 413, "SCH_BODY_TOO_LARGE")
 

@@ -70,3 +70,23 @@ def test_every_fault_of_one_entry_is_reported_at_once() -> None:
         "participant[0].public_key",
         "participant[0].role",
     ]
+
+
+def test_a_discom_with_an_address_can_be_asked() -> None:
+    text = participants_toml().replace(
+        'role = "discom"', 'receiver_url = "http://127.0.0.1:1/bpp/receiver"\nrole = "discom"'
+    )
+    found = Participants.parsed(text).discoms()
+    assert {one.receiver_url for one in found} == {"http://127.0.0.1:1/bpp/receiver"}
+    assert len(found) == 3
+    assert Participants.parsed(participants_toml()).discoms() == ()
+
+
+@pytest.mark.parametrize(
+    ("role", "url"),
+    [("discom", "http://example.org/x"), ("discom", "ftp://127.0.0.1"), ("platform", "https://a.example")],
+)
+def test_an_address_that_may_not_be_called_is_refused(role: str, url: str) -> None:
+    text = participants_toml().replace(f'role = "{role}"', f'receiver_url = "{url}"\nrole = "{role}"')
+    with pytest.raises(ParticipantsError, match="receiver_url: expected https"):
+        Participants.parsed(text)

@@ -1,0 +1,295 @@
+"""The ledger provider against a discom's Beckn end: asked, ACKed, answered, allocated and settled over real HTTP."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ledger_client.beckn.ack import Dialect
+from ledger_client.beckn.on_status import EvidenceColumn, Figure
+from ledger_client.beckn.refusal import Code
+from ledger_client.beckn.status import Shape
+from ledger_client.ledger import LedgerRefusedError, LedgerUnavailableError, Side
+from ledger_client.sandbox.dialects import Dialect as ProvidersDialect
+from ledger_client.sandbox.faults import Fault
+from ledger_client.sandbox.question import Form
+from ledger_client.sandbox.rendering import Numbers
+from signing.interval import utc_text
+from tests.ledger_client.discom import LEDGER, Network, networked
+from tests.ledger_client.rehearsal import BUYER_METER, END, SELLER_METER, START, START_UTC
+
+END_UTC = START_UTC + 7200
+SOLD, BOUGHT = (SELLER_METER, START_UTC, END_UTC), (BUYER_METER, START_UTC, END_UTC)
+EVIDENCE = bytes(range(32))
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Iterator[Network]:
+    with networked(tmp_path) as found:
+        yield found
+
+
+def settle(network: Network, *, shape: Shape | None = None, evidence: EvidenceColumn = EvidenceColumn.BY_SIDE) -> None:
+    """Both discoms answer what they were asked."""
+    network.seller.attest({SOLD: Figure(net_wh=-4321, evidence=EVIDENCE)})
+    network.buyer.attest({BOUGHT: Figure(net_wh=5000, evidence=EVIDENCE[::-1])})
+    for discom in (network.seller, network.buyer):
+        for request in discom.asked:
+            discom.answer(request, shape=shape, evidence=evidence)
+
+
+def test_a_day_is_asked_answered_allocated_and_settled(network: Network) -> None:
+    network.exchange.put_both()
+    report = network.pull()
+    assert [(one["httpStatus"], one["ack"], one["warnings"]) for one in report] == [(200, "ACK", [])] * 2
+    settle(network)
+    (trade,) = network.exchange.settlement()
+    assert (trade["status"], trade["pushedKwh"], trade["pulledKwh"], trade["settledKwh"]) == (
+        "SETTLED", "4.321", "5.000", "4.321",
+    )  # fmt: skip
+    assert trade["seller"]["clientReference"] == f"sk1:{EVIDENCE.hex()}"  # type: ignore[index]
+    assert trade["buyer"]["residualKwh"] == "0.679"  # type: ignore[index]
+
+
+def test_what_is_allocated_is_not_asked_again_unless_everything_is(network: Network) -> None:
+    network.exchange.put_both()
+    network.pull()
+    settle(network)
+    assert network.pull() == []
+    assert len(network.pull(everything=True)) == 2
+
+
+@pytest.mark.parametrize("form", list(Form))
+@pytest.mark.parametrize("shape", [None, *Shape])
+def test_every_form_of_question_is_answered_in_every_shape(tmp_path: Path, form: Form, shape: Shape | None) -> None:
+    with networked(tmp_path, form=form) as network:
+        network.exchange.put_both()
+        network.pull()
+        settle(network, shape=shape)
+        assert network.exchange.settlement()[0]["status"] == "SETTLED"
+
+
+@pytest.mark.parametrize("dialect", list(ProvidersDialect))
+@pytest.mark.parametrize("discoms", list(Dialect))
+def test_every_dialect_of_ack_is_understood_on_both_sides(
+    tmp_path: Path, dialect: ProvidersDialect, discoms: Dialect
+) -> None:
+    with networked(tmp_path, dialect=dialect, discoms_dialect=discoms) as network:
+        network.exchange.put_both()
+        assert [one["ack"] for one in network.pull()] == ["ACK", "ACK"]
+        network.seller.attest({SOLD: Figure(net_wh=-4321)})
+        receipt = network.seller.answer(network.seller.asked[0])
+        assert receipt is not None
+        assert receipt.ack.is_ack
+        assert receipt.signature is not None
+        assert (receipt.ack.ledger is not None) == (dialect is ProvidersDialect.B)
+
+
+@pytest.mark.parametrize("evidence", list(EvidenceColumn))
+def test_evidence_travels_in_the_column_that_is_configured(network: Network, evidence: EvidenceColumn) -> None:
+    network.exchange.put_both()
+    network.pull()
+    settle(network, evidence=evidence)
+    (trade,) = network.exchange.settlement()
+    expected = None if evidence is EvidenceColumn.NONE else f"sk1:{EVIDENCE.hex()}"
+    assert trade["seller"]["clientReference"] == expected  # type: ignore[index]
+
+
+def test_numbers_written_as_texts_are_read(tmp_path: Path) -> None:
+    with networked(tmp_path, numbers=Numbers.TEXT) as network:
+        network.exchange.put_both()
+        network.pull()
+        settle(network)
+        assert network.exchange.settlement()[0]["status"] == "SETTLED"
+
+
+def test_two_trades_share_a_meter_pro_rata_and_never_exceed_it(network: Network) -> None:
+    for number in range(3):
+        network.exchange.put_both(order_item_id=f"it-{number}", quantity_wh=10_000)
+    network.pull()
+    network.seller.attest({SOLD: Figure(net_wh=-20_000)})
+    network.seller.answer(network.seller.asked[0])
+    assert [trade["pushedKwh"] for trade in network.exchange.settlement()] == ["6.667", "6.667", "6.666"]
+
+
+def test_a_meter_that_drew_gives_nothing(network: Network) -> None:
+    network.exchange.put_both()
+    network.pull()
+    network.seller.attest({SOLD: Figure(net_wh=3000, side=Side.SELLER)})
+    network.seller.answer(network.seller.asked[0])
+    assert network.exchange.settlement()[0]["pushedKwh"] == "0.000"
+
+
+def test_nothing_is_answered_while_nothing_is_known(network: Network) -> None:
+    network.exchange.put_both()
+    network.pull()
+    assert network.seller.answer(network.seller.asked[0]) is None
+    assert network.exchange.settlement()[0]["pushedKwh"] is None
+
+
+def test_a_later_round_revises_and_an_earlier_one_sent_again_does_not(network: Network) -> None:
+    network.exchange.put_both()
+    network.pull()
+    (request,) = network.seller.asked
+    rounds = [Figure(net_wh=-4000, evidence=bytes(32)), Figure(net_wh=-4500, evidence=EVIDENCE)]
+    shown = []
+    for figure in (*rounds, rounds[0]):
+        network.seller.attest({SOLD: figure})
+        network.seller.answer(request)
+        shown.append(network.exchange.settlement()[0]["pushedKwh"])
+    assert shown == ["4.000", "4.500", "4.500"]
+    assert network.exchange.settlement()[0]["seller"]["revision"] == 2  # type: ignore[index]
+
+
+def test_one_evidence_for_two_figures_is_refused(network: Network) -> None:
+    network.exchange.put_both()
+    network.pull()
+    (request,) = network.seller.asked
+    network.seller.attest({SOLD: Figure(net_wh=-4000, evidence=EVIDENCE)})
+    network.seller.answer(request)
+    network.seller.attest({SOLD: Figure(net_wh=-4001, evidence=EVIDENCE)})
+    with pytest.raises(LedgerRefusedError, match="POL_GENERIC_ERROR"):
+        network.seller.answer(request)
+    assert network.exchange.settlement()[0]["pushedKwh"] == "4.000"
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code"),
+    [
+        (Fault.SKEWED_CLOCK, 401, Code.SIGNATURE_INVALID),
+        (Fault.WRONG_NETWORK, 401, Code.UNAUTHORIZED_ACTION),
+        (Fault.REVOKED_KEY, 401, Code.KEY_EXPIRED_OR_REVOKED),
+        (Fault.WRONG_WINDOW, 400, Code.INVALID_FORMAT),
+    ],
+)
+def test_a_spoiled_question_is_refused_and_has_no_effect(
+    network: Network, fault: Fault, status: int, code: Code
+) -> None:
+    network.exchange.put_both()
+    network.exchange.faults.switch_on(fault)
+    report = network.pull()
+    assert [(one["httpStatus"], one["ack"], one["code"]) for one in report] == [(status, "NACK", code.value)] * 2
+    assert network.seller.asked == []
+    network.exchange.faults.switch_off(fault)
+    assert [one["ack"] for one in network.pull()] == ["ACK", "ACK"]
+
+
+def test_a_replayed_question_is_refused_the_second_time(network: Network) -> None:
+    network.exchange.put_both()
+    network.exchange.faults.switch_on(Fault.REPLAYED_STATUS, 1)
+    report = network.pull()
+    assert [(one["httpStatus"], one["code"]) for one in report] == [(200, ""), (401, "AUT_REPLAY_DETECTED")] * 2
+    assert len(network.seller.asked) == 1
+
+
+def test_faults_can_be_on_together(network: Network) -> None:
+    network.exchange.put_both()
+    for fault in (Fault.REPLAYED_STATUS, Fault.CUT_SHORT, Fault.WRONG_NETWORK):
+        network.exchange.faults.switch_on(fault, 1)
+    report = network.pull()
+    assert [one["code"] for one in report] == ["AUT_UNAUTHORIZED_ACTION", "AUT_REPLAY_DETECTED"] * 2
+
+
+def test_every_interval_of_the_coverage_is_answered_where_only_the_first_is_listed(network: Network) -> None:
+    hours = [(START_UTC + 3600 * number, START_UTC + 3600 * (number + 1)) for number in range(3)]
+    for number, (start, end) in enumerate(hours):
+        network.exchange.put_both(
+            order_item_id=f"it-{number}", delivery_start=utc_text(start), delivery_end=utc_text(end), quantity_wh=3000
+        )
+    network.exchange.faults.switch_on(Fault.CUT_SHORT, 1)
+    network.pull()
+    (request,) = network.seller.asked
+    assert [(one.window.start_utc, one.window.end_utc) for one in request.wanted] == hours
+    network.seller.attest({(SELLER_METER, *hour): Figure(net_wh=-1000 * n) for n, hour in enumerate(hours, start=1)})
+    network.seller.answer(request)
+    shown = [trade["pushedKwh"] for trade in network.exchange.settlement()]
+    assert shown == ["1.000", "2.000", "3.000"]
+
+
+def test_a_missing_interval_is_left_out_and_its_trade_waits(network: Network) -> None:
+    hours = [(START_UTC + 3600 * number, START_UTC + 3600 * (number + 1)) for number in range(3)]
+    for number, (start, end) in enumerate(hours):
+        network.exchange.put_both(
+            order_item_id=f"it-{number}", delivery_start=utc_text(start), delivery_end=utc_text(end)
+        )
+    network.pull()
+    network.seller.attest({(SELLER_METER, *hour): Figure(net_wh=-1000) for hour in (hours[0], hours[2])})
+    network.seller.answer(network.seller.asked[0])
+    assert [trade["pushedKwh"] for trade in network.exchange.settlement()] == ["1.000", None, "1.000"]
+
+
+@pytest.mark.parametrize(("fault", "error"), [(Fault.DOWN, LedgerUnavailableError), (Fault.REFUSE, LedgerRefusedError)])
+def test_a_provider_that_fails_leaves_the_answer_to_be_pushed_again(
+    network: Network, fault: Fault, error: type[Exception]
+) -> None:
+    network.exchange.put_both()
+    network.pull()
+    network.seller.attest({SOLD: Figure(net_wh=-4000)})
+    network.seller.directory.subscriber(network.seller.received[0].caller.subscriber.key_id)  # type: ignore[union-attr]
+    network.exchange.faults.switch_on(fault, 1)
+    with pytest.raises(error):
+        network.seller.answer(network.seller.asked[0])
+    assert network.exchange.settlement()[0]["pushedKwh"] is None
+    network.seller.answer(network.seller.asked[0])
+    assert network.exchange.settlement()[0]["pushedKwh"] == "4.000"
+
+
+def test_a_lost_answer_is_pushed_again_with_one_effect(network: Network) -> None:
+    network.exchange.put_both()
+    network.pull()
+    network.seller.attest({SOLD: Figure(net_wh=-4000, evidence=EVIDENCE)})
+    network.exchange.faults.switch_on(Fault.LOST_ANSWER, 1)
+    with pytest.raises(LedgerUnavailableError):
+        network.seller.answer(network.seller.asked[0])
+    before = network.exchange.settlement()
+    network.seller.answer(network.seller.asked[0])
+    assert network.exchange.settlement() == before
+    assert before[0]["pushedKwh"] == "4.000"
+
+
+def test_only_what_ended_within_seven_days_is_asked(network: Network) -> None:
+    network.exchange.put_both()
+    network.exchange.clock[0] = END_UTC - 1
+    assert network.pull() == []
+    network.exchange.clock[0] = END_UTC
+    assert len(network.pull()) == 2
+    network.exchange.clock[0] = START_UTC + 7 * 86_400
+    assert len(network.pull()) == 2
+    network.exchange.clock[0] += 1
+    assert network.pull() == []
+
+
+def test_the_registry_knows_the_provider_and_the_participants(network: Network) -> None:
+    base = f"http://{network.exchange.address}/registry/dedi/lookup"
+    found = httpx.get(f"{base}/{LEDGER}/subscribers.beckn.one/k1").json()["data"]
+    assert found["details"]["subscriber_url"].endswith("/bap/receiver")
+    assert found["is_revoked"] is False
+    assert httpx.get(f"{base}/discom-s.example.org/subscribers.beckn.one/k1").status_code == 200
+    for unknown in (
+        "discom-s.example.org/subscribers.beckn.one/k2",
+        "x/subscribers.beckn.one/k1",
+        "a%7Cb/subscribers.beckn.one/k1",
+    ):
+        assert httpx.get(f"{base}/{unknown}").status_code == 404
+
+
+def test_an_answer_outlives_a_restart_of_the_provider(tmp_path: Path) -> None:
+    with networked(tmp_path) as network:
+        network.exchange.put_both()
+        network.pull()
+        (request,) = network.seller.asked
+    with networked(tmp_path) as network:
+        network.seller.attest({SOLD: Figure(net_wh=-4000)})
+        body_uri = network.seller.uri
+        assert body_uri != request.context.bpp_uri
+        moved = replace(
+            request, context=replace(request.context, bap_uri=f"http://{network.exchange.address}/bap/receiver")
+        )
+        network.seller.answer(moved)
+        assert network.exchange.settlement()[0]["pushedKwh"] == "4.000"
+
+
+def test_the_windows_of_the_rehearsal_are_what_this_test_takes_them_for() -> None:
+    assert (utc_text(START_UTC), utc_text(END_UTC)) == (START, END)
