@@ -1,11 +1,15 @@
 """Where pushes arrive: real sockets, cut and slow and crowded, and never an octet back."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from edge_agent.errors import MeterDecodeError
 from edge_agent.push_desk import Refusal
 from edge_agent.push_listener import (
     MOST_A_MINUTE,
@@ -144,8 +148,24 @@ async def test_one_address_has_so_many_connections_and_no_more(listener: PushLis
             await asyncio.gather(writer.wait_closed(), return_exceptions=True)
 
 
-async def test_the_bound_on_all_connections_is_above_that_on_one() -> None:
-    assert MOST_OF_ONE < MOST_CONNECTIONS
+async def test_all_addresses_together_have_so_many_connections_and_no_more(
+    listener: PushListener, refused: Refused
+) -> None:
+    async def connected(number: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        own = (f"127.0.0.{2 + number // MOST_OF_ONE}", 0)
+        return await asyncio.open_connection("127.0.0.1", listener.tcp_port, local_addr=own)
+
+    held = [await connected(number) for number in range(MOST_CONNECTIONS)]
+    try:
+        assert await say(listener.tcp_port, frame(plain())) == b""
+        assert await refused.next() is Refusal.CROWDED
+        _, writer = held[0]
+        writer.write(frame(plain(b"held")))
+        assert (await arrived(listener)).apdu == plain(b"held")
+    finally:
+        for _, writer in held:
+            writer.close()
+            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
 
 
 async def test_a_flood_is_cut_and_what_came_before_it_is_kept(listener: PushListener, refused: Refused) -> None:
@@ -190,6 +210,20 @@ async def test_an_address_that_is_taken_leaves_nothing_open(refused: Refused) ->
                 raise AssertionError
 
 
+async def test_what_was_bound_already_is_let_go_where_the_rest_cannot_be_had(refused: Refused) -> None:
+    with socket.socket() as free, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        free.bind(("127.0.0.1", 0))
+        taken.bind(("127.0.0.1", 0))
+        tcp, udp = (Address(host="127.0.0.1", port=each.getsockname()[1]) for each in (free, taken))
+        free.close()
+        listener = PushListener(PushSettings(tcp=tcp, udp=udp), refused)
+        with pytest.raises(OSError, match="in use"):
+            await listener.__aenter__()
+        assert listener._server is None
+        async with PushListener(PushSettings(tcp=tcp), refused):
+            pass
+
+
 async def test_only_what_is_configured_is_bound(refused: Refused) -> None:
     async with PushListener(PushSettings(udp=HERE), refused) as listener:
         assert listener._server is None
@@ -200,10 +234,35 @@ async def test_only_what_is_configured_is_bound(refused: Refused) -> None:
 
 
 async def test_connections_that_are_open_end_with_the_listener(refused: Refused) -> None:
-    async with PushListener(BOTH, refused) as listener:
+    listener = PushListener(BOTH, refused)
+    async with listener:
         reader, writer = await asyncio.open_connection("127.0.0.1", listener.tcp_port)
         writer.write(frame(plain()) + b"\x00")
         await arrived(listener)
+        async with asyncio.timeout(5):
+            await listener.close()
     assert await reader.read() == b""
     writer.close()
     await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
+@given(parts=st.lists(st.one_of(st.binary(max_size=40), st.just(frame(plain()))), max_size=8))
+def test_whatever_a_connection_says_it_ends_and_hands_on_whole_frames_only(parts: list[bytes]) -> None:
+    async def heard() -> tuple[list[bytes], int]:
+        refusals: list[Refusal] = []
+        listener = PushListener(BOTH, lambda refusal, *_: refusals.append(refusal))
+        reader = asyncio.StreamReader()
+        for part in parts:
+            reader.feed_data(part)
+        reader.feed_eof()
+        with contextlib.suppress(MeterDecodeError):
+            async with asyncio.timeout(10):
+                await listener._hear(reader, "192.0.2.1")
+        return [listener._waiting.get_nowait().apdu for _ in range(listener._waiting.qsize())], len(refusals)
+
+    taken, refused = asyncio.run(heard())
+    stream, whole = b"".join(parts), b""
+    for apdu in taken:
+        whole += stream[len(whole) : len(whole) + 8] + apdu
+    assert stream.startswith(whole)
+    assert refused == 0
