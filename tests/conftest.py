@@ -38,6 +38,7 @@ _SLOW = frozenset(
         "faults/test_meter_combinations.py",
         "faults/test_meter_matrix.py",
         "faults/test_meters.py",
+        "faults/test_pushes.py",
         "faults/test_modbus_matrix.py",
         "firmware_sim/dlms/test_command.py",
         "firmware_sim/test_cli.py",
