@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import pairwise
 
-from edge_agent.clock import Pace, Uptime, is_right, pace
+from edge_agent.clock import Pace, Uptime, is_right, pace, was_set
 from edge_agent.errors import MeterDecodeError, MeterRefusedError
 from edge_agent.events import NO_MARKS, Marks
 from edge_agent.registers import (
@@ -56,6 +56,14 @@ class Witnessed:
     """When, by `uptime`, the wall clock that named the boundary was last known to be right; see `clock.right_ms`."""
     rolled_over: bool = False
     """Whether a register began again at 0, its counter being full, since the sample before."""
+    wall_ms: int | None = None
+    """What the wall clock said when it was taken, UTC milliseconds."""
+
+    def is_set_since(self, before: "Witnessed") -> bool:
+        """Whether the wall clock was set between the sample `before` and this one."""
+        if self.wall_ms is None or before.wall_ms is None:
+            return False
+        return was_set(before.uptime, self.uptime, wall_ms=self.wall_ms - before.wall_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,6 +337,8 @@ def _difference(before: Witnessed, after: Witnessed, most_wh: int | None) -> Rea
         return _absent(Absence.METER_ERROR, Flag(0))
     is_doubtful = not (is_right(before.uptime, before.right_ms) and is_right(after.uptime, after.right_ms))
     doubt = Flag.CLOCK_DOUBTFUL if is_doubtful else Flag(0)
+    # A step of seconds: as much energy as a block holds, and nobody knows of which seconds.
+    doubt |= Flag.CLOCK_STEP if after.is_set_since(before) else Flag(0)
     imported = after.import_wh - before.import_wh
     exported = None if before.export_wh is None or after.export_wh is None else after.export_wh - before.export_wh
     if imported < 0 or (exported is not None and exported < 0):

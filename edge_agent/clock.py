@@ -64,6 +64,17 @@ def pace(before: Uptime | None, after: Uptime | None, *, wall_s: int, tolerance_
     return Pace.EVEN if apart_ms <= tolerance_s * 1000 else Pace.STEPPED
 
 
+SET_MS = 2_000
+"""Less than this a time service slews, and two clocks read one after the other differ by."""
+
+
+def was_set(before: Uptime | None, after: Uptime | None, *, wall_ms: int) -> bool:
+    """Whether a wall clock that went on by `wall_ms` between two instants was set meanwhile; False where that is not known."""
+    if before is None or after is None or before.boot != after.boot:
+        return False
+    return abs(after.ms - before.ms - wall_ms) > SET_MS
+
+
 def right_ms(
     now: Uptime, reference: ClockSource, before: Uptime | None, before_ms: int | None, even: Pace
 ) -> int | None:

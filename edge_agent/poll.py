@@ -11,6 +11,7 @@ from edge_agent.assemble import has_voltage, profile_readings, profile_registers
 from edge_agent.backfill import remaining
 from edge_agent.balances import Balances
 from edge_agent.clock import ClockEvidence, evidence
+from edge_agent.clock_watch import ClockWatch, Look
 from edge_agent.config import MeterSettings
 from edge_agent.drafts import Draft
 from edge_agent.errors import MeterDecodeError, MeterRefusedError
@@ -68,6 +69,7 @@ class MemoryMeter:
         self._gatherer = Gatherer(site, settings)
         self._balances = Balances(site.outbox.days, settings)
         self._events = EventMemory()
+        self._clocks = ClockWatch()
         self._told_blind = False
         self._told_plan = False
         self._refuses_registers = False
@@ -116,6 +118,9 @@ class MemoryMeter:
         period_s = self._period_s = self._period(beginning.layout)
         if clock.offset_ms is not None and abs(clock.offset_ms) > CLOCK_APART_MS:
             outcome.faults.append(f"the clocks are apart: meter minus gateway is {clock.offset_ms // 1000} s")
+        if clock.offset_ms is not None:
+            seen = Look(wall_ms=self._site.now_ms(), uptime=self._site.uptime(), offset_ms=clock.offset_ms)
+            outcome.faults += self._clocks.steps(seen)
         self._balances.begin(self._now_utc(), period_s)
         if self._tasks(period_s):
             # Before the rows: an outage is over and logged when its rows are there to be read.

@@ -1,5 +1,7 @@
 """A meter without memory: sampled at block boundaries, signed from pairs of samples. Time comes from the `Site`; nothing sleeps."""
 
+from dataclasses import replace
+
 from edge_agent.assemble import Sampling, Witnessed, sampled_readings, sampled_registers
 from edge_agent.clock import ClockEvidence, Pace, is_right, right_ms
 from edge_agent.config import MeterSettings
@@ -96,14 +98,20 @@ class SampledMeter:
         before = known.get(before_utc)
         now, earlier = self._site.uptime(), None if before is None else before.uptime
         elapsed_s = boundary - before_utc
-        even = self._sampling.pace(earlier, now, elapsed_s)
-        right = right_ms(now, self._site.reference(), earlier, None if before is None else before.right_ms, even)
-        self._tell_clock(before_utc, boundary, even, is_doubtful=not is_right(now, right))
-        return Witnessed(
+        seen = Witnessed(
             import_wh=sample.imported_wh,
             export_wh=sample.exported_wh,
             serial=sample.serial,
             uptime=now,
+            wall_ms=self._site.now_ms(),
+        )
+        even = self._sampling.pace(earlier, now, elapsed_s)
+        if before is not None and seen.is_set_since(before):
+            even = Pace.STEPPED
+        right = right_ms(now, self._site.reference(), earlier, None if before is None else before.right_ms, even)
+        self._tell_clock(before_utc, boundary, even, is_doubtful=not is_right(now, right))
+        return replace(
+            seen,
             right_ms=right,
             rolled_over=before is not None
             and before.serial == sample.serial
@@ -116,8 +124,8 @@ class SampledMeter:
         """Says that the gateway's clock was set, every time, and that nobody vouches for it, once until somebody does."""
         if even is Pace.STEPPED:
             self._faults.append(
-                f"the gateway's clock was set between {ist_text(since_utc)} and {ist_text(boundary)}: no block between is witnessed; "
-                "let a time service discipline it, and nobody set it by hand"
+                f"the gateway's clock was set between {ist_text(since_utc)} and {ist_text(boundary)}: its blocks "
+                "between are absent or flagged, and settle nothing; let a time service discipline it, and nobody set it by hand"
             )
         if is_doubtful and not self._told_doubt:
             self._faults.append(

@@ -14,7 +14,7 @@ from edge_agent.schedule import Held, Known
 from signing.interval import Interval
 from signing.statements.reading import Absence, Reading
 
-_SampleRow: TypeAlias = tuple[int, int, int | None, str | None, str | None, int | None, int | None, int]
+_SampleRow: TypeAlias = tuple[int, int, int | None, str | None, str | None, int | None, int | None, int, int | None]
 
 _HELD = {Absence.NONE: Held.PRESENT, Absence.NO_EXPORT_REGISTER: Held.PRESENT}
 
@@ -125,8 +125,8 @@ class Memory:
         """Notes what `meter` showed at the boundary `at_utc`. The first sample of a boundary stays."""
         with self._database.transaction("witness"):
             self._database.run(
-                "INSERT OR IGNORE INTO sample (meter, at_utc, import_wh, export_wh, serial, boot, up_ms, right_ms, rolled_over) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO sample (meter, at_utc, import_wh, export_wh, serial, boot, up_ms, right_ms, "
+                "rolled_over, wall_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 meter,
                 at_utc,
                 sample.import_wh,
@@ -136,13 +136,14 @@ class Memory:
                 None if sample.uptime is None else sample.uptime.ms,
                 sample.right_ms,
                 int(sample.rolled_over),
+                sample.wall_ms,
             )
 
     def witnessed(self, meter: str, span: Interval) -> Mapping[int, Witnessed]:
         """What `meter` showed at the boundaries in ``[start, end]`` of `span`, and at the nearest ones before and after."""
         rows = self._database.all(
-            "SELECT at_utc, import_wh, export_wh, serial, boot, up_ms, right_ms, rolled_over FROM sample WHERE meter = ?1 AND at_utc "
-            "BETWEEN coalesce((SELECT max(at_utc) FROM sample WHERE meter = ?1 AND at_utc < ?2), ?2) "
+            "SELECT at_utc, import_wh, export_wh, serial, boot, up_ms, right_ms, rolled_over, wall_ms FROM sample "
+            "WHERE meter = ?1 AND at_utc BETWEEN coalesce((SELECT max(at_utc) FROM sample WHERE meter = ?1 AND at_utc < ?2), ?2) "
             "AND coalesce((SELECT min(at_utc) FROM sample WHERE meter = ?1 AND at_utc > ?3), ?3)",
             meter,
             span.start_utc,
@@ -156,8 +157,11 @@ class Memory:
                 uptime=None if boot is None or up_ms is None else Uptime(boot=boot, ms=up_ms),
                 right_ms=right_ms,
                 rolled_over=bool(rolled_over),
+                wall_ms=wall_ms,
             )
-            for at, imported, exported, serial, boot, up_ms, right_ms, rolled_over in cast("list[_SampleRow]", rows)
+            for at, imported, exported, serial, boot, up_ms, right_ms, rolled_over, wall_ms in cast(
+                "list[_SampleRow]", rows
+            )
         }
 
     def first_witnessed_utc(self, meter: str) -> int | None:

@@ -1,6 +1,6 @@
 import pytest
 
-from edge_agent.clock import HOLDOVER_MS, Pace, Uptime, evidence, is_right, pace, reference_of, right_ms
+from edge_agent.clock import HOLDOVER_MS, Pace, Uptime, evidence, is_right, pace, reference_of, right_ms, was_set
 from signing.statements.reading_batch import ClockSource
 
 
@@ -82,3 +82,13 @@ def test_a_clock_is_known_to_be_right_since_a_time_service_said_so_and_until_som
 def test_a_clock_that_is_left_alone_keeps_time_for_a_week(up_ms: int, known: int | None, *, right: bool) -> None:
     assert is_right(Uptime(boot="a", ms=up_ms), known) is right
     assert not is_right(None, known)
+
+
+@pytest.mark.parametrize(
+    ("wall_ms", "expected"), [(898_000, False), (902_000, False), (897_999, True), (902_001, True), (-900_000, True)]
+)
+def test_a_wall_clock_that_stands_apart_from_the_time_since_boot_was_set(wall_ms: int, *, expected: bool) -> None:
+    assert was_set(UP, LATER, wall_ms=wall_ms) is expected
+    assert not was_set(None, LATER, wall_ms=wall_ms)
+    assert not was_set(UP, None, wall_ms=wall_ms)
+    assert not was_set(UP, Uptime(boot="b", ms=LATER.ms), wall_ms=wall_ms)

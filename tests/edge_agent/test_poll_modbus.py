@@ -438,15 +438,32 @@ async def test_a_clock_set_back_between_two_samples_makes_no_block_and_no_second
     assert steady.flags() == {TEN + PERIOD_S: Flag.CLOCK_STEP}
 
 
-@pytest.mark.parametrize(("set_s", "absence"), [(11, Absence.NONE), (12, Absence.NOT_WITNESSED)])
-async def test_a_clock_set_by_no_more_than_a_sample_may_be_late_changes_nothing(
-    steady: Case, set_s: int, absence: Absence
+@pytest.mark.parametrize(
+    ("set_s", "absence", "flags"),
+    [
+        (2, Absence.NONE, 0),
+        (3, Absence.NONE, Flag.CLOCK_STEP),
+        (-3, Absence.NONE, Flag.CLOCK_STEP),
+        (11, Absence.NONE, Flag.CLOCK_STEP),
+        (12, Absence.NOT_WITNESSED, Flag.CLOCK_STEP),
+    ],
+)
+async def test_a_clock_set_by_no_more_than_a_sample_may_be_late_keeps_the_number_and_flags_it(
+    steady: Case, set_s: int, absence: Absence, flags: int
 ) -> None:
     assert POLL.witness_s == 10
     await steady.at(TEN)
     steady.clock.wrong_s = set_s
     await steady.at(TEN + PERIOD_S - set_s)
     assert imports(steady)[0][0] is absence
+    assert steady.flags() == ({TEN: flags} if flags else {})
+
+
+async def test_a_sample_that_comes_late_is_no_clock_that_was_set(steady: Case) -> None:
+    await steady.at(TEN)
+    await steady.at(TEN + PERIOD_S + POLL.witness_s)
+    assert imports(steady)[0][0] is Absence.NONE
+    assert steady.flags() == {}
 
 
 async def test_a_step_off_the_grid_is_flagged_before_the_next_boundary_is_witnessed(steady: Case) -> None:

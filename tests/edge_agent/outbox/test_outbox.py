@@ -377,12 +377,16 @@ def test_the_first_sample_of_a_boundary_stays(outbox: Outbox) -> None:
     span = Interval(MIDNIGHT, MIDNIGHT + 900)
     assert outbox.memory.first_witnessed_utc("M1") is None
     outbox.memory.witness(
-        "M1", MIDNIGHT, Witnessed(import_wh=1, export_wh=None, serial="A", uptime=UP, right_ms=7, rolled_over=True)
+        "M1",
+        MIDNIGHT,
+        Witnessed(import_wh=1, export_wh=None, serial="A", uptime=UP, right_ms=7, rolled_over=True, wall_ms=8),
     )
     outbox.memory.witness("M1", MIDNIGHT, Witnessed(import_wh=2, export_wh=None, serial="A", uptime=UP))
     outbox.memory.witness("M1", MIDNIGHT + 900, Witnessed(import_wh=3, export_wh=4, serial=None, uptime=None))
     assert outbox.memory.witnessed("M1", span) == {
-        MIDNIGHT: Witnessed(import_wh=1, export_wh=None, serial="A", uptime=UP, right_ms=7, rolled_over=True),
+        MIDNIGHT: Witnessed(
+            import_wh=1, export_wh=None, serial="A", uptime=UP, right_ms=7, rolled_over=True, wall_ms=8
+        ),
         MIDNIGHT + 900: Witnessed(import_wh=3, export_wh=4, serial=None, uptime=None),
     }
     assert outbox.memory.first_witnessed_utc("M1") == MIDNIGHT
