@@ -121,6 +121,27 @@ async def test_a_meter_pushes_to_an_address() -> None:
                 assert pushed[0] == tag
 
 
+async def test_a_meter_pushes_when_a_block_ends_and_says_where_to() -> None:
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def take(incoming: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await heard.put(await incoming.read())
+        writer.close()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    almost = ["--listen", "127.0.0.1:0", "--now", "2026-11-19T12:14:58+05:30", "--days", "1"]
+    async with server, running("dlms", *almost, "--push", address, "--push-interval", "block") as port:
+        reader = wrapped(aarq(bytes.fromhex(INITIATE), context="60857405080101", mechanism=1, shown=b"sakshi-1"))
+        told = await ask(
+            port, reader + wrapped(bytes.fromhex("C001C1 0028 0004190900FF 03 00")), 8 + 55 + 8 + 12 + len(address)
+        )
+        assert address.encode() in told
+        pushed = unframe(await asyncio.wait_for(heard.get(), 30), destination=64)
+        assert pushed[5:13].hex() == "0c07ea0b13040c0f"  # 12:15 IST
+    assert heard.empty()
+
+
 async def test_a_three_phase_import_only_meter_is_had_by_its_options() -> None:
     async with running("dlms", *ANYWHERE, "--model", "d2", "--category", "import-only") as port:
         reader = wrapped(aarq(bytes.fromhex(INITIATE), context="60857405080101", mechanism=1, shown=b"sakshi-1"))

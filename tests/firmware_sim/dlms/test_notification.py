@@ -139,3 +139,26 @@ async def test_a_meter_without_power_pushes_no_values() -> None:
         clock[0] = DARK.end
         assert bytes.fromhex("0000190900FF") in await asyncio.wait_for(heard.get(), 10)
     await server.wait_closed()
+
+
+async def test_a_meter_that_pushes_values_by_the_clock_pushes_none_at_the_end_of_a_block() -> None:
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    clock = [NOW]
+    later = Outage(start=DARK.end + 1800, end=DARK.end + 2700, zero_rows=True)
+
+    async def take(incoming: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await heard.put(await incoming.read())
+        writer.close()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    notifier = Notifier(device(seller(faults=(DARK, later)), clock=lambda: clock[0]))
+    async with server, pushing(notifier, "127.0.0.1", port, interval_s=3600, beat_s=0.001):
+        assert bytes.fromhex("0000190900FF") in await asyncio.wait_for(heard.get(), 10)
+        for at in (DARK.end, later.start):
+            clock[0] = at
+            # Both ends of the first outage, then the beginning of the second: and no values between them.
+            for _ in range(2 if at == DARK.end else 1):
+                assert bytes.fromhex("0004190900FF") in await asyncio.wait_for(heard.get(), 10)
+    await server.wait_closed()
+    assert heard.empty()
