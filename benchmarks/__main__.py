@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from benchmarks.anchor import Anchor
+from benchmarks.bench import Bench, Plan
 from benchmarks.cpu import machine, pin
 from benchmarks.report import as_json, table
-from benchmarks.rows import ROWS, Bench, Plan, chosen
+from benchmarks.rows import ROWS, chosen
 
 GATEWAYS, SECONDS = 50_000, 60.0
 QUICK_GATEWAYS, QUICK_SECONDS = 2_000, 1.0
@@ -19,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the rows and gives the exit code: 0 done, 2 misuse."""
     options = _parser().parse_args(argv)
     try:
-        names = list(chosen(options.only))
+        names = list(chosen(",".join(filter(None, [options.only, *options.rows])) or None))
     except ValueError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
@@ -31,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         repeats=1 if options.quick else 5,
         anchor_s=1,
         cores=tuple(sorted(others)),
+        line_days=1 if options.quick else 35,
+        month_days=2 if options.quick else 30,
     )
     anchor = Anchor(plan.anchor_s)
     with ExitStack() as stack:
@@ -52,9 +55,10 @@ def _parser() -> argparse.ArgumentParser:
         description="Measures what intake, verification and reading cost, as ratios to something measured beside them.",
         epilog=f"Rows: {', '.join(ROWS)}. The method is in docs/benchmarks.md.",
     )
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="run only these rows (default: all)")
     parser.add_argument("--gateways", type=int, metavar="N", help=f"gateways with a key each (default {GATEWAYS})")
     parser.add_argument("--seconds", type=float, metavar="S", help=f"CPU seconds of each row (default {SECONDS:.0f})")
-    parser.add_argument("--only", metavar="ROW[,ROW…]", help="run only these rows")
+    parser.add_argument("--only", metavar="ROW[,ROW…]", help="the same, in one word")
     parser.add_argument(
         "--quick", action="store_true", help="a few seconds in all: proves that it runs, and nothing else"
     )

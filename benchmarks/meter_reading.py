@@ -1,109 +1,93 @@
-"""Reading one plain DLMS load profile over TCP: our reader beside dlms-cosem, from the same simulated meter in the same run.
+"""Reading one load profile over TCP: our reader beside other clients, from equal simulated meters in the same run.
 
-Only the client's CPU counts; the meter is a process of its own.
+Every client and every meter is a process of its own, and only the client's CPU counts, from opening the connection to the last row.
+The clients take turns: what the machine does meanwhile meets both.
 """
 
-import asyncio
-import logging
-import statistics
+import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import structlog
-from dlms_cosem import cosem, enumerations, utils
-from dlms_cosem.client import DlmsClient
-from dlms_cosem.io import BlockingTcpIO, TcpTransport
-from dlms_cosem.parsers import ProfileGenericBufferParser
-from dlms_cosem.security import LowLevelSecurityAuthentication
+from benchmarks import simulated
+from benchmarks.gurux_place import Gurux
 
-from benchmarks.cpu import used_s
-from benchmarks.fleet import DAY
-from edge_agent.readers.open import open_reader
-from edge_agent.readers.reader import Reader
-from signing.interval import DAY_S, Interval
-
-_DAYS = 35
-_PASSWORD = "sakshi-1"
-_NOW = "2026-04-26T00:00:00+05:30"
-_PROFILE = (1, 0, 99, 1, 0)
+_OURS = [sys.executable, "-m", "benchmarks.dlms_client"]
+_TURNS = 3
+_LIMIT_S = 300
+_GURUX_TITLE = "4753580000000001"
+_FIRST_COUNTER = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingCost:
-    """What one reading of the whole profile costs each client."""
+    """What one reading of the whole profile costs each client: the least of all, since other work only ever adds."""
 
     ours_s: float
     theirs_s: float
+    ours_wall_s: float
+    theirs_wall_s: float
     rows: int
 
     @property
     def ratio(self) -> float:
-        """Theirs over ours."""
+        """Their CPU over ours."""
         return self.theirs_s / self.ours_s
 
 
-def whole_profile(folder: Path, repeats: int) -> ReadingCost:
-    """Every row in the meter's memory, with its stamp and energies, by both clients in turn."""
-    # The peer logs every secret and every byte; silent it is as quick as it can be.
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    secret = folder / "password"
-    secret.write_text(_PASSWORD)
-    secret.chmod(0o600)
-    ours, theirs, rows = [], [], 0
-    with _meter() as port:
-        for _ in range(repeats):
-            cost, rows = _timed(lambda: asyncio.run(_ours(port, secret)))
-            ours.append(cost)
-            cost, their_rows = _timed(lambda: _theirs(port))
-            theirs.append(cost)
-            if rows != their_rows:
-                raise AssertionError(f"expected equal profiles, got {rows} and {their_rows} rows")
-    return ReadingCost(statistics.median(ours), statistics.median(theirs), rows)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    cpu_s: list[float]
+    wall_s: list[float]
+    rows: int
+    import_wh: int
 
 
-def _timed(read: Callable[[], int]) -> tuple[float, int]:
-    before = used_s()
-    rows = read()
-    return used_s() - before, rows
+def beside_cosem(folder: Path, repeats: int, days: int = simulated.DAYS) -> ReadingCost:
+    """A plain profile, by our reader and by dlms-cosem from the same meter."""
+    with simulated.meter(days=days) as place:
+        url = simulated.plain_url("dlms+tcp", place, folder)
+        port = str(simulated.port_of(place))
+        return _in_turns(
+            [*_OURS, "ours", url, str(repeats)], [*_OURS, "cosem", port, str(repeats), simulated.PASSWORD], days
+        )
 
 
-async def _ours(port: int, secret: Path) -> int:
-    reader = open_reader(f"dlms+tcp://127.0.0.1:{port}?password=file:{secret}")
-    if not isinstance(reader, Reader):
-        raise TypeError("expected a reader of a meter with a memory")
-    async with reader:
-        return len(await reader.block_rows(Interval(DAY - (_DAYS + 10) * DAY_S, DAY)))
+def beside_gurux(folder: Path, gurux: Gurux, repeats: int, days: int = simulated.DAYS) -> ReadingCost:
+    """A ciphered profile, by our reader and by Gurux's: each from a meter of its own, since a counter that one uses is lost to the
+    other.
+    """
+    folder.mkdir()
+    simulated.make_keys(folder)
+    with (
+        simulated.meter(*simulated.CIPHERED, days=days) as mine,
+        simulated.meter(*simulated.CIPHERED, days=days) as its,
+    ):
+        url = simulated.ciphered_url("dlms+tcp", mine)
+        keys = [simulated.ENCRYPTION.hex(), simulated.AUTHENTICATION.hex(), _GURUX_TITLE]
+        theirs = [*gurux.command, str(simulated.port_of(its)), str(repeats), simulated.PASSWORD, *keys]
+        return _in_turns([*_OURS, "ours", url, str(repeats), str(folder)], theirs, days, counts=True)
 
 
-def _theirs(port: int) -> int:
-    authentication = LowLevelSecurityAuthentication(secret=_PASSWORD.encode())
-    client = DlmsClient(transport=TcpTransport(32, 1, BlockingTcpIO("127.0.0.1", port)), authentication=authentication)
-    with client.session() as peer:
-        columns = [
-            cosem.CosemAttribute(enumerations.CosemInterface(entry[0]), cosem.Obis.from_bytes(entry[1]), entry[2])
-            for entry in utils.parse_as_dlms_data(peer.get(_attribute(3)))
-        ]
-        return len(ProfileGenericBufferParser(columns, 15).parse_bytes(peer.get(_attribute(2))))
-
-
-def _attribute(number: int) -> Any:  # noqa: ANN401 - the peer is untyped
-    return cosem.CosemAttribute(enumerations.CosemInterface(7), cosem.Obis(*_PROFILE), number)
-
-
-@contextmanager
-def _meter() -> Iterator[int]:
-    command = [sys.executable, "-m", "firmware_sim.cli", "dlms", "--listen", "127.0.0.1:0", "--now", _NOW]
-    process = subprocess.Popen(
-        [*command, "--days", str(_DAYS), "--password", _PASSWORD], stdout=subprocess.PIPE, text=True
+def _in_turns(ours: list[str], theirs: list[str], days: int, *, counts: bool = False) -> ReadingCost:
+    """With `counts`, the others are told an invocation counter that no turn before has used."""
+    found: list[tuple[_Read, _Read]] = []
+    for turn in range(_TURNS):
+        counter = [str(_FIRST_COUNTER + turn * 1_000_000)] if counts else []
+        found.append((_read(ours), _read([*theirs, *counter])))
+    for mine, its in found:
+        if (mine.rows, mine.import_wh) != (its.rows, its.import_wh) or mine.rows != days * 96:
+            raise AssertionError(f"expected equal profiles of {days * 96} rows, got {mine} and {its}")
+    return ReadingCost(
+        ours_s=min(min(mine.cpu_s) for mine, _ in found),
+        theirs_s=min(min(its.cpu_s) for _, its in found),
+        ours_wall_s=min(min(mine.wall_s) for mine, _ in found),
+        theirs_wall_s=min(min(its.wall_s) for _, its in found),
+        rows=days * 96,
     )
-    try:
-        line = process.stdout.readline() if process.stdout else ""
-        yield int(line.rpartition(":")[2])
-    finally:
-        process.terminate()
-        process.communicate()
+
+
+def _read(command: list[str]) -> _Read:
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=_LIMIT_S, check=True)
+    return _Read(**json.loads(done.stdout.splitlines()[-1]))

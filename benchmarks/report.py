@@ -13,16 +13,25 @@ class Figure:
     unit: str
     """What the ratio is a ratio of."""
     goal: float | None
-    """The least ratio that GOALS asks for; none where it asks for none."""
+    """The ratio that GOALS asks for; none where it asks for none."""
     context: str
     """How it came about; absolute times stand only here."""
+    is_limit: bool = False
+    """Whether the goal is the most that the ratio may be, and not the least."""
 
     @property
     def verdict(self) -> str:
         """Whether the goal is reached."""
         if self.goal is None:
             return "-"
-        return "reached" if self.ratio >= self.goal else "NOT reached"
+        is_reached = self.ratio <= self.goal if self.is_limit else self.ratio >= self.goal
+        return "reached" if is_reached else "NOT reached"
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        """Ratio and goal for people: a limit is a matter of per cent."""
+        goal = "-" if self.goal is None else f"{'<=' if self.is_limit else '>='} {self.goal:g}"
+        return f"{self.ratio:.{3 if self.is_limit else 2}f}", goal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +45,7 @@ class Left:
 def table(figures: Sequence[Figure], left: Sequence[Left], machine: Mapping[str, str]) -> str:
     """The run for people."""
     rows = [("figure", "ratio", "goal", "", "of what")]
-    rows += [
-        (one.name, f"{one.ratio:.2f}", "-" if one.goal is None else f">= {one.goal:g}", one.verdict, one.unit)
-        for one in figures
-    ]
+    rows += [(one.name, *one.shown, one.verdict, one.unit) for one in figures]
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))

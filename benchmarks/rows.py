@@ -1,103 +1,16 @@
 """The rows of the table: what is run, and the figures that come of it."""
 
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
 
-from benchmarks import broker, intake, meter_reading, naive, over_mqtt, window
-from benchmarks.anchor import Anchor
-from benchmarks.fleet import Fleet
+from benchmarks import intake, meter_rows, naive, window
+from benchmarks.bench import LIVE_GOAL, NO_BROKER, Bench, readings
 from benchmarks.intake import Rounds
-from benchmarks.over_mqtt import Place
-from benchmarks.report import Figure, Left
-from benchmarks.site import Ground
+from benchmarks.report import Left
 
-LIVE_GOAL, BACKLOG_GOAL, ROW_GOAL, MESSAGE_GOAL = 0.45, 2.5, 12.0, 6.0
+BACKLOG_GOAL, ROW_GOAL, MESSAGE_GOAL = 2.5, 12.0, 6.0
 READINGS_GOAL = 21.0
 """500,000 readings a second where one verification takes 42 us, as in GOALS."""
-LIMIT = "limit / CPU of an envelope"
 _OUTAGE_DAYS = 32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How much is measured."""
-
-    gateways: int
-    seconds: float
-    """CPU seconds of each row of intake."""
-    naive_messages: int
-    repeats: int
-    anchor_s: int
-    cores: tuple[int, ...]
-    """Where whoever plays the gateways runs."""
-
-
-@dataclass(slots=True)
-class Bench:
-    """One run: what rows share is made when the first of them asks for it."""
-
-    plan: Plan
-    anchor: Anchor
-    stack: ExitStack
-    figures: list[Figure] = field(default_factory=list)
-    left: list[Left] = field(default_factory=list)
-    _folder: Path | None = None
-    _fleet: Fleet | None = None
-    _ground: Ground | None = None
-    _place: Place | None = None
-    _through_broker: dict[int, Rounds] = field(default_factory=dict)
-
-    @property
-    def folder(self) -> Path:
-        """A folder for the run, deleted after it."""
-        if self._folder is None:
-            self._folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="sakshi-bench-")))
-        return self._folder
-
-    @property
-    def fleet(self) -> Fleet:
-        """The gateways."""
-        if self._fleet is None:
-            self._fleet = Fleet(self.plan.gateways, seed=1)
-        return self._fleet
-
-    @property
-    def ground(self) -> Ground:
-        """The head-end that has enrolled them."""
-        if self._ground is None:
-            self._ground = Ground(self.folder, self.fleet.gateways)
-        return self._ground
-
-    @property
-    def place(self) -> Place | None:
-        """A running Mosquitto, where it is installed."""
-        program = broker.program()
-        if self._place is None and program is not None:
-            running = self.stack.enter_context(broker.mosquitto(program, self.folder))
-            self._place = Place(running, self.folder, self.plan.cores)
-        return self._place
-
-    def add(self, name: str, ratio: float, context: str, *, unit: str = LIMIT, goal: float | None = None) -> None:
-        """Notes a figure."""
-        self.figures.append(Figure(name=name, ratio=ratio, unit=unit, goal=goal, context=context))
-
-    def through_broker(self, blocks: int) -> Rounds | None:
-        """Live intake through the broker, measured once, with the broker's CPU."""
-        if self.place is None:
-            return None
-        if blocks not in self._through_broker:
-            ours, whole = over_mqtt.live(
-                self.ground, self.fleet, self.anchor, self.place, blocks=blocks, seconds=self.plan.seconds
-            )
-            self._through_broker[blocks] = whole
-            goal = LIVE_GOAL if blocks == 4 else None
-            name = f"live through Mosquitto, {_readings(blocks)}"
-            self.add(name, ours.ratio, f"paho's client, broker not counted; {ours.context()}", goal=goal)
-            self.add(f"{name}, broker counted", whole.ratio, whole.context())
-        return self._through_broker[blocks]
 
 
 def anchor(bench: Bench) -> None:
@@ -116,7 +29,7 @@ def live(blocks: int) -> Callable[[Bench], None]:
     def run(bench: Bench) -> None:
         rounds = intake.live(bench.ground, bench.fleet, blocks, bench.plan.seconds, bench.anchor)
         context = f"{bench.plan.gateways} gateways in random order, no broker; {rounds.context()}"
-        bench.add(f"live, {_readings(blocks)}", rounds.ratio, context, goal=LIVE_GOAL if blocks == 4 else None)
+        bench.add(f"live, {readings(blocks)}", rounds.ratio, context, goal=LIVE_GOAL if blocks == 4 else None)
         if blocks == 96:
             _readings_figure(bench, "readings, live batches of 96", rounds)
 
@@ -126,7 +39,7 @@ def live(blocks: int) -> Callable[[Bench], None]:
 def mqtt(bench: Bench) -> None:
     """Live intake through a real broker."""
     if bench.through_broker(4) is None:
-        bench.left.append(Left(name="live through Mosquitto", why="mosquitto is not installed: run `make system`"))
+        bench.left.append(Left(name="live through Mosquitto", why=NO_BROKER))
 
 
 def backlog(bench: Bench) -> None:
@@ -143,7 +56,7 @@ def naive_headend(bench: Bench) -> None:
     """The typical user's head-end, against ours through the same broker."""
     ours = bench.through_broker(4)
     if ours is None or bench.place is None:
-        bench.left.append(Left(name="naive head-end", why="mosquitto is not installed: run `make system`"))
+        bench.left.append(Left(name="naive head-end", why=NO_BROKER))
         return
     goals = {naive.Style.ROW: ROW_GOAL, naive.Style.MESSAGE: MESSAGE_GOAL, naive.Style.CAREFUL: None}
     for style, goal in goals.items():
@@ -164,13 +77,6 @@ def bundle(bench: Bench) -> None:
     bench.add("one window verified", found.times_limit, context, unit="its CPU / one verification (less is better)")
 
 
-def meter(bench: Bench) -> None:
-    """The DLMS reader beside an independent one."""
-    found = meter_reading.whole_profile(bench.folder, bench.plan.repeats)
-    context = f"{found.rows} rows over TCP, LLS, nothing ciphered; {found.ours_s * 1e3:.0f} ms against {found.theirs_s * 1e3:.0f} ms"
-    bench.add("DLMS profile read", found.ratio, context, unit="CPU of dlms-cosem / ours")
-
-
 ROWS: dict[str, Callable[[Bench], None]] = {
     "anchor": anchor,
     "live-1": live(1),
@@ -180,7 +86,12 @@ ROWS: dict[str, Callable[[Bench], None]] = {
     "mqtt": mqtt,
     "naive": naive_headend,
     "window": bundle,
-    "meter": meter,
+    "meter": meter_rows.cosem,
+    "gurux": meter_rows.gurux,
+    "wire": meter_rows.wire,
+    "line": meter_rows.line_time,
+    "gateway": meter_rows.backfill,
+    "month": meter_rows.month,
 }
 """By the name that `--only` takes, in order."""
 
@@ -196,10 +107,6 @@ def chosen(names: str | None) -> Iterator[str]:
         if name not in ROWS:
             raise ValueError(f"expected rows of {', '.join(ROWS)}, got '{name}'")
     yield from (name for name in ROWS if name in wanted)
-
-
-def _readings(blocks: int) -> str:
-    return "1 reading a batch" if blocks == 1 else f"{blocks} readings a batch"
 
 
 def _readings_figure(bench: Bench, name: str, rounds: Rounds) -> None:
