@@ -32,6 +32,7 @@ _SLOW = frozenset(
         "edge_agent/readers/dlms/test_serial_port.py",
         "edge_agent/readers/modbus/test_serial_line.py",
         "edge_agent/readers/test_dlms_cosem.py",
+        "edge_agent/readers/test_meter_bytes.py",
         "edge_agent/readers/test_dlms_cosem_ciphered.py",
         "edge_agent/test_commission.py",
         "edge_agent/test_counters.py",

@@ -35,6 +35,9 @@ MAX_DEPTH: Final = 16
 """Deepest nesting accepted; the object list of an association, the deepest real answer, needs 6."""
 MAX_ELEMENTS: Final = 1_000_000
 """Most values in one answer: 70 days of 5-minute rows of 20 columns stay below half of it."""
+MAX_ELEMENTS_AN_OCTET: Final = 64
+"""Most values in each octet of an answer, so that few octets never become much memory. Only null-data in a compact-array takes no
+octet, and no row of it has more columns."""
 
 
 INTEGERS: Final = frozenset(NUMBERS) - {Tag.FLOAT32, Tag.FLOAT64, Tag.BCD}
@@ -57,7 +60,7 @@ class Decoder:
         self._data = data
         self._at = at
         self._end = len(data)
-        self._budget = MAX_ELEMENTS
+        self._budget = self._most()
 
     @property
     def at(self) -> int:
@@ -155,7 +158,10 @@ class Decoder:
     def _spend(self, count: int) -> None:
         self._budget -= count
         if self._budget < 0:
-            raise self.fault(f"expected at most {MAX_ELEMENTS} values, got more")
+            raise self.fault(f"expected at most {self._most()} values, got more")
+
+    def _most(self) -> int:
+        return min(MAX_ELEMENTS, MAX_ELEMENTS_AN_OCTET * len(self._data))
 
     def _simple(self, tag: Tag) -> Data:
         number = NUMBERS.get(tag)

@@ -262,10 +262,11 @@ class Cipher:
             MeterForgedError: when it is not protected in the negotiated form, its tag does not verify, or it is a replay.
             MeterDecodeError: when it is malformed.
         """
-        allowed = _ANSWERS[self._form].get(received[0])
+        allowed = _ANSWERS[self._form].get(received[0]) if received else None
         if allowed is None:
+            got = f"0x{received[0]:02x}" if received else "nothing"
             raise MeterForgedError(
-                f"expected an answer in the form {self._form.value} of this ciphered association, got 0x{received[0]:02x}"
+                f"expected an answer in the form {self._form.value} of this ciphered association, got {got}"
             )
         decoder = Decoder(received, 1)
         if self._is_general():
