@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from headend.gates import Gates
+from headend.settings.alerts import AlertSettings, alerts
 from headend.settings.gates import gates
 from ledger_client.http import base_url
 from ledger_client.ledger import LedgerProtocolError
@@ -113,6 +114,7 @@ class Config:
     windows: WindowSettings
     posting: PostingSettings
     gates: Gates
+    alerts: AlertSettings
 
     @property
     def database(self) -> Path:
@@ -161,6 +163,7 @@ def parse(text: str, source: str, base: Path) -> Config:
         windows=_closed(root.table("windows"), _windows),
         posting=_closed(root.table("posting"), _posting),
         gates=_closed(root.table("gates"), gates),
+        alerts=_closed(root.table("alerts"), lambda table: alerts(table, base)),
     )
     root.close()
     root.faults.check()

@@ -19,10 +19,12 @@ from headend.intake.report import IntakeReport
 from headend.intake.resend import GapChaser
 from headend.intake.worker import IntakeWorker
 from headend.logbook import Logbook
+from headend.messengers import messengers
 from headend.peers import ledger, mqtt_settings
 from headend.pipeline import Settlement, SettlementReport
 from headend.reads import StoredReads
 from headend.registry import Registry
+from headend.registry_desk import StoredRegistryDesk
 from headend.rereading import Rereader
 from headend.serving import Web, serving
 from headend.state_lock import only_one
@@ -32,8 +34,10 @@ from headend.store.sqlite.database import Database, open_database
 from headend.store.sqlite.published_log import PublishedLog
 from headend.store.sqlite.read_pool import ReadPool
 from headend.store.sqlite.tokens import StoredTokens
+from headend.telling import Telling
 from headend.touches import Touches, touches
 from headend.transport.mqtt import MqttTransport
+from headend.watch import Watch
 from headend.web.app import create_app
 from headend.web.desk import Component
 
@@ -44,6 +48,7 @@ _SETTLE_S = 1.0
 _RETRY_S = 1.0
 _ASK_S = 30
 _WATCH_S = 1.0
+_LOOK_S = 60.0
 
 Step = Callable[[], str | None]
 """One step of a thread; gives what does not work, with the remedy, or none."""
@@ -88,6 +93,7 @@ class Service:
         threads = [
             threading.Thread(target=self._loop, args=("intake", self._intake), name="intake"),
             threading.Thread(target=self._loop, args=("settlement", self._settlement), name="settlement"),
+            threading.Thread(target=self._loop, args=("alerts", self._alerts), name="alerts"),
         ]
         with only_one(self._config.state), self._web() as web:
             listening(web.address)
@@ -237,6 +243,22 @@ class Service:
 
             yield step
 
+    @contextmanager
+    def _alerts(self) -> Iterator[Step]:
+        ways = messengers(self._config.alerts)
+        with self._opened() as (database, _):
+            key = self._keys.statements.public_key
+            watch = Watch(config=self._config, database=database, registry=Registry(database), key=key)
+            telling = Telling(discom=self._config.discom, database=database, messengers=ways)
+
+            def step() -> str | None:
+                telling.keep(watch.look(self.components(), now()), now())
+                trouble = telling.tell(now())
+                self._stop.wait(_LOOK_S)
+                return trouble
+
+            yield step
+
     def _note_lost(self, database: Database) -> None:
         lost, name = lost_rows.count(database.connection), "restored log"
         if lost:
@@ -281,6 +303,12 @@ class Service:
                 trust_file=self._config.trust_file,
                 now=now,
                 components=self.components,
+                registry=StoredRegistryDesk(
+                    database=self._config.database,
+                    folder=self._config.state,
+                    key=self._keys.log,
+                    signer=self._keys.statements,
+                ),
             )
             with serving(app, self._config.web) as web:
                 yield web

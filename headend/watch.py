@@ -1,0 +1,136 @@
+"""Finding troubles: read from the database and from this machine, in one look every minute.
+
+Source: issue of day one; EVIDENCE §3 (what breaks); VEE §C 6 (gates).
+"""
+
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import UTC
+from pathlib import Path
+
+from cryptography import x509
+
+from headend import exchange
+from headend.alerts import AlertKind, Trouble
+from headend.config import Config
+from headend.forecast import at_risk, forecast, warning
+from headend.posting import STUCK
+from headend.registry import Registry
+from headend.store.sqlite import actuals, alert_rows, lost_rows, postings
+from headend.store.sqlite.database import Database
+from headend.web.desk import Component
+from signing.interval import DAY_S, ist_text
+from signing.keys import PublicKey
+from signing.statements.meter_record import SpeakerState
+
+_MIB = 2**20
+
+
+class Watch:
+    """Looks for troubles. Owned by the thread that owns the database's connection."""
+
+    __slots__ = ("_config", "_database", "_down", "_key", "_registry")
+
+    def __init__(self, *, config: Config, database: Database, registry: Registry, key: PublicKey) -> None:
+        """`key` is the discom's statement key."""
+        self._config = config
+        self._database = database
+        self._registry = registry
+        self._key = key
+        self._down: dict[str, int] = {}
+        """Since when each part has not worked, as far as this watch saw it."""
+
+    def look(self, components: Iterable[Component], now_utc: int) -> tuple[Trouble, ...]:
+        """Every trouble that there is now.
+
+        Raises:
+            FatalError: the stored registry or an actual cannot be read.
+            StoreUnavailableError: the database cannot be read now.
+        """
+        self._registry.refresh()
+        return (
+            *self._windows(now_utc),
+            *self._gateways(now_utc),
+            *self._postings(),
+            *self._disk(),
+            *self._certificate(now_utc),
+            *self._components(components, now_utc),
+            *self._lost(),
+        )
+
+    def _windows(self, now_utc: int) -> Iterator[Trouble]:
+        config, connection = self._config, self._database.connection
+        days = config.ledger.look_back_days
+        awaited = exchange.followed(self._database, config.discom, look_back_days=days, now_utc=now_utc)
+        near = [
+            delivery
+            for delivery in awaited
+            if (gate := config.gates.next_utc(delivery.window, now_utc)) is not None
+            and gate - now_utc <= config.gates.warn_before_s
+        ]
+        found = {one: actuals.newest(connection, self._key, one.posted_as, one.window) for one in near}
+        newest = {one: stored.signed.statement for one, stored in found.items() if stored is not None}
+        known = frozenset(one.posted_as for one in near if self._registry.connection_point(one.posted_as) is not None)
+        for outlook in at_risk(forecast(near, newest, known, config.gates, now_utc), config.gates, now_utc):
+            delivery = outlook.delivery
+            about = f"{delivery.posted_as} {delivery.delivery_start} {delivery.delivery_end}"
+            yield Trouble(kind=AlertKind.WINDOW_AT_RISK, about=about, text=warning(outlook))
+
+    def _gateways(self, now_utc: int) -> Iterator[Trouble]:
+        """Gateways whose newest block, of all the meters that they speak for, ended too long ago; one never heard is not silent."""
+        reaches = alert_rows.heard(self._database.connection)
+        newest: defaultdict[str, list[int]] = defaultdict(list)
+        for name in self._registry.meters():
+            meter = self._registry.meter(name)
+            for kid, speaker in () if meter is None else meter.speakers.items():
+                reach = reaches.get((name, kid))
+                if speaker.state is SpeakerState.ACTIVE and reach is not None:
+                    newest[speaker.gateway].append(reach)
+        for gateway, ends in sorted(newest.items()):
+            silent_since = max(ends)
+            if now_utc - silent_since > self._config.alerts.silent_after_s:
+                text = (
+                    f"nothing of its {len(ends)} meter(s) since the block that ended {ist_text(silent_since)}: "
+                    "see its link and power, then its meters"
+                )
+                yield Trouble(kind=AlertKind.SILENT_GATEWAY, about=gateway, text=text)
+
+    def _postings(self) -> Iterator[Trouble]:
+        for record in postings.postings_in(self._database.connection, STUCK):
+            delivery = record.delivery
+            about = f"{delivery.posted_as} {delivery.delivery_start} {delivery.delivery_end} {record.actual.hex()[:16]}"
+            text = f"{record.state.value}: {record.note or 'nothing was said'}; see `sakshi-headend reconcile`"
+            yield Trouble(kind=AlertKind.LEDGER_DIFFERENCE, about=about, text=text)
+
+    def _disk(self) -> Iterator[Trouble]:
+        free = shutil.disk_usage(self._config.state).free // _MIB
+        if free < self._config.alerts.disk_free_mib:
+            text = f"{free} MiB are free, {self._config.alerts.disk_free_mib} are wanted: free space, or move the state"
+            yield Trouble(kind=AlertKind.DISK, about=str(self._config.state), text=text)
+
+    def _certificate(self, now_utc: int) -> Iterator[Trouble]:
+        place = self._config.web.certificate
+        if place is None:
+            return
+        try:
+            found = x509.load_pem_x509_certificate(Path(place).read_bytes())
+        except (OSError, ValueError) as error:
+            yield Trouble(kind=AlertKind.CERTIFICATE, about=place, text=f"cannot be read ({error}): put it back")
+            return
+        ends = int(found.not_valid_after_utc.astimezone(UTC).timestamp())
+        if ends - now_utc < self._config.alerts.certificate_days * DAY_S:
+            yield Trouble(kind=AlertKind.CERTIFICATE, about=place, text=f"ends {ist_text(ends)}: renew it")
+
+    def _components(self, components: Iterable[Component], now_utc: int) -> Iterator[Trouble]:
+        down = {component.name: component for component in components if not component.works}
+        self._down = {name: self._down.get(name, now_utc) for name in down}
+        for name, component in sorted(down.items()):
+            if now_utc - self._down[name] >= self._config.alerts.component_after_s:
+                yield Trouble(kind=AlertKind.COMPONENT, about=name, text=component.note)
+
+    def _lost(self) -> Iterator[Trouble]:
+        lost = lost_rows.count(self._database.connection)
+        if lost:
+            text = f"{lost} statement(s) are lost: gateways are asked for theirs; say again what the discom signed"
+            yield Trouble(kind=AlertKind.LOST, about="log 0", text=text)
