@@ -31,6 +31,7 @@ from edge_agent.outbox.outbox import Outbox
 from edge_agent.poll import MemoryMeter
 from edge_agent.push_desk import Heard, PushVault, Sender
 from edge_agent.push_intake import PushIntake
+from edge_agent.readers.dlms.push import EventBit
 from edge_agent.readers.open import LINE_WAIT_S
 from edge_agent.readers.reader import Reader, SampledReader
 from edge_agent.sampled import SampledMeter
@@ -197,8 +198,11 @@ class Agent:
             self._wake[meter].set()
 
     def _announced(self, heard: Heard) -> None:
+        """Has a meter read that pushed. One that has just got its power back holds on to nobody."""
         if heard.is_authentic and heard.meter in self._memories:
             self._memories[heard.meter].announce()
+        if heard.is_authentic and EventBit.FIRST_BREATH in heard.events:
+            self._held_until_s.pop(heard.meter, None)
         self._wake_up(heard.meter)
 
     async def _pause(self, meter: str, pause_s: float) -> None:

@@ -19,7 +19,7 @@ from edge_agent.outbox.outbox import Outbox
 from edge_agent.push_desk import Heard
 from edge_agent.push_settings import Address, PushSettings
 from edge_agent.readers.access import MeterKeys
-from edge_agent.readers.dlms.push import Kind
+from edge_agent.readers.dlms.push import EventBit, Kind
 from edge_agent.readers.reader import Reader, SampledReader
 from edge_agent.sampled import SampledMeter
 from edge_agent.schedule import Held
@@ -255,6 +255,25 @@ async def test_a_push_wakes_its_meter_but_not_while_it_must_be_left_alone(settin
     now[0] = TEN - 7200  # a clock that was set back
     assert is_woken()
     assert not running._wake["M2"].is_set()
+
+
+@pytest.mark.parametrize(
+    ("bit", "is_authentic", "is_woken"),
+    [
+        (EventBit.FIRST_BREATH, True, True),
+        (EventBit.FIRST_BREATH, False, False),
+        (EventBit.LAST_GASP, True, False),
+    ],
+)
+async def test_a_meter_whose_power_came_back_holds_on_to_nobody(
+    settings: Config, outbox: Outbox, bit: EventBit, *, is_authentic: bool, is_woken: bool
+) -> None:
+    running = Agent(settings, outbox, open_signer(settings.key), Wall({}).open_reader, lambda: float(TEN))
+    running._held_until_s["M1"] = TEN + 300
+    running._announced(
+        Heard(meter="M1", kind=Kind.ALERT, events=frozenset({bit}), is_authentic=is_authentic, is_occasion=True)
+    )
+    assert running._wake["M1"].is_set() is is_woken
 
 
 async def test_a_hint_wakes_a_meter_and_hurries_nothing(settings: Config, outbox: Outbox) -> None:

@@ -1,8 +1,11 @@
 """Whose push it is and what it is worth: verified once, refused by name, and seldom an occasion."""
 
+import contextlib
 from collections.abc import Mapping
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge_agent.errors import MeterKeyError
 from edge_agent.push_desk import PushDesk, PushRefusedError, Refusal, Sender
@@ -149,6 +152,29 @@ def test_hints_are_occasions_more_seldom_whatever_they_say_they_are(bench: Bench
     assert not bench.desk.take(plain(b"SERIAL2")).is_occasion
     bench.now_s += 0.1
     assert bench.desk.take(plain(b"SERIAL2")).is_occasion
+
+
+@given(at=st.integers(min_value=0), octet=st.integers(0, 255), cut=st.integers(0, 300), rest=st.binary(max_size=4))
+def test_a_push_that_was_touched_anywhere_is_refused_and_nothing_else_happens(
+    at: int, octet: int, cut: int, rest: bytes
+) -> None:
+    bench, good = Bench(), sealed(plain(setup=ALERT, bit=85), 5)
+    touched = bytearray(good)
+    touched[at % len(touched)] = octet
+    for apdu in (bytes(touched), good[:cut], good + rest):
+        if apdu == good:
+            continue
+        with pytest.raises(PushRefusedError):
+            bench.desk.take(apdu)
+    assert bench.vault.heard == {}
+    assert bench.desk.take(good).is_occasion
+
+
+@given(st.binary(max_size=120), st.sampled_from([b"", b"\x0f\x00\x00\x00\x01\x00", b"\xdb\x08" + TITLE]))
+def test_no_octets_are_believed_or_do_harm(octets: bytes, head: bytes) -> None:
+    bench = Bench()
+    with contextlib.suppress(PushRefusedError):
+        assert not bench.desk.take(head + octets).is_authentic
 
 
 def test_no_meter_uses_up_anothers_occasions(bench: Bench) -> None:
