@@ -3,6 +3,7 @@
 A type is the proof of the check that made it: only the store makes these, from what intake admitted.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -75,6 +76,11 @@ class Quality(IntEnum):
     ESTIMATED = 2
     SUSPECT = 3
     MISSING = 4
+
+
+def worst(qualities: Iterable[Quality]) -> Quality:
+    """What several blocks are worth together: the worst of them; of none, nothing."""
+    return max(qualities, default=Quality.MISSING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
