@@ -6,12 +6,14 @@ The published checkpoint is read first and the database after it, so the databas
 from headend.export import Anchoring, bundle
 from headend.logbook import Tip
 from headend.posting import PostingState
-from headend.store.sqlite import actual_views, meter_views, operation_views
+from headend.registry_export import exported, meter_cells
+from headend.store.sqlite import actual_views, meter_views, operation_views, registry_views, supply_rows
 from headend.store.sqlite.batch_rows import SqliteBatches
 from headend.store.sqlite.log_rows import StoredNodes, leaf_row
 from headend.store.sqlite.published_log import PublishedLog
 from headend.store.sqlite.read_pool import ReadPool
 from headend.store.sqlite.window_cases import batch_bytes
+from headend.supply import By
 from headend.views import (
     ActualView,
     AwaitedView,
@@ -19,9 +21,11 @@ from headend.views import (
     BundleKind,
     BundleView,
     CountsView,
+    HistoryView,
     MeterView,
     PartBlocks,
     PostingView,
+    RegisteredView,
     TreeView,
     TurnedAway,
 )
@@ -33,6 +37,8 @@ from signing.log.tiles import EntryBundle, Tile
 from signing.statements.window_actual import Status
 
 _KINDS = {BundleKind.ACTUAL: Kind.ACTUAL, BundleKind.WINDOW: Kind.WINDOW}
+
+_SHOWN_CHANGES = 50
 
 
 class StoredReads:
@@ -65,6 +71,33 @@ class StoredReads:
         """One meter."""
         with self._pool.borrowed() as connection:
             return meter_views.named(connection, name)
+
+    def registered(self, search: str, *, at_utc: int, after: str | None, limit: int) -> tuple[RegisteredView, ...]:
+        """Meters by name: all, or those to which exactly `search` belongs or belonged."""
+        with self._pool.borrowed() as connection:
+            return registry_views.found(connection, search, at_utc=at_utc, after=after, limit=limit)
+
+    def history(self, meter: str) -> HistoryView | None:
+        """Everything that the registry holds of one meter; none for one that has no record."""
+        with self._pool.borrowed() as connection:
+            facts = registry_views.facts(connection, meter)
+            points = sorted({fact.connection_point for fact in facts})
+            view = HistoryView(
+                cells=tuple(meter_cells(connection, meter)),
+                exchanges=tuple(one for point in points for one in supply_rows.exchanges(connection, point)),
+                changes=supply_rows.changes(connection, meter, _SHOWN_CHANGES),
+            )
+        return view if facts else None
+
+    def registry_sheet(self) -> str:
+        """The whole registry as a sheet."""
+        with self._pool.borrowed() as connection:
+            return exported(connection)
+
+    def points(self, what: By, value: str, at_utc: int) -> tuple[str, ...]:
+        """The connection points of a consumer, a feeder or a transformer at an instant, sorted."""
+        with self._pool.borrowed() as connection:
+            return supply_rows.points_by(connection, what, value, at_utc)
 
     def windows(
         self, *, statuses: frozenset[Status] | None, span: Interval | None, after: int | None, limit: int

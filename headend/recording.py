@@ -47,5 +47,6 @@ def log_record(transaction: LogTransaction, record: MeterRecord, signer: Signer,
     meter = registry_rows.put_meter(transaction.connection, record.meter, record.log)
     registry_rows.put_statement(transaction.connection, leaf, signed.envelope, at_utc=at_utc)
     kids = [speaker.key.kid for speaker in record.speakers]
+    registry_rows.put_places(transaction.connection, meter, record.facts)
     registry_rows.put_record(transaction.connection, meter=meter, number=record.number, leaf=leaf, kids=kids)
     return signed

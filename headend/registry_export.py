@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 from headend.consent import Consent
 from headend.dated import Dated, History, holding
-from headend.registry import Registry
 from headend.registry_draft import terms
 from headend.sheet import sheet_text
 from headend.sheet_columns import COLUMNS, Column, Group
-from headend.store.sqlite import supply_rows
+from headend.store.sqlite import registry_views, supply_rows
 from headend.supply import NOTHING, Supply
 from signing.interval import MAX_INSTANT
 from signing.statements.meter_record import Fact, Role
@@ -22,20 +21,19 @@ from signing.statements.meter_record import Fact, Role
 Cells = dict[str, str]
 
 
-def exported(registry: Registry, connection: sqlite3.Connection) -> str:
-    """The sheet of every meter, by meter and time. `registry` is as new as the connection's state."""
-    return sheet_text(cells for meter in registry.meters() for cells in meter_cells(registry, connection, meter))
+def exported(connection: sqlite3.Connection) -> str:
+    """The sheet of every meter, by meter and time."""
+    return sheet_text(cells for meter in registry_views.meters(connection) for cells in meter_cells(connection, meter))
 
 
-def meter_cells(registry: Registry, connection: sqlite3.Connection, meter: str) -> Iterator[Cells]:
+def meter_cells(connection: sqlite3.Connection, meter: str) -> Iterator[Cells]:
     """The rows of one meter, by time; none for one that has no record."""
-    known = registry.meter(meter)
-    facts = () if known is None else known.record.facts
+    facts = registry_views.facts(connection, meter)
     gateways = supply_rows.gateways(connection, meter)
     for place, entry in enumerate(terms(facts)):
         until = facts[place + 1].from_utc if place + 1 < len(facts) else MAX_INSTANT + 1
         settles = entry.value.role is Role.REVENUE
-        told = _told(registry, connection, entry.value.connection_point) if settles else _NOTHING_TOLD
+        told = _told(connection, entry.value.connection_point) if settles else _NOTHING_TOLD
         yield from _rows(meter, entry, range(entry.from_utc, until), gateways, told)
 
 
@@ -69,11 +67,11 @@ class _Told:
 _NOTHING_TOLD = _Told(connection_point="", supplies=(), aliases={}, consents=())
 
 
-def _told(registry: Registry, connection: sqlite3.Connection, point: str) -> _Told:
+def _told(connection: sqlite3.Connection, point: str) -> _Told:
     return _Told(
         connection_point=point,
         supplies=supply_rows.supplies(connection, point),
-        aliases={name: registry.alias(name) for name in sorted(supply_rows.names(connection, point))},
+        aliases={name: supply_rows.alias(connection, name) for name in sorted(supply_rows.names(connection, point))},
         consents=tuple(sorted(supply_rows.consents(connection, point), key=_by_purpose)),
     )
 

@@ -6,31 +6,20 @@ The plan that is written is made inside the transaction that writes it. Source: 
 import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping
-from enum import Enum
 
 from headend.consent import Consent
 from headend.dated import History
 from headend.logbook import Logbook, LogTransaction
 from headend.recording import first_record, log_record, next_record
 from headend.registry import Registry
-from headend.registry_plan import Plan, good_part, plan
+from headend.registry_plan import Plan, Rejected, decided
 from headend.registry_report import AttestedWindow, Outcome
 from headend.sheet import Sheet
 from headend.store.sqlite import supply_rows
 from headend.store.sqlite.database import Database
-from headend.store.sqlite.supply_rows import ChangeRow
-from headend.supply import Exchange, Supply
+from headend.supply import Exchange, StatedChange, Supply
 from signing.keys import Signer
 from signing.statements.meter_record import Fact
-
-
-class Rejected(Enum):
-    """What becomes of a sheet with faulty rows."""
-
-    REFUSES_ALL = "refuses-all"
-    """Nothing is written: the sheet is corrected and given again."""
-    LEFT_OUT = "left-out"
-    """Every meter with a faulty row is left out whole; the others are written."""
 
 
 class RegistryImport:
@@ -68,7 +57,8 @@ class RegistryImport:
         with self._book.transaction() as transaction:
             self._registry.reload()
             planned = self._planned(transaction.connection, sheet, rejected)
-            outcome = self._outcome(transaction.connection, planned, is_applied=self._may_write(planned, rejected))
+            is_applied = not planned.faults or rejected is Rejected.LEFT_OUT
+            outcome = self._outcome(transaction.connection, planned, is_applied=is_applied)
             if outcome.is_applied:
                 self._write(transaction, planned, by=by, at_utc=at_utc)
                 if exchange is not None:
@@ -77,11 +67,7 @@ class RegistryImport:
         return outcome
 
     def _planned(self, connection: sqlite3.Connection, sheet: Sheet, rejected: Rejected) -> Plan:
-        known = StoredKnown(self._registry, connection)
-        return plan(sheet, known) if rejected is Rejected.REFUSES_ALL else good_part(sheet, known)
-
-    def _may_write(self, planned: Plan, rejected: Rejected) -> bool:
-        return not planned.faults or rejected is Rejected.LEFT_OUT
+        return decided(sheet, StoredKnown(self._registry, connection), rejected)
 
     def _outcome(self, connection: sqlite3.Connection, planned: Plan, *, is_applied: bool) -> Outcome:
         reached = [
@@ -108,7 +94,15 @@ class RegistryImport:
         supply_rows.put_changes(
             connection,
             (
-                ChangeRow(by, at_utc, change.meter, change.from_utc, change.field, change.before, change.after)
+                StatedChange(
+                    stated_by=by,
+                    stated_utc=at_utc,
+                    meter=change.meter,
+                    from_utc=change.from_utc,
+                    field=change.field,
+                    before=change.before,
+                    after=change.after,
+                )
                 for change in planned.changes
             ),
         )

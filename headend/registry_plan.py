@@ -6,6 +6,7 @@ Pure. A dry run shows the plan; applying writes it. Rows take effect in the orde
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from enum import Enum
 from itertools import groupby
 
 from headend.consent import Consent
@@ -63,15 +64,28 @@ class Plan:
         return not self.changes
 
 
-def plan(sheet: Sheet, known: Known) -> Plan:
-    """What the sheet would change; with faults nothing of it may be written."""
+class Rejected(Enum):
+    """What becomes of a sheet with faulty rows."""
+
+    REFUSES_ALL = "refuses-all"
+    """Nothing is written: the sheet is corrected and given again."""
+    LEFT_OUT = "left-out"
+    """Every meter with a faulty row is left out whole; the others are written."""
+
+
+def decided(sheet: Sheet, known: Known, rejected: Rejected) -> Plan:
+    """What the sheet would change. With `REFUSES_ALL`, a plan with faults MUST NOT be written."""
+    return _whole(sheet, known) if rejected is Rejected.REFUSES_ALL else _good_part(sheet, known)
+
+
+def _whole(sheet: Sheet, known: Known) -> Plan:
     planner = _Planner(Draft(known))
     planner.take(sheet.rows)
     return planner.plan(sheet, ())
 
 
-def good_part(sheet: Sheet, known: Known) -> Plan:
-    """What is left when every meter with a faulty row is left out. Its plan may be written; its faults say what is missing."""
+def _good_part(sheet: Sheet, known: Known) -> Plan:
+    """What is left when every meter with a faulty row is left out; what leaned on one of them may become faulty in turn."""
     spoilt = set(sheet.spoilt)
     faults: list[Fault] = []
     while True:

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from headend.registry_plan import Plan
-from signing.interval import ist_text
+from headend.supply import Exchange, RegisterPair, StatedChange
+from signing.energy import kwh_text
+from signing.interval import ist_text, utc_text
 
 _SHOWN_WINDOWS = 20
 
@@ -86,7 +88,7 @@ def document(outcome: Outcome) -> dict[str, object]:
             {
                 "line": change.line,
                 "meter": change.meter,
-                "from": ist_text(change.from_utc),
+                "from": utc_text(change.from_utc),
                 "column": change.field,
                 "before": change.before,
                 "after": change.after,
@@ -95,4 +97,37 @@ def document(outcome: Outcome) -> dict[str, object]:
         ],
         "warnings": list(plan.warnings),
         "windows": [window.words for window in outcome.reached],
+    }
+
+
+def exchange_document(exchange: Exchange) -> dict[str, object]:
+    """An exchange of devices as JSON; its registers as the devices show them, in kWh."""
+    return {
+        "connection_point": exchange.connection_point,
+        "at": utc_text(exchange.at_utc),
+        "old_meter": exchange.old_meter,
+        "new_meter": exchange.new_meter,
+        "closing": _registers(exchange.closing),
+        "opening": _registers(exchange.opening),
+        "stated_by": exchange.stated_by,
+        "stated_at": utc_text(exchange.stated_utc),
+    }
+
+
+def change_document(change: StatedChange) -> dict[str, object]:
+    """An entry of the journal as JSON."""
+    return {
+        "from": utc_text(change.from_utc),
+        "column": change.field,
+        "before": change.before,
+        "after": change.after,
+        "stated_by": change.stated_by,
+        "stated_at": utc_text(change.stated_utc),
+    }
+
+
+def _registers(pair: RegisterPair) -> dict[str, str | None]:
+    return {
+        "import_kwh": kwh_text(pair.import_wh),
+        "export_kwh": None if pair.export_wh is None else kwh_text(pair.export_wh),
     }

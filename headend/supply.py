@@ -4,6 +4,15 @@ Values only. Nothing of it is evidence: that stands in MeterRecords.
 """
 
 from dataclasses import dataclass
+from enum import Enum
+
+
+class By(Enum):
+    """What connection points are looked up by."""
+
+    CONSUMER = "consumer"
+    FEEDER = "feeder"
+    DT = "dt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,3 +56,19 @@ class Exchange:
     """Of the new one."""
     stated_by: str
     stated_utc: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatedChange:
+    """One entry of the journal of the registry."""
+
+    stated_by: str
+    stated_utc: int
+    meter: str
+    from_utc: int
+    """From when on it holds."""
+    field: str
+    """The column of the sheet."""
+    before: str
+    """As a cell; empty where nothing held."""
+    after: str

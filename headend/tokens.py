@@ -31,6 +31,10 @@ class Scope(Enum):
 
     READ_METERS = "read:meters"
     """Meters, their keys and chains; no energies."""
+    READ_REGISTRY = "read:registry"
+    """Consumers, their connection points and consents: who lives where."""
+    WRITE_REGISTRY = "write:registry"
+    """Registry sheets: records of meters, ids, consents. Its holder's name is kept with every change."""
     READ_WINDOWS = "read:windows"
     """Actuals: totals of windows, as an exchange gets them."""
     READ_EVIDENCE = "read:evidence"

@@ -10,11 +10,12 @@ from typing import Protocol
 
 from headend.posting import PostingRecord, PostingState
 from headend.readings import Finding, ValidatedInterval, VerifiedBatch
+from headend.supply import By, Exchange, StatedChange, Supply
 from headend.trades import Delivery
 from signing.interval import Interval
 from signing.log.checkpoint import Checkpoint
 from signing.log.tiles import EntryBundle, Tile
-from signing.statements.meter_record import MeterRecord, SpeakerState
+from signing.statements.meter_record import Fact, MeterRecord, SpeakerState
 from signing.statements.reading import Reading
 from signing.statements.window_actual import Status, WindowActual
 
@@ -191,6 +192,32 @@ class BundleView:
     content: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredView:
+    """A meter in the registry, as it is at an instant."""
+
+    meter: str
+    fact: Fact
+    supply: Supply
+    """Of its connection point."""
+    posted_as: tuple[str, ...]
+    """The ids by which ledgers call its connection point then."""
+    gateway: str | None
+    """By which gateway it is to be read, as planned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryView:
+    """Everything that the registry holds of one meter, through time."""
+
+    cells: tuple[Mapping[str, str], ...]
+    """The rows of its sheet, by time."""
+    exchanges: tuple[Exchange, ...]
+    """Of devices at its connection points."""
+    changes: tuple[StatedChange, ...]
+    """Who changed what, latest first."""
+
+
 class Reads(Protocol):
     """Every question that the web asks. Safe to call from several threads; each answer is one state of the store.
 
@@ -209,6 +236,18 @@ class Reads(Protocol):
 
     def meter(self, name: str) -> MeterView | None:
         """One meter."""
+
+    def registered(self, search: str, *, at_utc: int, after: str | None, limit: int) -> tuple[RegisteredView, ...]:
+        """Meters by name: all, or those to which exactly `search` belongs or belonged."""
+
+    def history(self, meter: str) -> HistoryView | None:
+        """Everything that the registry holds of one meter; none for one that has no record."""
+
+    def registry_sheet(self) -> str:
+        """The whole registry as a sheet."""
+
+    def points(self, what: By, value: str, at_utc: int) -> tuple[str, ...]:
+        """The connection points of a consumer, a feeder or a transformer at an instant, sorted."""
 
     def windows(
         self, *, statuses: frozenset[Status] | None, span: Interval | None, after: int | None, limit: int

@@ -15,14 +15,14 @@ from headend.founding import LOG
 from headend.logbook import Logbook
 from headend.registry import Registry
 from headend.registry_export import exported, meter_cells
-from headend.registry_import import RegistryImport, Rejected
+from headend.registry_import import RegistryImport
+from headend.registry_plan import Rejected
 from headend.registry_report import Outcome
 from headend.sheet import parse_cells, parse_csv
 from headend.sheet_columns import day_or_instant, instant_cell, kilo
 from headend.store.sqlite import supply_rows
 from headend.store.sqlite.database import Database, open_database
-from headend.store.sqlite.supply_rows import By
-from headend.supply import Exchange, RegisterPair
+from headend.supply import By, Exchange, RegisterPair
 from signing.energy import kwh_text
 from signing.errors import DecodeError
 from signing.interval import ist_text
@@ -170,7 +170,7 @@ def _show(settings: Config, arguments: argparse.Namespace) -> int:
             )
             return REFUSED
         print(f"{known.record.meter}: record {known.record.number}, {known.digest.hex()}")
-        for cells in meter_cells(registry, database.connection, known.record.meter):
+        for cells in meter_cells(database.connection, known.record.meter):
             print("  " + ", ".join(f"{name}={cell}" for name, cell in cells.items() if cell and name != "meter"))
         for speaker in known.record.speakers:
             print(f"  key {speaker.key.kid.hex()[:16]} of gateway {speaker.gateway}: {speaker.state.name}")
@@ -188,7 +188,7 @@ def _export(settings: Config, arguments: argparse.Namespace) -> int:
     with closing(open_database(settings.database)) as database:
         # One unchanging state, also while the head-end goes on writing.
         database.connection.execute("BEGIN")
-        text = exported(Registry(database), database.connection)
+        text = exported(database.connection)
         database.connection.execute("ROLLBACK")
     if file is None:
         sys.stdout.write(text)

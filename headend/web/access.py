@@ -35,6 +35,7 @@ _METERS = Needs(frozenset({Scope.READ_METERS}))
 _WINDOWS = Needs(frozenset({Scope.READ_WINDOWS}))
 _EVIDENCE = Needs(frozenset({Scope.READ_EVIDENCE}))
 _OPERATIONS = Needs(frozenset({Scope.READ_OPERATIONS}))
+_REGISTRY = Needs(frozenset({Scope.READ_REGISTRY}))
 _CONSOLE = Needs(frozenset({Scope.CONSOLE}))
 _DESCRIPTION = Needs(frozenset(Scope) - {Scope.CONSOLE})
 
@@ -45,6 +46,10 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/openapi.json"): _DESCRIPTION,
     ("GET", "/v1/meters"): _METERS,
     ("GET", "/v1/meters/{meter}"): _METERS,
+    ("GET", "/v1/registry"): _REGISTRY,
+    ("POST", "/v1/registry"): Needs(frozenset({Scope.WRITE_REGISTRY})),
+    ("GET", "/v1/registry/{meter}"): _REGISTRY,
+    ("GET", "/v1/connection-points"): _REGISTRY,
     ("GET", "/v1/windows"): _WINDOWS,
     ("GET", "/v1/actuals"): _WINDOWS,
     ("GET", "/v1/actuals/{digest}"): _WINDOWS,
@@ -62,6 +67,7 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/console/"): _CONSOLE,
     ("GET", "/console/meters"): _CONSOLE,
     ("GET", "/console/meters/{meter}"): _CONSOLE,
+    ("GET", "/console/registry"): _CONSOLE,
     ("GET", "/console/windows"): _CONSOLE,
     ("GET", "/console/windows/{digest}"): _CONSOLE,
     ("GET", "/console/windows/{digest}/blocks"): _CONSOLE,

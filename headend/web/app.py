@@ -8,9 +8,9 @@ from fastapi import FastAPI
 
 from headend.tokens import Tokens
 from headend.views import Reads
-from headend.web import api, api_log, api_operations, console, problems
+from headend.web import api, api_log, api_operations, api_registry, console, problems
 from headend.web.access import ACCESS, Access, Needs
-from headend.web.desk import Component, Desk
+from headend.web.desk import Component, Desk, RegistryDesk
 from headend.web.guard import Guard
 from signing.keys import Signer
 
@@ -41,10 +41,12 @@ def create_app(
     trust_file: Path,
     now: Callable[[], int],
     components: Callable[[], tuple[Component, ...]] = tuple,
+    registry: RegistryDesk | None = None,
 ) -> FastAPI:
     """The API and the console of one head-end.
 
-    `signer` is the statement key. `now` gives UTC seconds. `components` is asked at every health check and scrape, from any thread.
+    `signer` is the statement key. `now` gives UTC seconds. `components` is asked at every health check and scrape, from any thread. Without
+    `registry` sheets are not taken.
     """
     app = HeadendApp(
         title=f"Sakshi head-end of {discom}",
@@ -63,8 +65,9 @@ def create_app(
         trust_file=trust_file,
         now=now,
         components=components,
+        registry=registry,
     )
-    for part in (api, api_log, api_operations, console):
+    for part in (api, api_log, api_operations, api_registry, console):
         part.add_routes(app)
     problems.add_handlers(app, console.denied)
     app.add_middleware(Guard, routes=app.routes, tokens=tokens, now=now, denial=console.denied)

@@ -33,6 +33,7 @@ def add_routes(app: FastAPI) -> None:
         ("/console/", overview),
         ("/console/meters", meters),
         ("/console/meters/{meter}", meter),
+        ("/console/registry", registry),
         ("/console/windows", windows),
         ("/console/windows/{digest}", window),
         ("/console/windows/{digest}/blocks", blocks),
@@ -94,7 +95,17 @@ def meter(request: Request, desk: AtDesk, meter: MeterPath) -> Response:
     view = desk.reads.meter(meter)
     if view is None:
         raise not_found(f"there is no meter {meter}", "see the list of meters")
-    return shown(request, "meter.html", {"meter": view})
+    return shown(request, "meter.html", {"meter": view, "history": desk.reads.history(meter)})
+
+
+def registry(
+    request: Request, desk: AtDesk, search: Annotated[str, Query(max_length=128)] = "", after: AfterMeter = None
+) -> Response:
+    """Meters as they are registered now, all of them or those to which a number, name or id belongs."""
+    wanted = search.strip()
+    found = desk.reads.registered(wanted, at_utc=desk.now(), after=after, limit=_PAGE + 1)
+    following = found[_PAGE - 1].meter if len(found) > _PAGE else None
+    return shown(request, "registry.html", {"meters": found[:_PAGE], "next": following, "search": wanted})
 
 
 def windows(

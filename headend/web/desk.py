@@ -4,10 +4,13 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
+from headend.registry_plan import Rejected
+from headend.registry_report import Outcome
+from headend.sheet import Sheet
 from headend.tokens import Token, Tokens
 from headend.views import Reads
 from signing.keys import Signer
@@ -26,6 +29,19 @@ class Component:
     """What an operator reads: state and remedy; no secret."""
 
 
+class RegistryDesk(Protocol):
+    """Where registry sheets go. Safe to call from several threads.
+
+    Both methods raise `StoreUnavailableError` when the store cannot be used now; nothing was written then.
+    """
+
+    def preview(self, sheet: Sheet, rejected: Rejected) -> Outcome:
+        """What applying a sheet would do now."""
+
+    def apply(self, sheet: Sheet, rejected: Rejected, *, by: str, at_utc: int) -> Outcome:
+        """Writes what a sheet changes, or nothing. `by` answers for it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """Everything that a route may use."""
@@ -39,6 +55,8 @@ class Desk:
     now: Callable[[], int]
     components: Callable[[], tuple[Component, ...]]
     """The running program's own state, asked at every health check."""
+    registry: RegistryDesk | None
+    """None where this program takes no sheets."""
 
 
 def of(request: Request) -> Desk:

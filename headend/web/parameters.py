@@ -42,6 +42,20 @@ def window(start: str, end: str) -> Interval:
         ) from error
 
 
+def instant_or(text: str | None, path: str, otherwise: int) -> int:
+    """The instant that a parameter names, or another where it is left out.
+
+    Raises:
+        ApiError: naming the parameter.
+    """
+    try:
+        return otherwise if text is None else parse_instant(text, path)
+    except DecodeError as error:
+        raise invalid(
+            str(error), "send an RFC 3339 time such as 2026-04-26T04:30:00Z; a + must be sent as %2B"
+        ) from error
+
+
 def optional_window(start: str | None, end: str | None) -> Interval | None:
     """The window that two query parameters name, or none without both.
 

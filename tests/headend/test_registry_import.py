@@ -7,12 +7,11 @@ import pytest
 from headend.enrol import Application, MeterFacts
 from headend.fsck import fsck
 from headend.registry_export import exported
-from headend.registry_import import Rejected
+from headend.registry_plan import Rejected
 from headend.registry_report import Outcome, document, lines, summary
 from headend.sheet import parse_csv
 from headend.store.sqlite import supply_rows
-from headend.store.sqlite.supply_rows import By
-from headend.supply import Exchange, RegisterPair, Supply
+from headend.supply import By, Exchange, RegisterPair, StatedChange, Supply
 from signing.envelope import unseal
 from signing.interval import DAY_S
 from signing.statements.meter_record import MeterRecord, Role
@@ -25,12 +24,12 @@ METER = "SKS00000001"
 
 def refused(headend: Headend, *rows: dict[str, str]) -> Outcome:
     """The outcome of a sheet with faults; nothing changed."""
-    size, before = headend.book.size(0), exported(headend.registry, headend.database.connection)
+    size, before = headend.book.size(0), exported(headend.database.connection)
     outcome = importer(headend).apply(parse_csv(sheet(*rows)), by="asha", at_utc=NOW)
     assert outcome.is_refused
     assert not outcome.is_applied
     assert headend.book.size(0) == size
-    assert exported(headend.registry, headend.database.connection) == before
+    assert exported(headend.database.connection) == before
     return outcome
 
 
@@ -365,7 +364,9 @@ def test_every_change_is_kept_with_who_and_when(headend: Headend) -> None:
     applied(headend, row(feeder="F1"))
     applied(headend, {"meter": METER, "from": "2026-04-01", "feeder": "F2"})
     latest, *older = supply_rows.changes(headend.database.connection, METER, 10)
-    assert latest == ("asha", NOW, METER, APRIL, "feeder", "F1", "F2")
+    assert latest == StatedChange(
+        stated_by="asha", stated_utc=NOW, meter=METER, from_utc=APRIL, field="feeder", before="F1", after="F2"
+    )
     assert len(older) >= 3
 
 
@@ -434,21 +435,21 @@ def complete(headend: Headend) -> None:
 
 def test_an_export_imported_again_changes_nothing(headend: Headend) -> None:
     complete(headend)
-    text = exported(headend.registry, headend.database.connection)
+    text = exported(headend.database.connection)
     outcome = importer(headend).preview(parse_csv(text.encode()))
     assert (outcome.plan.faults, outcome.plan.changes, outcome.plan.warnings) == ((), (), ())
 
 
 def test_an_export_makes_the_same_registry_elsewhere(headend: Headend, tmp_path: Path) -> None:
     complete(headend)
-    text = exported(headend.registry, headend.database.connection)
+    text = exported(headend.database.connection)
     folder = tmp_path / "other"
     folder.mkdir()
     other = Headend(folder)
     try:
         outcome = importer(other).apply(parse_csv(text.encode()), by="ravi", at_utc=NOW)
         assert outcome.plan.faults == ()
-        assert exported(other.registry, other.database.connection) == text
+        assert exported(other.database.connection) == text
         assert {name: other.record(name).facts for name in other.registry.meters()} == {
             name: headend.record(name).facts for name in headend.registry.meters()
         }
@@ -459,6 +460,6 @@ def test_an_export_makes_the_same_registry_elsewhere(headend: Headend, tmp_path:
 def test_what_an_enrolment_said_is_exported_too(headend: Headend) -> None:
     one: Gateway = gateway()
     headend.enrol(one)
-    text = exported(headend.registry, headend.database.connection)
+    text = exported(headend.database.connection)
     assert f"LEDGER-{METER}" in text
     assert importer(headend).preview(parse_csv(text.encode())).plan.changes == ()

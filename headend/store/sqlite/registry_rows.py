@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from headend.dated import Dated, History
 from signing.envelope import Envelope
+from signing.statements.meter_record import Fact
 
 
 class KeyRow(NamedTuple):
@@ -59,6 +60,15 @@ def put_meter(connection: sqlite3.Connection, name: str, log: int) -> int:
     connection.execute("INSERT INTO meters (name, log) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, log))
     (row,) = connection.execute("SELECT meter FROM meters WHERE name = ?", (name,)).fetchone()
     return int(row)
+
+
+def put_places(connection: sqlite3.Connection, meter: int, facts: Sequence[Fact]) -> None:
+    """Replaces where a meter is found: the places and serial numbers of its newest record."""
+    connection.execute("DELETE FROM meter_places WHERE meter = ?", (meter,))
+    connection.executemany(
+        "INSERT INTO meter_places (meter, from_utc, connection_point, identity) VALUES (?, ?, ?, ?)",
+        [(meter, fact.from_utc, fact.connection_point, fact.identity) for fact in facts],
+    )
 
 
 def put_record(connection: sqlite3.Connection, *, meter: int, number: int, leaf: int, kids: Sequence[bytes]) -> None:

@@ -5,38 +5,17 @@ Every function works inside the caller's transaction. Histories are replaced who
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 from headend.consent import Consent
 from headend.dated import Dated, History
-from headend.supply import Exchange, RegisterPair, Supply
+from headend.supply import By, Exchange, RegisterPair, StatedChange, Supply
 
 _CONSENT = "connection_point, consumer, purpose, grantee, from_utc, until_utc"
 _EXCHANGE = (
     "connection_point, at_utc, old_meter, new_meter, closing_import_wh, closing_export_wh, opening_import_wh, "
     "opening_export_wh, stated_by, stated_utc"
 )
-
-
-class By(Enum):
-    """What a connection point is looked up by."""
-
-    CONSUMER = "consumer"
-    FEEDER = "feeder"
-    DT = "dt"
-
-
-class ChangeRow(NamedTuple):
-    """One entry of the journal of the registry."""
-
-    stated_by: str
-    stated_utc: int
-    meter: str
-    from_utc: int
-    field: str
-    before: str
-    after: str
 
 
 def supplies(connection: sqlite3.Connection, connection_point: str) -> History[Supply]:
@@ -117,6 +96,14 @@ def put_aliases(connection: sqlite3.Connection, posted_as: str, history: History
         )
 
 
+def alias(connection: sqlite3.Connection, posted_as: str) -> History[str | None]:
+    """What a ledger's id names, and since when."""
+    rows = connection.execute(
+        "SELECT from_utc, connection_point FROM alias_dates WHERE posted_as = ? ORDER BY from_utc", (posted_as,)
+    )
+    return tuple(Dated(since, point) for since, point in rows)
+
+
 def names(connection: sqlite3.Connection, connection_point: str) -> frozenset[str]:
     """Every id by which a ledger ever called a connection point."""
     rows = connection.execute("SELECT posted_as FROM alias_dates WHERE connection_point = ?", (connection_point,))
@@ -180,23 +167,28 @@ def put_exchange(connection: sqlite3.Connection, exchange: Exchange) -> None:
     )
 
 
-def put_changes(connection: sqlite3.Connection, rows: Iterable[ChangeRow]) -> None:
+def put_changes(connection: sqlite3.Connection, changes: Iterable[StatedChange]) -> None:
     """Adds to the journal."""
     connection.executemany(
         "INSERT INTO registry_changes (stated_by, stated_utc, meter, from_utc, field, before, after) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        list(rows),
+        [(one.stated_by, one.stated_utc, one.meter, one.from_utc, one.field, one.before, one.after) for one in changes],
     )
 
 
-def changes(connection: sqlite3.Connection, meter: str, limit: int) -> tuple[ChangeRow, ...]:
+def changes(connection: sqlite3.Connection, meter: str, limit: int) -> tuple[StatedChange, ...]:
     """The journal of a meter, latest first."""
     rows = connection.execute(
         "SELECT stated_by, stated_utc, meter, from_utc, field, before, after FROM registry_changes "
         "WHERE meter = ? ORDER BY change DESC LIMIT ?",
         (meter, limit),
     )
-    return tuple(ChangeRow(*row) for row in rows)
+    return tuple(
+        StatedChange(
+            stated_by=by, stated_utc=stated, meter=name, from_utc=since, field=field, before=before, after=after
+        )
+        for by, stated, name, since, field, before, after in rows
+    )
 
 
 def attested_since(connection: sqlite3.Connection, connection_point: str, since_utc: int) -> list[tuple[str, int, int]]:

@@ -10,11 +10,12 @@ from fastapi import FastAPI
 from headend.attest import Subject
 from headend.posting import PostingRecord, PostingState
 from headend.reads import StoredReads
+from headend.registry_desk import StoredRegistryDesk
 from headend.store.sqlite import actuals, postings, tokens
 from headend.store.sqlite.published_log import PublishedLog
 from headend.store.sqlite.read_pool import ReadPool
 from headend.store.sqlite.tokens import StoredTokens
-from headend.tokens import Scope, mint
+from headend.tokens import MAX_NAME_LENGTH, Scope, mint
 from headend.trades import Delivery
 from headend.web.app import create_app
 from headend.web.desk import Component
@@ -67,6 +68,12 @@ class Served:
             trust_file=self.headend.folder / "trust.toml",
             now=self.clock,
             components=lambda: self.components,
+            registry=StoredRegistryDesk(
+                database=self.headend.folder / "headend.db",
+                folder=self.headend.folder,
+                key=self.headend.key,
+                signer=self.headend.statement_signer,
+            ),
         )
 
     def close(self) -> None:
@@ -76,6 +83,8 @@ class Served:
         """The secret of a new token."""
         held = frozenset(scopes)
         known = name or " ".join(sorted(scope.name for scope in held))
+        if len(known) > MAX_NAME_LENGTH:
+            known = f"{len(held)} scopes"
         minted = mint(known, held, now_utc=self.clock.at, life_s=life_s)
         with self.headend.database.transaction() as connection:
             tokens.put_token(connection, minted.token)
