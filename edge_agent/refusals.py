@@ -33,11 +33,7 @@ class Refusals:
         times = max((refused.times + 1 for key, refused in self._refused.items() if key.overlaps(span)), default=0)
         pause_s = min(poll.absent_retry_s, poll.interval_s << min(times, 30))
         recent = now_utc - 2 * poll.absent_retry_s
-        self._refused = {
-            key: refused
-            for key, refused in self._refused.items()
-            if refused.until_utc >= recent and not key.overlaps(span)
-        }
+        self._refused = {key: refused for key, refused in self._refused.items() if refused.until_utc >= recent}
         self._refused[span] = _Refused(until_utc=now_utc + pause_s, times=times)
 
     def left_alone(self, now_utc: int) -> tuple[Interval, ...]:

@@ -6,7 +6,7 @@ import pytest
 
 from edge_agent.errors import MeterRefusedError, MeterUnavailableError
 from edge_agent.outbox.outbox import Outbox
-from edge_agent.poll import REGISTER_S, MemoryMeter
+from edge_agent.poll import MemoryMeter
 from edge_agent.refusals import Refusals
 from edge_agent.registers import (
     EXPORT_BLOCK,
@@ -36,11 +36,13 @@ class SlowBench(MemoryBench):
     def __init__(self, scaler: int = 0) -> None:
         super().__init__()
         self.scaler = scaler
+        self.layout_ms = 0
         self.breaks: Callable[[Interval], bool] = lambda _: False
         self.refuses_registers = False
 
     async def layout(self) -> ProfileLayout:
         known = await super().layout()
+        self.now_ms += self.layout_ms
         columns = tuple(
             ProfileColumn(class_id=3, obis=obis, attribute=2, data_index=0, scaler=self.scaler, unit=30)
             for obis in (IMPORT_BLOCK, EXPORT_BLOCK)
@@ -167,9 +169,34 @@ async def test_the_past_waits_for_whoever_has_something_due_but_never_for_ever(c
 
 async def test_live_blocks_wait_for_nobody(gateway: Gateway, outbox: Outbox) -> None:
     case = Case(gateway, outbox, scaler=-1)
-    # From midnight, for finer energies: 40 rows in pieces, and the proof of the period before them.
+    case.bench.breaks = lambda span: span.length_s > 12 * PERIOD_S
+    for _ in range(3):
+        with pytest.raises(MeterUnavailableError):
+            await case.look(TEN + 30)
+    # From midnight, for finer energies: 40 rows in pieces of 7, and the proof of the period before them.
     await case.look(TEN + 30, is_wanted=True)
+    assert len(case.bench.asked) > 3 + 5
     assert case.spans() == [Interval(TEN - 3600, TEN)]
+
+
+async def test_what_a_look_spent_before_its_first_piece_is_no_time_for_rows(case: Case) -> None:
+    await case.look(TEN + 30, is_wanted=True)
+    await case.look(TEN + 30, is_wanted=True)
+    case.bench.layout_ms = 15_000
+    before = case.now_utc()
+    await case.look(TEN + 30, is_wanted=True)
+    assert case.bench.asked[-1].length_s == 5 * PERIOD_S
+    assert case.now_utc() - before == POLL.hold_s
+
+
+async def test_rows_that_refute_the_period_are_asked_for_again_and_not_remembered(case: Case) -> None:
+    rows = dict(case.bench.rows)
+    case.bench.rows = {start: energies for start, energies in rows.items() if start % 1800 == 0}
+    await case.look(TEN + 30)
+    assert case.spans() == []
+    case.bench.rows = rows
+    await case.until_whole(TEN + 600)
+    assert sorted(case.imports()) == list(range(MIDNIGHT - 2 * DAY_S, TEN, PERIOD_S))
 
 
 async def test_live_is_due_until_it_is_read(case: Case) -> None:
@@ -271,7 +298,7 @@ async def test_registers_that_come_late_are_asked_for_again_and_travel(case: Cas
 async def test_registers_of_old_midnights_are_not_asked_for_for_ever(case: Case) -> None:
     await case.until_whole(TEN + 30)
     case.bench.asked.clear()
-    await case.until_whole(TEN + 30 + REGISTER_S + DAY_S)
+    await case.until_whole(TEN + 30 + 3 * DAY_S)
     assert not [span for span in case.bench.asked if span.end_utc <= MIDNIGHT]
 
 
