@@ -90,13 +90,14 @@ def serial_number(text: str) -> str:
 
 
 def base_registers(seed: int, name: int, tap: Tap) -> Energies:
-    """What a meter shows on `ORIGIN_DAY`: 40 to 60 MWh each at the grid; 2 to 4 MWh of export at a young array.
+    """What a meter shows on `ORIGIN_DAY`: 40 to 60 MWh each at the grid; 2 to 4 MWh of export at a young array, which drew
+    a little before it was switched on: SunSpec calls a register that shows 0 not accumulated.
 
     Few, so that the float32 kWh of a Modbus meter still tells single Wh (up to 16,384 kWh).
     """
     first, second = mix(seed, name, 11), mix(seed, name, 12)
     if tap is Tap.SOLAR:
-        return Energies(imported_wh=0, exported_wh=2_000_000 + second % 2_000_000)
+        return Energies(imported_wh=2_000 + first % 2_000, exported_wh=2_000_000 + second % 2_000_000)
     return Energies(imported_wh=40_000_000 + first % 20_000_000, exported_wh=40_000_000 + second % 20_000_000)
 
 

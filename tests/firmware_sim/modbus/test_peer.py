@@ -24,8 +24,8 @@ async def test_pymodbus_reads_energies_and_serial() -> None:
         await client.connect()
         energies = await client.read_input_registers(0x48, count=4, device_id=1)
         assert client.convert_from_registers(energies.registers, client.DATATYPE.FLOAT32) == [
-            0.0,
-            struct.unpack(">f", struct.pack(">f", exported_wh() / 1000))[0],
+            struct.unpack(">f", struct.pack(">f", wh / 1000))[0]
+            for wh in (solar().registers(NOW).imported_wh, exported_wh())
         ]
         serial = await client.read_holding_registers(0xFC00, count=2, device_id=1)
         assert client.convert_from_registers(serial.registers, client.DATATYPE.UINT32) == 40_000_001

@@ -18,11 +18,12 @@ def value(content: bytes) -> float:
 def test_energies_are_floats_of_kwh_high_word_first() -> None:
     meter = solar()
     registers = Sdm630(meter, 1)
-    exported = meter.registers(NOW).exported_wh
+    energies = meter.registers(NOW)
+    exported = energies.exported_wh
     assert exported is not None
-    assert registers.inputs(0x48, 2, NOW) == bytes(4)
+    assert registers.inputs(0x48, 2, NOW) == struct.pack(">f", energies.imported_wh / 1000)
     assert registers.inputs(0x4A, 2, NOW) == struct.pack(">f", exported / 1000)
-    assert registers.inputs(0x156, 2, NOW) == registers.inputs(0x4A, 2, NOW)
+    assert registers.inputs(0x156, 2, NOW) == struct.pack(">f", (energies.imported_wh + exported) / 1000)
 
 
 def test_a_young_meters_float_tells_single_watt_hours() -> None:
