@@ -32,6 +32,7 @@ from headend.allocation import (
     three_rounds,
 )
 from ledger_client.ledger import Side
+from ledger_client.sandbox import allocation as sandbox
 from signing.energy import MAX_WH
 
 
@@ -350,3 +351,12 @@ def test_an_energy_that_is_none_is_refused(wrong: object) -> None:
     with pytest.raises(ValueError, match="quantity_wh"):
         buy(wrong)  # type: ignore[arg-type]
     buy(MAX_WH)
+
+
+@given(legs, meters, st.sampled_from(Side))
+def test_the_sandbox_that_shares_no_code_comes_to_the_same(found: list[Leg], meter: int, side: Side) -> None:
+    ordered = [sandbox.Leg(side=leg.side, quantity_wh=leg.quantity_wh) for leg in found]
+    net = meter if side is Side.BUYER else -meter
+    assert net_ratio(found, net) == sandbox.allocated(ordered, net)
+    amounts = [leg.quantity_wh for leg in found]
+    assert pro_rata(amounts, meter) == sandbox.pro_rata(amounts, meter)

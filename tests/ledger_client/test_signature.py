@@ -3,6 +3,7 @@
 import base64
 import contextlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
@@ -307,3 +308,22 @@ def test_a_pem_of_another_kind_is_refused_without_its_content() -> None:
 def test_a_public_key_that_is_not_32_bytes_of_base64_is_refused(text: str) -> None:
     with pytest.raises(SignatureError, match="32-byte"):
         public_key(text)
+
+
+def test_a_memory_that_is_full_refuses_rather_than_forgets() -> None:
+    replays = ReplayCache(2)
+    headers = [parse_header(DISCOM.sign(BODY, created=CREATED, expires=EXPIRES + number)) for number in range(3)]
+    assert replays.admit(headers[0], now=CREATED)
+    assert replays.admit(headers[1], now=CREATED)
+    with pytest.raises(SignatureError, match="NET_DOWNSTREAM_UNAVAILABLE"):
+        replays.admit(headers[2], now=CREATED)
+    assert not replays.admit(headers[0], now=CREATED)
+    assert replays.admit(headers[2], now=EXPIRES + 1)
+    assert not replays.admit(headers[1], now=EXPIRES + 1)
+
+
+def test_one_of_many_threads_is_let_in() -> None:
+    replays, header = ReplayCache(), parse_header(HEADER)
+    with ThreadPoolExecutor(8) as pool:
+        admitted = list(pool.map(lambda _: replays.admit(header, now=CREATED), range(200)))
+    assert admitted.count(True) == 1

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger_client.ledger import Side
-from ledger_client.sandbox.allocation import Leg, allocated, amount_inr, settled_wh
+from ledger_client.sandbox.allocation import Leg, allocated, amount_inr, pro_rata, settled_wh
 
 
 def buy(wh: int) -> Leg:
@@ -99,3 +99,21 @@ def test_amounts_are_exact() -> None:
     assert amount_inr(6000, Decimal(5)) == Decimal(30)
     assert amount_inr(18_500, Decimal("12.5")) + amount_inr(14_200, Decimal("14.5")) == Decimal("437.15")
     assert amount_inr(1, Decimal("0.01")) == Decimal("0.00001")
+
+
+@pytest.mark.parametrize(
+    ("quantities", "available", "expected"),
+    [
+        ([10_000, 10_000], 15_000, (7500, 7500)),
+        ([5000, 4000], 7000, (3889, 3111)),
+        ([10_000] * 3, 20_000, (6667, 6667, 6666)),
+        ([7000, 3000], 12_500, (7000, 3000)),
+        ([1, 1], 0, (0, 0)),
+        ([0, 0], 5, (0, 0)),
+        ([], 5, ()),
+    ],
+)
+def test_a_provider_spreads_what_was_measured_pro_rata(
+    quantities: list[int], available: int, expected: tuple[int, ...]
+) -> None:
+    assert pro_rata(quantities, available) == expected

@@ -1,16 +1,20 @@
 """The ledger provider against a discom's Beckn end: asked, ACKed, answered, allocated and settled over real HTTP."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from ledger_client.beckn.ack import Dialect
-from ledger_client.beckn.on_status import EvidenceColumn, Figure
+from ledger_client.beckn.on_status import AnswerForm, EvidenceColumn, Figure, on_status
 from ledger_client.beckn.refusal import Code
 from ledger_client.beckn.status import Shape
+from ledger_client.beckn_http import BecknPusher
 from ledger_client.ledger import LedgerRefusedError, LedgerUnavailableError, Side
 from ledger_client.sandbox.dialects import Dialect as ProvidersDialect
 from ledger_client.sandbox.faults import Fault
@@ -18,7 +22,7 @@ from ledger_client.sandbox.question import Form
 from ledger_client.sandbox.rendering import Numbers
 from signing.interval import utc_text
 from tests.ledger_client.discom import LEDGER, Network, networked
-from tests.ledger_client.rehearsal import BUYER_METER, END, SELLER_METER, START, START_UTC
+from tests.ledger_client.rehearsal import BUYER_METER, END, NOW, SELLER_METER, SELLER_PLATFORM, START, START_UTC, signer
 
 END_UTC = START_UTC + 7200
 SOLD, BOUGHT = (SELLER_METER, START_UTC, END_UTC), (BUYER_METER, START_UTC, END_UTC)
@@ -293,3 +297,111 @@ def test_an_answer_outlives_a_restart_of_the_provider(tmp_path: Path) -> None:
 
 def test_the_windows_of_the_rehearsal_are_what_this_test_takes_them_for() -> None:
     assert (utc_text(START_UTC), utc_text(END_UTC)) == (START, END)
+
+
+# --- answers that do not fit
+
+
+def body_of(network: Network) -> dict[str, Any]:
+    """The seller's good answer, as JSON."""
+    (request,) = network.seller.asked
+    figures = {wanted: Figure(net_wh=-4000) for wanted in request.wanted}
+    body = on_status(request, figures, form=AnswerForm(receiver_uri=network.seller.uri), now=NOW)
+    assert body is not None
+    found: dict[str, Any] = json.loads(body)
+    return found
+
+
+def pushed(network: Network, message: object, subscriber: str = "discom-s.example.org") -> None:
+    url = f"http://{network.exchange.address}/bap/receiver/on_status"
+    with BecknPusher(signer=signer(subscriber), now=lambda: NOW, timeout_s=10) as pusher:
+        pusher.push(url, json.dumps(message).encode())
+
+
+OTHER_ID = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("messageId", OTHER_ID, "SCH_INVALID_FORMAT"),
+        ("requestDigest", {"digest": "BLAKE-512=AAAA"}, "SCH_INVALID_FORMAT"),
+        ("bppId", "discom-b.example.org", "AUT_UNAUTHORIZED_ACTION"),
+        ("bapId", "other.example.org", "AUT_UNAUTHORIZED_ACTION"),
+        ("networkId", "x/y", "AUT_UNAUTHORIZED_ACTION"),
+        ("version", "1.0", "SCH_INVALID_ENUM"),
+    ],
+)
+def test_an_answer_that_does_not_fit_its_question_is_refused(
+    network: Network, name: str, value: object, code: str
+) -> None:
+    network.exchange.put_both()
+    network.pull()
+    message = body_of(network)
+    message["context"][name] = value
+    with pytest.raises(LedgerRefusedError, match=code):
+        pushed(network, message)
+    assert network.exchange.settlement()[0]["pushedKwh"] is None
+
+
+def test_an_answer_to_anothers_question_is_refused(network: Network) -> None:
+    network.exchange.put_both()
+    network.pull()
+    message = body_of(network)
+    message["context"]["bppId"] = "discom-b.example.org"
+    series = message["message"]["contract"]["commitments"][0]["resources"][0]["resourceAttributes"]["dataPayload"][0]
+    series["clientName"] = "TEST_DISCOM_BUYER"
+    with pytest.raises(LedgerRefusedError, match="messageId"):
+        pushed(network, message, "discom-b.example.org")
+    series["clientName"] = "TEST_DISCOM_SELLER"
+    with pytest.raises(LedgerRefusedError, match="clientName"):
+        pushed(network, message, "discom-b.example.org")
+
+
+def test_a_platform_answers_nothing(network: Network) -> None:
+    network.exchange.put_both()
+    network.pull()
+    with pytest.raises(LedgerRefusedError, match="AUT_UNAUTHORIZED_ACTION"):
+        pushed(network, body_of(network), SELLER_PLATFORM)
+
+
+def test_a_push_that_nobody_asked_for_is_taken(network: Network) -> None:
+    network.exchange.put_both()
+    network.pull()
+    message = body_of(network)
+    message["context"] |= {"transactionId": OTHER_ID, "messageId": OTHER_ID}
+    pushed(network, message)
+    assert network.exchange.settlement()[0]["pushedKwh"] == "4.000"
+
+
+def test_an_actual_without_a_trade_is_taken_and_allocates_nothing(network: Network) -> None:
+    network.exchange.put_both()
+    network.pull()
+    message = body_of(network)
+    series = message["message"]["contract"]["commitments"][0]["resources"][0]["resourceAttributes"]["dataPayload"][0]
+    for changes in (
+        {"resourceName": "another"},
+        {"resourceName": BUYER_METER},
+        {"intervalPeriod": {"start": START, "duration": "PT1H"}},
+    ):
+        pushed(
+            network,
+            json.loads(json.dumps(message).replace(json.dumps(series)[1:-1], json.dumps(series | changes)[1:-1])),
+        )
+    assert [trade["pushedKwh"] for trade in network.exchange.settlement()] == [None]
+    assert [trade["pulledKwh"] for trade in network.exchange.settlement()] == [None]
+
+
+def test_revenue_flows_of_a_settled_contract_leave_nothing_over(network: Network) -> None:
+    network.exchange.put_both(quantity_wh=20_500, price_inr_per_kwh=Decimal("12.5"))
+    network.pull()
+    network.seller.attest({SOLD: Figure(net_wh=-20_000)})
+    network.buyer.attest({BOUGHT: Figure(net_wh=21_000)})
+    for discom in (network.seller, network.buyer):
+        discom.answer(discom.asked[0])
+    answer = httpx.get(f"http://{network.exchange.address}/sandbox/trades").json()
+    (contract,) = answer["contracts"]
+    assert (contract["tradeValueInr"], contract["finalKwh"], contract["shortfallKwh"]) == ("250.00", "20.000", "0.500")
+    assert contract["revenueFlows"] == {
+        "buyerPlatform": "-250.00", "sellerPlatform": "250.00", "buyerDiscom": "0.00", "sellerDiscom": "0.00",
+    }  # fmt: skip
