@@ -15,7 +15,7 @@ from headend.registry import Registry
 from headend.registry_plan import Plan, Rejected, decided
 from headend.registry_report import AttestedWindow, Outcome
 from headend.sheet import Sheet
-from headend.store.sqlite import supply_rows
+from headend.store.sqlite import registry_rows, supply_rows
 from headend.store.sqlite.database import Database
 from headend.supply import Exchange, StatedChange, Supply
 from signing.keys import Signer
@@ -83,6 +83,11 @@ class RegistryImport:
             current = self._registry.meter(meter)
             record = first_record(meter, facts, (), log=0) if current is None else next_record(current, facts=facts)
             log_record(transaction, record, self._signer, at_utc=at_utc)
+        # What a program logged that kept no places yet.
+        for meter in registry_rows.unplaced(connection):
+            known = self._registry.meter(meter)
+            if known is not None:
+                registry_rows.put_places(connection, known.meter, known.record.facts)
         for point, supplies in draft.supplies.items():
             supply_rows.put_supplies(connection, point, supplies)
         for name, places in draft.aliases.items():

@@ -55,7 +55,8 @@ def _view(connection: sqlite3.Connection, meter: int, leaf: int, sign1: bytes) -
     envelope = parse(sign1)
     record = MeterRecord.parse(envelope.payload)
     aliases = connection.execute(
-        "SELECT posted_as FROM aliases WHERE connection_point = ? ORDER BY posted_as",
+        "SELECT posted_as FROM alias_dates AS named WHERE connection_point = ? AND from_utc = ("
+        "SELECT max(from_utc) FROM alias_dates AS latest WHERE latest.posted_as = named.posted_as) ORDER BY posted_as",
         (record.facts[-1].connection_point,),
     )
     chains = connection.execute(

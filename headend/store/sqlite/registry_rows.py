@@ -71,6 +71,12 @@ def put_places(connection: sqlite3.Connection, meter: int, facts: Sequence[Fact]
     )
 
 
+def unplaced(connection: sqlite3.Connection) -> list[str]:
+    """Meters that have a record and no place."""
+    rows = connection.execute("SELECT name FROM meters WHERE meter NOT IN (SELECT meter FROM meter_places)")
+    return [str(name) for (name,) in rows]
+
+
 def put_record(connection: sqlite3.Connection, *, meter: int, number: int, leaf: int, kids: Sequence[bytes]) -> None:
     """Stores that the statement at `leaf` is record `number` of the meter, and a chain for every key it lists."""
     connection.execute("INSERT INTO records (meter, number, leaf) VALUES (?, ?, ?)", (meter, number, leaf))

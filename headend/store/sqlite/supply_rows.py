@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from headend.consent import Consent
-from headend.dated import Dated, History
-from headend.supply import By, Exchange, RegisterPair, StatedChange, Supply
+from headend.dated import Dated, History, holding
+from headend.supply import NOTHING, By, Exchange, RegisterPair, StatedChange, Supply
+from signing.interval import Interval
 
 _CONSENT = "connection_point, consumer, purpose, grantee, from_utc, until_utc"
 _EXCHANGE = (
@@ -119,6 +120,14 @@ def consents(connection: sqlite3.Connection, connection_point: str) -> frozenset
         )
         for point, consumer, purpose, grantee, since, until in rows
     )
+
+
+def consumers(connection: sqlite3.Connection, connection_point: str, span: Interval) -> frozenset[str | None]:
+    """Everybody whose supply a connection point was in a span; none among them for a time without a known consumer."""
+    history = supplies(connection, connection_point)
+    began = holding(history, span.start_utc) or NOTHING
+    later = (entry.value for entry in history if span.start_utc < entry.from_utc < span.end_utc)
+    return frozenset(supply.consumer for supply in (began, *later))
 
 
 def put_consent(connection: sqlite3.Connection, consent: Consent) -> None:
