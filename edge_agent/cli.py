@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -212,7 +213,11 @@ def _discover(opener: agent.OpenReader, arguments: argparse.Namespace) -> int:
 
 
 def _print_json(value: object, arguments: argparse.Namespace) -> None:
-    print(json.dumps(value, indent=None if arguments.json else 2))
+    try:
+        print(json.dumps(value, indent=None if arguments.json else 2), flush=True)
+    except BrokenPipeError:
+        # Whoever read along, as `head` does, has seen enough. The interpreter flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _outbox(settings: Config, arguments: argparse.Namespace) -> int:

@@ -1,6 +1,8 @@
 import asyncio
 import json
+import os
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -274,6 +276,18 @@ def test_read_prints_a_profile_of_any_kind(meter_url: str, capsys: pytest.Captur
         assert wrong in capsys.readouterr().err
     assert main(["read", "modbus+tcp://127.0.0.1:1?map=sdm630", "--profile", "1.0.99.2.0.255"]) == 1
     assert "only those meters have profiles" in capsys.readouterr().err
+
+
+async def test_a_reader_that_has_seen_enough_ends_the_command_without_a_trace(meter_url: str) -> None:
+    """`sakshi-agent read … | head`: the pipe is closed before a long answer is written."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "edge_agent.cli", "read", meter_url, *SPAN, stdout=theirs, stderr=asyncio.subprocess.PIPE
+    )
+    os.close(theirs)
+    _, errors = await process.communicate()
+    assert (process.returncode, errors) == (0, b"")
 
 
 def test_compare_reads_with_both_stacks_and_wants_a_span(meter_url: str, capsys: pytest.CaptureFixture[str]) -> None:
