@@ -4,6 +4,7 @@ A log is read whole once a day, and from its newest event on when its count chan
 hides nothing for longer.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,6 +42,8 @@ class EventMemory:
     def __init__(self) -> None:
         self._known: dict[EventLog, _Known] = {}
         self._left_alone: dict[EventLog, int] = {}
+        self._uncounted_utc: int | None = None
+        """When the meter last gave no count of any log."""
         self._marks = marks(())
 
     @property
@@ -63,7 +66,7 @@ class EventMemory:
         """
         if not isinstance(reader, EventReader):
             return []
-        counts = await reader.event_counts()
+        counts = await self._counts(reader, now_utc)
         faults: list[str] = []
         for log in EventLog:
             if self._is_left_alone(log, now_utc) or not self._is_due(log, counts.get(log), now_utc):
@@ -80,6 +83,14 @@ class EventMemory:
                 raise
         self._marks = marks(event for known in self._known.values() for event in known.events)
         return faults
+
+    async def _counts(self, reader: EventReader, now_utc: int) -> Mapping[EventLog, int | None]:
+        """What the meter says that it logged; a meter that counts nothing is asked once a day."""
+        if self._uncounted_utc is not None and 0 <= now_utc - self._uncounted_utc < DAY_S:
+            return {}
+        counts = await reader.event_counts()
+        self._uncounted_utc = None if any(count is not None for count in counts.values()) else now_utc
+        return counts
 
     def _is_left_alone(self, log: EventLog, now_utc: int) -> bool:
         since = self._left_alone.get(log)

@@ -114,7 +114,6 @@ class SampledMeter:
             seen,
             right_ms=right,
             rolled_over=before is not None
-            and before.serial == sample.serial
             and has_rolled_over(
                 (before.import_wh, before.export_wh), sample, elapsed_s=elapsed_s, limit_w=self._limit_w()
             ),

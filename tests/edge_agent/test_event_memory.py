@@ -22,6 +22,7 @@ class Logging(MemoryBench):
         self.counts: dict[EventLog, int | None] = dict.fromkeys(EventLog, 0)
         self.read: list[tuple[EventLog, Interval | None]] = []
         self.bad: dict[EventLog, ReaderError] = {}
+        self.counted = 0
 
     def log(self, log: EventLog, at_utc: int, code: int) -> None:
         self.logs[log].append(MeterEvent(log=log, at_utc=at_utc, code=code))
@@ -29,6 +30,7 @@ class Logging(MemoryBench):
         self.counts[log] = None if count is None else count + 1
 
     async def event_counts(self) -> dict[EventLog, int | None]:
+        self.counted += 1
         return dict(self.counts)
 
     async def events(self, log: EventLog, span: Interval | None) -> tuple[MeterEvent, ...]:
@@ -96,6 +98,14 @@ async def test_a_meter_without_counts_is_read_on_at_every_look(meter: Logging, m
     meter.reads()
     await memory.refresh(meter, NOW + 60)
     assert [log for log, _ in meter.reads()] == list(EventLog)
+    # What it does not count it is not asked to count at every look.
+    assert meter.counted == 1
+    await memory.refresh(meter, NOW + DAY_S)
+    assert meter.counted == 2
+    meter.counts = dict.fromkeys(EventLog, 0)
+    for look in range(2):
+        await memory.refresh(meter, NOW + (2 + look) * DAY_S)
+    assert meter.counted == 4
 
 
 async def test_a_log_is_read_whole_once_a_day(meter: Logging, memory: EventMemory) -> None:
