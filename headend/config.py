@@ -8,6 +8,7 @@ from typing import TypeVar
 from headend.gates import Gates
 from headend.settings.alerts import AlertSettings, alerts
 from headend.settings.gates import gates
+from headend.settings.series import SeriesSettings, series
 from ledger_client.http import base_url
 from ledger_client.ledger import LedgerProtocolError
 from signing import fields
@@ -115,6 +116,7 @@ class Config:
     posting: PostingSettings
     gates: Gates
     alerts: AlertSettings
+    series: SeriesSettings
 
     @property
     def database(self) -> Path:
@@ -163,6 +165,7 @@ def parse(text: str, source: str, base: Path) -> Config:
         windows=_closed(root.table("windows"), _windows),
         posting=_closed(root.table("posting"), _posting),
         gates=_closed(root.table("gates"), gates),
+        series=_closed(root.table("series"), series),
         alerts=_closed(root.table("alerts"), lambda table: alerts(table, base)),
     )
     root.close()

@@ -37,6 +37,7 @@ from headend.store.sqlite.tokens import StoredTokens
 from headend.telling import Telling
 from headend.touches import Touches, touches
 from headend.transport.mqtt import MqttTransport
+from headend.validating import Validating
 from headend.watch import Watch
 from headend.web.app import create_app
 from headend.web.desk import Component
@@ -49,6 +50,7 @@ _RETRY_S = 1.0
 _ASK_S = 30
 _WATCH_S = 1.0
 _LOOK_S = 60.0
+_VALIDATE_S = 5.0
 
 Step = Callable[[], str | None]
 """One step of a thread; gives what does not work, with the remedy, or none."""
@@ -93,6 +95,7 @@ class Service:
         threads = [
             threading.Thread(target=self._loop, args=("intake", self._intake), name="intake"),
             threading.Thread(target=self._loop, args=("settlement", self._settlement), name="settlement"),
+            threading.Thread(target=self._loop, args=("validation", self._validation), name="validation"),
             threading.Thread(target=self._loop, args=("alerts", self._alerts), name="alerts"),
         ]
         with only_one(self._config.state), self._web() as web:
@@ -240,6 +243,22 @@ class Service:
                     with self._changed:
                         self._touched.take(touched)
                     raise
+
+            yield step
+
+    @contextmanager
+    def _validation(self) -> Iterator[Step]:
+        with self._opened() as (database, _):
+            validating = Validating(
+                database=database,
+                registry=Registry(database),
+                key=self._keys.statements.public_key,
+                settings=self._config.series,
+            )
+
+            def step() -> None:
+                if not validating.step(now()):
+                    self._stop.wait(_VALIDATE_S)
 
             yield step
 

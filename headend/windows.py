@@ -175,7 +175,7 @@ def settling_spans(
         holder = _holder(connection_point, start, records)
         if holder is None:
             continue
-        if spans and spans[-1][0] is holder and spans[-1][1].end_utc == start and _same(holder, start - 1, start):
+        if spans and spans[-1][0] is holder and spans[-1][1].end_utc == start and same_terms(holder, start - 1, start):
             spans[-1] = (holder, Interval(spans[-1][1].start_utc, end))
         else:
             spans.append((holder, Interval(start, end)))
@@ -203,7 +203,8 @@ def _terms(fact: Fact) -> tuple[object, ...]:
     return (fact.identity, fact.connection_point, fact.role, fact.period_s, fact.ct, fact.pt, fact.factor)
 
 
-def _same(record: MeterRecord, before: int, after: int) -> bool:
+def same_terms(record: MeterRecord, before: int, after: int) -> bool:
+    """Whether nothing of a meter that its blocks rest on differs between two instants."""
     one, other = record.fact(before), record.fact(after)
     return one is not None and other is not None and _terms(one) == _terms(other)
 
@@ -231,7 +232,7 @@ def _uncovered(case: WindowCase, parts: Sequence[ValidatedPart]) -> list[str]:
     for part in parts:
         span = part.case.span
         changes = any(
-            not _same(part.case.record, span.start_utc, fact.from_utc)
+            not same_terms(part.case.record, span.start_utc, fact.from_utc)
             for fact in part.case.record.facts
             if span.start_utc < fact.from_utc < span.end_utc
         )

@@ -1,0 +1,146 @@
+"""Rows of validated days. Every function works inside the caller's transaction."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from headend.series import Day
+from headend.vee.declared import Channel
+from signing.interval import Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDay:
+    """A validated day with its version."""
+
+    day: Day
+    row: int
+    """Grows with every version of any day."""
+    revision: int
+    decided_utc: int
+
+
+class Progress(NamedTuple):
+    """How far evidence was looked through."""
+
+    batch_leaf: int
+    record: int
+
+
+class Changed(NamedTuple):
+    """A batch by what it may change."""
+
+    leaf: int
+    meter: str
+    start_utc: int
+    end_utc: int
+
+
+_DAY = "SELECT day, meter, start_utc, revision, rule_set, content, decided_utc FROM days"
+
+
+def progress(connection: sqlite3.Connection) -> Progress:
+    """How far evidence was looked through."""
+    return Progress(*connection.execute("SELECT batch_leaf, record FROM series_state").fetchone())
+
+
+def put_progress(connection: sqlite3.Connection, reached: Progress) -> None:
+    """Notes how far evidence was looked through."""
+    connection.execute("UPDATE series_state SET batch_leaf = ?, record = ?", reached)
+
+
+def batches_after(connection: sqlite3.Connection, leaf: int, *, limit: int) -> tuple[Changed, ...]:
+    """Batches behind a leaf, in the order of the log, with their meters and spans."""
+    rows = connection.execute(
+        "SELECT leaf, name, start_utc, end_utc FROM batches JOIN chains USING (chain) JOIN meters USING (meter) "
+        "WHERE leaf > ? ORDER BY leaf LIMIT ?",
+        (leaf, limit),
+    )
+    return tuple(Changed(*row) for row in rows)
+
+
+def put_due(connection: sqlite3.Connection, days: Iterable[tuple[str, int, int]]) -> None:
+    """Makes days (meter, IST midnight, when) due; one that is due already stays as early as it was."""
+    connection.executemany(
+        "INSERT INTO days_due (meter, start_utc, due_utc) VALUES (?, ?, ?) "
+        "ON CONFLICT (meter, start_utc) DO UPDATE SET due_utc = min(due_utc, excluded.due_utc)",
+        list(days),
+    )
+
+
+def due(connection: sqlite3.Connection, now_utc: int, *, limit: int) -> tuple[tuple[str, int], ...]:
+    """Meter and IST midnight of days that are due, the longest due first."""
+    rows = connection.execute(
+        "SELECT meter, start_utc FROM days_due WHERE due_utc <= ? ORDER BY due_utc, start_utc, meter LIMIT ?", (now_utc, limit)
+    )
+    return tuple((str(meter), int(start)) for meter, start in rows)
+
+
+def done(connection: sqlite3.Connection, meter: str, start_utc: int) -> None:
+    """Takes a day off."""
+    connection.execute("DELETE FROM days_due WHERE meter = ? AND start_utc = ?", (meter, start_utc))
+
+
+def put(connection: sqlite3.Connection, day: Day, *, at_utc: int) -> bool:
+    """Stores a day as the newest version, unless the newest says the same; whether it was stored."""
+    before = newest(connection, day.meter, day.start_utc)
+    if before is not None and before.day == day:
+        return False
+    connection.execute(
+        "UPDATE days SET is_newest = 0 WHERE meter = ? AND start_utc = ? AND is_newest = 1", (day.meter, day.start_utc)
+    )
+    connection.execute(
+        "INSERT INTO days (meter, start_utc, revision, rule_set, quality, import_wh, export_wh, content, decided_utc, "
+        "is_newest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+        (
+            day.meter,
+            day.start_utc,
+            0 if before is None else before.revision + 1,
+            day.rule_set,
+            int(day.quality),
+            day.total_wh(Channel.IMPORT),
+            day.total_wh(Channel.EXPORT),
+            day.content(),
+            at_utc,
+        ),
+    )
+    return True
+
+
+def newest(connection: sqlite3.Connection, meter: str, start_utc: int) -> StoredDay | None:
+    """The newest version of a day, or none."""
+    row = connection.execute(
+        f"{_DAY} WHERE meter = ? AND start_utc = ? AND is_newest = 1", (meter, start_utc)
+    ).fetchone()
+    return None if row is None else _day(*row)
+
+
+def newest_in(connection: sqlite3.Connection, meter: str, span: Interval) -> tuple[StoredDay, ...]:
+    """The newest versions of the days of a meter that begin in `span`, ascending."""
+    rows = connection.execute(
+        f"{_DAY} WHERE meter = ? AND start_utc >= ? AND start_utc < ? AND is_newest = 1 ORDER BY start_utc",
+        (meter, span.start_utc, span.end_utc),
+    )
+    return tuple(_day(*row) for row in rows)
+
+
+def versions(connection: sqlite3.Connection, meter: str, start_utc: int) -> tuple[StoredDay, ...]:
+    """Every version of a day, by revision."""
+    rows = connection.execute(f"{_DAY} WHERE meter = ? AND start_utc = ? ORDER BY revision", (meter, start_utc))
+    return tuple(_day(*row) for row in rows)
+
+
+def after(connection: sqlite3.Connection, row: int, *, limit: int) -> Iterator[StoredDay]:
+    """Versions of any day behind a row, in the order in which they were stored."""
+    rows = connection.execute(f"{_DAY} WHERE day > ? ORDER BY day LIMIT ?", (row, limit))
+    return (_day(*found) for found in rows)
+
+
+def _day(row: int, meter: str, start: int, revision: int, rule_set: bytes, content: bytes, decided: int) -> StoredDay:  # noqa: PLR0917 - the columns of a row
+    return StoredDay(
+        day=Day.parse(content, meter=meter, start_utc=start, rule_set=rule_set),
+        row=row,
+        revision=revision,
+        decided_utc=decided,
+    )

@@ -1,0 +1,179 @@
+"""Validating whole days: the series that bills and reports use, kept up with the evidence.
+
+Which days a new batch or record changes is found from rows, so nothing is forgotten over a restart. A day is validated some time after
+it ended and after its last change; each version is kept. Source: VEE (order: …estimate → re-validate → freeze version).
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from itertools import pairwise
+
+from headend.readings import Quality
+from headend.registry import Registry
+from headend.series import Day, Note, SeriesBlock, notes_of, series_blocks
+from headend.settings.series import SeriesSettings
+from headend.store.sqlite import actuals, day_rows, registry_rows
+from headend.store.sqlite.actuals import StoredRuleSet
+from headend.store.sqlite.database import Database
+from headend.store.sqlite.day_rows import Progress
+from headend.store.sqlite.window_cases import StoredRecords, stored_part, stored_records
+from headend.vee.declared import Companion, History
+from headend.vee.estimate_order import Known
+from headend.vee.validate import validate
+from headend.windows import bounded, same_terms
+from signing.interval import DAY_S, Interval, ist_day_start
+from signing.keys import PublicKey
+from signing.statements.meter_record import Fact, Role
+
+_BATCHES_AT_ONCE = 5000
+_DAYS_AT_ONCE = 16
+_BACK_DAYS = 45
+"""How many days a record, which may change any of them, is taken back to."""
+_HISTORY_DAYS = 35
+
+
+class Validating:
+    """Keeps the validated days of one database. Owned by the thread that owns the database's connection."""
+
+    __slots__ = ("_database", "_key", "_registry", "_settings")
+
+    def __init__(self, *, database: Database, registry: Registry, key: PublicKey, settings: SeriesSettings) -> None:
+        """`key` is the discom's statement key: rule sets are read with it."""
+        self._database = database
+        self._registry = registry
+        self._key = key
+        self._settings = settings
+
+    def step(self, now_utc: int) -> int:
+        """Looks through new evidence, and validates some of the days that are due; how many.
+
+        Raises:
+            FatalError: stored statements cannot be read.
+            RuleSetError: this program cannot judge by the newest rule set.
+            StoreUnavailableError: what was not stored is done by a later step.
+        """
+        self._registry.refresh()
+        self._collect(now_utc)
+        wanted = day_rows.due(self._database.connection, now_utc, limit=_DAYS_AT_ONCE)
+        for meter, start in wanted:
+            day = self.day(meter, start)
+            with self._database.transaction() as connection:
+                if day is not None:
+                    day_rows.put(connection, day, at_utc=now_utc)
+                day_rows.done(connection, meter, start)
+        return len(wanted)
+
+    def day(self, meter: str, start_utc: int) -> Day | None:
+        """A day as the evidence has it now; none where no record says anything of the meter in it.
+
+        Raises:
+            FatalError, RuleSetError: as `step`.
+        """
+        connection = self._database.connection
+        records = stored_records(connection, meter)
+        rules = None if records is None else actuals.newest_rule_set(connection, self._key, records.records[-1].log)
+        if records is None or rules is None:
+            return None
+        blocks: list[SeriesBlock] = []
+        notes: list[Note] = []
+        for span, fact in _spans(records, Interval(start_utc, start_utc + DAY_S)):
+            part = bounded(stored_part(connection, records, span).case)
+            judged = validate(part, fact.period_s, rules.signed.statement)
+            known = self._known(connection, meter, span, fact)
+            blocks += series_blocks(judged, span, fact.period_s, known, rules.signed.statement)
+            notes += notes_of(judged.findings, span)
+        return _day(meter, start_utc, rules, blocks, notes)
+
+    def _collect(self, now_utc: int) -> None:
+        """Makes the days due that new batches and records may change."""
+        reached = day_rows.progress(self._database.connection)
+        found = day_rows.batches_after(self._database.connection, reached.batch_leaf, limit=_BATCHES_AT_ONCE)
+        recorded = registry_rows.meters_recorded_after(self._database.connection, reached.record)
+        if not found and not recorded:
+            return
+        days: set[tuple[str, int]] = set()
+        for batch in found:
+            span = Interval(batch.start_utc, batch.end_utc)
+            own = {ist_day_start(day.start_utc) for day in span.ist_days()}
+            # A register at a midnight belongs to the balance of both of its days.
+            beside = {ist_day_start(max(0, batch.start_utc - 1)), ist_day_start(batch.end_utc)} - own
+            known = {at for at in beside if day_rows.newest(self._database.connection, batch.meter, at) is not None}
+            days.update((batch.meter, at) for at in own | known)
+        today = ist_day_start(now_utc)
+        for meter in recorded:
+            known = Interval(max(0, today - _BACK_DAYS * DAY_S), today + DAY_S)
+            days.update(
+                (meter, one.day.start_utc) for one in day_rows.newest_in(self._database.connection, meter, known)
+            )
+        settings = self._settings
+        rows = [
+            (meter, start, max(now_utc + settings.quiet_s, start + DAY_S + settings.after_s)) for meter, start in days
+        ]
+        with self._database.transaction() as connection:
+            day_rows.put_due(connection, rows)
+            leaf = found[-1].leaf if found else reached.batch_leaf
+            day_rows.put_progress(connection, Progress(leaf, max([reached.record, *recorded.values()])))
+
+    def _known(self, connection: sqlite3.Connection, meter: str, span: Interval, fact: Fact) -> Known:
+        """What estimates may rest on: earlier validated days of the meter, and a check meter beside it."""
+        midnight = ist_day_start(span.start_utc)
+        before = Interval(max(0, midnight - _HISTORY_DAYS * DAY_S), midnight + 1)
+        stored = [one.day for one in day_rows.newest_in(connection, meter, before) if one.day.start_utc < midnight]
+        found = [day.history(self._settings.kind(day.start_utc)) for day in stored]
+        return Known(
+            companion=self._companion(connection, span, fact),
+            history=History(days=tuple(day for day in found if day is not None)),
+            kinds={midnight: self._settings.kind(midnight)},
+        )
+
+    def _companion(self, connection: sqlite3.Connection, span: Interval, fact: Fact) -> Companion | None:
+        """The first check meter at the connection point with measured blocks of the day."""
+        midnight = ist_day_start(span.start_utc)
+        for meter in self._registry.companions(fact.connection_point, span.start_utc):
+            beside = meter.record.fact(span.start_utc)
+            if beside is None or beside.role is not Role.CHECK:
+                continue
+            stored = day_rows.newest(connection, meter.record.meter, midnight)
+            if stored is None:
+                continue
+            measured = [
+                block
+                for block in stored.day.blocks
+                if block.quality is Quality.VALID and block.period_s == fact.period_s
+            ]
+            if measured:
+                return Companion(
+                    meter=meter.record.meter,
+                    import_wh={one.start_utc: one.import_wh for one in measured if one.import_wh is not None},
+                    export_wh={one.start_utc: one.export_wh for one in measured if one.export_wh is not None},
+                )
+        return None
+
+
+def _spans(records: StoredRecords, day: Interval) -> Iterator[tuple[Interval, Fact]]:
+    """The runs of the day in which nothing of the meter changed that its blocks rest on."""
+    record = records.records[-1]
+    cuts = [fact.from_utc for fact in record.facts if day.start_utc < fact.from_utc < day.end_utc]
+    started: int | None = None
+    for start, end in pairwise([day.start_utc, *cuts, day.end_utc]):
+        fact = record.fact(start)
+        if fact is None:
+            continue
+        started = start if started is None else started
+        if end == day.end_utc or not same_terms(record, start, end):
+            found = record.fact(started)
+            if found is not None:
+                yield Interval(started, end), found
+            started = None
+
+
+def _day(meter: str, start_utc: int, rules: StoredRuleSet, blocks: list[SeriesBlock], notes: list[Note]) -> Day | None:
+    if not blocks:
+        return None
+    return Day(
+        meter=meter,
+        start_utc=start_utc,
+        rule_set=rules.signed.digest,
+        blocks=tuple(blocks),
+        notes=tuple(notes),
+    )

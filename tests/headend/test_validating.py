@@ -1,0 +1,213 @@
+"""Validated days: kept up with the evidence, each version kept, estimates beside measurements and never among them."""
+
+from dataclasses import replace
+
+import pytest
+
+from headend.readings import Quality
+from headend.registry import Registry
+from headend.series import Day
+from headend.settings.series import SeriesSettings, series
+from headend.store.sqlite import day_rows
+from headend.store.sqlite.database import open_database
+from headend.validating import Validating
+from headend.vee.declared import Channel, DayKind
+from signing.errors import DecodeError
+from signing.interval import DAY_S, Interval, parse_instant
+from signing.tables import parse_toml
+from tests.headend.discom import METER, log_rules, stated
+from tests.headend.premises import DAY, Gateway, Headend, gateway
+
+HOUR = (99, 101, 100, 100)
+FULL: tuple[int | None, ...] = HOUR * 24
+REGISTERS = ((0, 1000), (24, 10_600))
+SETTINGS = SeriesSettings(after_s=7200, quiet_s=600, holidays=frozenset())
+DUE = DAY + DAY_S + 7200
+
+
+@pytest.fixture
+def one(headend: Headend) -> Gateway:
+    log_rules(headend)
+    found = gateway()
+    headend.enrol(found)
+    return found
+
+
+def validating(headend: Headend) -> Validating:
+    return Validating(
+        database=headend.database,
+        registry=headend.registry,
+        key=headend.statement_signer.public_key,
+        settings=SETTINGS,
+    )
+
+
+def stored(headend: Headend, day_utc: int = DAY) -> Day:
+    found = day_rows.newest(headend.database.connection, METER, day_utc)
+    assert found is not None
+    return found.day
+
+
+def settle(work: Validating) -> None:
+    """Everything that came is looked at, and what is due is done."""
+    work.step(DAY + 40_000)
+    while work.step(DUE):
+        pass
+
+
+def lacking(*holes: int) -> list[int | None]:
+    rows = list(FULL)
+    for hole in holes:
+        rows[hole] = None
+    return rows
+
+
+def test_a_day_is_validated_two_hours_after_it_ended(headend: Headend, one: Gateway) -> None:
+    headend.take_in(stated(one, 0, FULL, registers=REGISTERS))
+    work = validating(headend)
+    assert work.step(DAY + 40_000) == 0
+    assert work.step(DUE - 1) == 0
+    assert work.step(DUE) >= 1
+    day = stored(headend)
+    assert (day.quality, day.total_wh(Channel.IMPORT), day.total_wh(Channel.EXPORT)) == (Quality.VALID, 9600, 480)
+    assert len(day.blocks) == 96
+    assert {block.import_method for block in day.blocks} == {None}
+
+
+def test_nothing_is_done_twice_and_a_restart_forgets_nothing(headend: Headend, one: Gateway) -> None:
+    headend.take_in(stated(one, 0, FULL, registers=REGISTERS))
+    validating(headend).step(DAY + 40_000)
+    work = validating(headend)
+    settle(work)
+    assert work.step(DUE + DAY_S) == 0
+    assert [one.revision for one in day_rows.versions(headend.database.connection, METER, DAY)] == [0]
+
+
+def test_a_late_batch_makes_a_new_version_and_keeps_the_old(headend: Headend, one: Gateway) -> None:
+    headend.take_in(stated(one, 0, lacking(40), registers=REGISTERS))
+    work = validating(headend)
+    settle(work)
+    headend.take_in(stated(one, 10, (100,)))
+    work.step(DUE + 60)
+    while work.step(DUE + 60 + 600):
+        pass
+    first, second = day_rows.versions(headend.database.connection, METER, DAY)
+    assert (first.day.quality, second.day.quality) == (Quality.ESTIMATED, Quality.VALID)
+    assert stored(headend) == second.day
+
+
+def test_an_estimate_carries_its_method_and_sums_with_the_rest_to_the_registers(headend: Headend, one: Gateway) -> None:
+    headend.take_in(stated(one, 0, lacking(40, 41), registers=REGISTERS))
+    day = validating(headend).day(METER, DAY)
+    assert day is not None
+    holes = [block for block in day.blocks if block.quality is Quality.ESTIMATED]
+    assert [block.start_utc for block in holes] == [DAY + 36_000, DAY + 36_900]
+    assert {(block.import_method, block.export_method) for block in holes} == {("E1", "E1")}
+    assert day.total_wh(Channel.IMPORT) == 9600
+    assert day.total_wh(Channel.EXPORT) == 480
+
+
+def test_without_registers_and_without_history_what_lacks_stays_absent(headend: Headend, one: Gateway) -> None:
+    headend.take_in(stated(one, 0, lacking(40)))
+    day = validating(headend).day(METER, DAY)
+    assert day is not None
+    (hole,) = [block for block in day.blocks if block.quality is Quality.MISSING]
+    assert (hole.import_wh, hole.export_wh, hole.import_method) == (None, None, None)
+    assert day.total_wh(Channel.IMPORT) is None
+
+
+def test_like_days_are_found_among_the_days_that_were_validated_before(headend: Headend, one: Gateway) -> None:
+    # Four whole weeks before; the day itself has no registers, and too long a hole for a straight line.
+    for week in range(4, 0, -1):
+        at = -7 * 24 * week
+        headend.take_in(stated(one, at, FULL))
+    headend.take_in(stated(one, 0, lacking(*range(20, 40))))
+    work = validating(headend)
+    settle(work)
+    holes = [block for block in stored(headend).blocks if block.quality is Quality.ESTIMATED]
+    assert len(holes) == 20
+    assert {(block.import_wh, block.import_method, block.export_wh) for block in holes} <= {(99, "E3", None), (100, "E3", None), (101, "E3", None)}
+
+
+def test_a_day_survives_being_stored_to_the_byte(headend: Headend, one: Gateway) -> None:
+    headend.take_in(stated(one, 0, lacking(40), registers=REGISTERS))
+    work = validating(headend)
+    day = work.day(METER, DAY)
+    assert day is not None
+    again = Day.parse(day.content(), meter=METER, start_utc=DAY, rule_set=day.rule_set)
+    assert again == day
+    assert again.content() == day.content()
+
+
+def test_a_day_of_which_no_record_says_anything_is_no_day(headend: Headend, one: Gateway) -> None:
+    assert validating(headend).day("SKS99999999", DAY) is None
+
+
+def test_the_days_of_a_meter_with_a_new_record_are_validated_again(headend: Headend, one: Gateway) -> None:
+    headend.take_in(stated(one, 0, FULL, registers=REGISTERS))
+    work = validating(headend)
+    settle(work)
+    headend.registrar.revoke(METER, one.kid, at_utc=DUE)
+    work.step(DUE + 60)
+    assert day_rows.due(headend.database.connection, DUE + 660, limit=9) == ((METER, DAY),)
+
+
+def test_a_day_can_be_no_history_while_a_block_lacks_or_its_supply_failed(headend: Headend, one: Gateway) -> None:
+    headend.take_in(stated(one, 0, FULL, registers=REGISTERS))
+    day = validating(headend).day(METER, DAY)
+    assert day is not None
+    found = day.history(DayKind.WORKDAY)
+    assert found is not None
+    assert found.is_pattern
+    short = replace(day, blocks=day.blocks[:-1])
+    assert short.history(DayKind.WORKDAY) is None
+    failed = replace(day, blocks=(replace(day.blocks[0], flags=8), *day.blocks[1:]))
+    dark = failed.history(DayKind.WORKDAY)
+    assert dark is not None
+    assert not dark.is_pattern
+
+
+def test_another_connection_sees_what_was_validated(headend: Headend, one: Gateway) -> None:
+    headend.take_in(stated(one, 0, FULL, registers=REGISTERS))
+    work = validating(headend)
+    settle(work)
+    other = open_database(headend.folder / "headend.db")
+    try:
+        assert Registry(other).meters() == (METER,)
+        days = day_rows.newest_in(other.connection, METER, Interval(DAY, DAY + DAY_S))
+        assert [found.day for found in days] == [stored(headend)]
+    finally:
+        other.close()
+
+
+# settings
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("2026-04-24", DayKind.WORKDAY),
+        ("2026-04-25", DayKind.SATURDAY),
+        ("2026-04-26", DayKind.SUNDAY),
+        ("2026-04-27", DayKind.WORKDAY),
+        ("2026-08-15", DayKind.HOLIDAY),
+    ],
+)
+def test_days_have_kinds_by_the_calendar_of_india(text: str, kind: DayKind) -> None:
+    table = parse_toml('holidays = ["2026-08-15"]', "t")
+    assert series(table).kind(parse_instant(f"{text}T00:00:00+05:30", "t")) is kind
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('holidays = ["15 August"]', "holidays.0.: expected a day such as 2026-01-26"),
+        ("after_s = -1", "after_s"),
+        ("quiet_s = 86401", "quiet_s"),
+    ],
+)
+def test_a_wrong_setting_is_named(text: str, message: str) -> None:
+    table = parse_toml(text, "t")
+    series(table)
+    with pytest.raises(DecodeError, match=message):
+        table.faults.check()
