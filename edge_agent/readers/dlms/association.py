@@ -239,9 +239,9 @@ def _small_integer(data: bytes, what: str) -> int:
 
 
 _DIAGNOSTICS: Final = {
-    1: "no reason given",
-    2: "application context not supported",
-    11: "authentication mechanism not recognised",
+    1: "no reason given: check that this meter knows this client address ('client')",
+    2: "application context not supported: a ciphered association needs suite=0, keys and title in the url, one that is not, none",
+    11: "authentication mechanism not recognised: check 'auth' against what the discom set up for this client address",
     12: "authentication mechanism required: this client address needs a password",
     13: "authentication failed: check the password of this association",
     14: "authentication required: this client address needs a password",

@@ -104,3 +104,20 @@ def test_the_simulated_meter_refuses_a_stale_counter_and_says_which_it_wants() -
     with pytest.raises(CounterRefusedError) as caught:
         talk(stale, WrapperSession(Application(shared)), stale.associate())
     assert (caught.value.expected or 0) > 900
+
+
+@pytest.mark.parametrize(
+    ("ciphering", "sap", "remedy"),
+    [
+        (Ciphering.REQUIRED, 32, "needs suite=0, keys and title in the url"),
+        (Ciphering.OFF, 48, "check 'auth' against what the discom set up"),
+        (Ciphering.OFF, 47, r"knows this client address \('client'\)"),
+    ],
+)
+def test_a_refused_association_says_what_to_look_at(ciphering: Ciphering, sap: int, remedy: str) -> None:
+    access = Access(keys=Keys(encryption=TEST_EK, authentication=TEST_AK), ciphering=ciphering, hls=Mechanism.HLS)
+    meter = Meter(MeterSpec(serial="12345678", days=2), Home(seed=7, array_w=5000))
+    peer = WrapperSession(Application(Device(meter, now=lambda: NOW, access=access)))
+    opened = Session(WrapperLink(client=sap, server=1), Secret(DEFAULT_PASSWORD))
+    with pytest.raises(MeterRefusedError, match=remedy):
+        talk(opened, peer, opened.associate())
