@@ -45,6 +45,7 @@ _SLOW = frozenset(
         "firmware_sim/test_cli.py",
         "firmware_sim/test_fleet.py",
         "firmware_sim/test_shape.py",
+        "headend/commands/test_onboarding.py",
         "headend/intake/test_promises.py",
         "headend/test_cli.py",
         "headend/test_dated_names.py",
