@@ -25,6 +25,20 @@ def test_the_smallest_configuration_has_defaults_and_paths_beside_its_file(tmp_p
     assert settings.meters[0].backfill_days == 35
 
 
+@pytest.mark.parametrize(("line_bps", "hold_s"), [(300, 1), (10**9, 600)])
+def test_a_line_and_how_long_it_may_be_held_are_configured(
+    tmp_path: Path, discom: Discom, line_bps: int, hold_s: int
+) -> None:
+    settings = config(tmp_path, text(discom, extra=f"line_bps = {line_bps}\n[poll]\nhold_s = {hold_s}"))
+    assert (settings.meters[0].line_bps, settings.poll.hold_s) == (line_bps, hold_s)
+
+
+@pytest.mark.parametrize(("line_bps", "hold_s"), [(299, 0), (10**9 + 1, 601)])
+def test_a_line_that_cannot_be_is_refused_by_key(tmp_path: Path, discom: Discom, line_bps: int, hold_s: int) -> None:
+    found = faults(tmp_path, text(discom, extra=f"line_bps = {line_bps}\n[poll]\nhold_s = {hold_s}"))
+    assert [next(key for key in ("line_bps", "hold_s") if key in fault) for fault in found] == ["line_bps", "hold_s"]
+
+
 def test_every_fault_is_reported_at_once_with_its_key(tmp_path: Path, discom: Discom) -> None:
     content = (
         text(discom, extra='period_s = 600\nbackfill_days = 101\nspeed = 9600\nstamp = "middle"')
