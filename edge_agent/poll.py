@@ -7,6 +7,7 @@ read so far signed.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from edge_agent import full_counters
 from edge_agent.assemble import has_voltage, profile_readings, profile_registers, settled_span
 from edge_agent.backfill import remaining
 from edge_agent.balances import Balances
@@ -272,7 +273,7 @@ class MemoryMeter:
             return None
         midnights = [at for at in (ist_day_start(span.start_utc), span.end_utc) if _is_midnight_of(at, span)]
         cumulative = await self._daily_registers(visit, span) if midnights else ()
-        return Draft(
+        draft = Draft(
             meter=self._settings.id,
             start_utc=span.start_utc,
             period_s=period_s,
@@ -286,6 +287,12 @@ class MemoryMeter:
             origin=wire_origin(visit.reader.origin),
             software=self._site.software,
         )
+        day = full_counters.day_of(draft)
+        if day is None:
+            return draft
+        days = self._site.outbox.days
+        registers, blocks = days.registers(draft.meter, day), days.energies(draft.meter, day, period_s)
+        return full_counters.marked(draft, day, registers, blocks)
 
     async def _daily_registers(self, visit: _Visit, span: Interval) -> Sequence[CumulativeRegisters]:
         """The registers at the midnights of `span`. A meter that refuses them has its blocks signed without: they are no less true,
