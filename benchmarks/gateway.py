@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.broker import RunningBroker
 from benchmarks.cpu import used_by_s
 from benchmarks.leaping import LeapingClock, computer_s
-from benchmarks.premises import METERS, HeadEnd, Signed, answering, meters, prepare, signed, spent
+from benchmarks.premises import METERS, HeadEnd, Signed, Street, answering, meters, prepare, signed, spent
 from benchmarks.site import Ground
 from edge_agent.config import Config
 from signing.interval import DAY_S, IST_OFFSET_S
@@ -64,10 +63,10 @@ class _Mark:
     peak_rss: int
 
 
-def backfill(ground: Ground, folder: Path, broker: RunningBroker, days: int) -> Cost:
+def backfill(ground: Ground, folder: Path, street: Street, days: int) -> Cost:
     """`sakshi-agent run` from its start until `days` of blocks that nobody has read yet are receipted, of each of eight meters."""
-    with ground.site() as site, meters(days + 1) as first_port, answering(site, broker) as head_end:
-        config = prepare(folder, broker=broker, site=site, first_port=first_port, backfill_days=days)
+    with ground.site() as site, meters(street, days + 1) as first_port, answering(site, street.broker) as head_end:
+        config = prepare(folder, broker=street.broker, site=site, first_port=first_port, backfill_days=days)
         with _agent([*_RUN, str(folder / "agent.toml")], folder) as pid:
             wanted = METERS * days * DAY_S // 900
             watched = _Watched(config, head_end, pid, computer_s)
@@ -77,7 +76,7 @@ def backfill(ground: Ground, folder: Path, broker: RunningBroker, days: int) -> 
             return _cost([nothing, end, end, end])
 
 
-def month(ground: Ground, folder: Path, broker: RunningBroker, days: int, period_s: int) -> Cost:
+def month(ground: Ground, folder: Path, street: Street, days: int, period_s: int) -> Cost:
     """The agent on a clock that leaps from block to block, as do its meters': what it cost after the first day.
 
     Every block is asked for when it is over, and sent in a batch of its own.
@@ -89,10 +88,10 @@ def month(ground: Ground, folder: Path, broker: RunningBroker, days: int, period
         clock.leap(_to_next(clock, period_s))
         with (
             ground.site() as site,
-            meters(days + 3, fleet, period_s) as first_port,
-            answering(site, broker) as head_end,
+            meters(street, days + 3, fleet, period_s) as first_port,
+            answering(site, street.broker) as head_end,
         ):
-            config = prepare(folder, broker=broker, site=site, first_port=first_port, backfill_days=1)
+            config = prepare(folder, broker=street.broker, site=site, first_port=first_port, backfill_days=1)
             command = [sys.executable, "-m", _LEAPING, "agent", str(path), str(folder / "agent.toml")]
             with _agent(command, folder) as pid:
                 watched = _Watched(config, head_end, pid, clock.now_s)

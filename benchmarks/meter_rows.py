@@ -3,6 +3,8 @@
 from benchmarks import gateway, gurux_place, line, meter_reading
 from benchmarks.bench import NO_BROKER, Bench
 from benchmarks.gateway import BUDGET_RSS, BUDGET_WRITTEN, Cost
+from benchmarks.over_mqtt import Place
+from benchmarks.premises import Street
 from benchmarks.report import Left
 from benchmarks.site import Ground
 
@@ -81,7 +83,7 @@ def backfill(bench: Bench) -> None:
         bench.left.append(Left(name="agent with eight meters", why=NO_BROKER))
         return
     bench.anchor.sample()
-    found = gateway.backfill(_ground(bench, "backfill"), bench.folder / "backfill-gateway", place.broker, days)
+    found = gateway.backfill(_ground(bench, "backfill"), bench.folder / "backfill-gateway", _street(bench, place), days)
     _figures(bench, f"agent, {days} days of 8 meters back-filled", found)
 
 
@@ -93,7 +95,9 @@ def month(bench: Bench) -> None:
         bench.left.append(Left(name="agent that polls eight meters", why=NO_BROKER))
         return
     bench.anchor.sample()
-    found = gateway.month(_ground(bench, "month"), bench.folder / "month-gateway", place.broker, days, _BLOCK_S)
+    found = gateway.month(
+        _ground(bench, "month"), bench.folder / "month-gateway", _street(bench, place), days, _BLOCK_S
+    )
     name = f"agent, 8 meters polled for {days} days"
     _figures(bench, name, found)
     context = (
@@ -107,6 +111,10 @@ def month(bench: Bench) -> None:
         unit="RSS / after a third of the days",
         most=FLAT_LIMIT,
     )
+
+
+def _street(bench: Bench, place: Place) -> Street:
+    return Street(broker=place.broker, cores=bench.plan.cores)
 
 
 def _ground(bench: Bench, name: str) -> Ground:

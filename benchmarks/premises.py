@@ -55,11 +55,22 @@ def _numbers(file: Path) -> dict[str, int]:
     return {name: int(words[0]) for name, _, rest in lines if (words := rest.split()) and words[0].isdecimal()}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Street:
+    """What stands around a gateway."""
+
+    broker: RunningBroker
+    cores: tuple[int, ...] = ()
+    """Of the meters' process; any where none is named."""
+
+
 @contextmanager
-def meters(days: int, command: tuple[str, ...] = ("firmware_sim.cli", "fleet"), period_s: int = 900) -> Iterator[int]:
+def meters(
+    street: Street, days: int, command: tuple[str, ...] = ("firmware_sim.cli", "fleet"), period_s: int = 900
+) -> Iterator[int]:
     """The eight, ciphered, in one process; gives the first one's port, the others stand behind it."""
     options = [*FLEET, "--days", str(days), "--period", str(period_s), "--listen", "127.0.0.1:0"]
-    with running([sys.executable, "-m", *command, *options]) as said:
+    with running([sys.executable, "-m", *command, *options], street.cores) as said:
         yield int(said.rpartition(":")[2].partition("-")[0])
 
 

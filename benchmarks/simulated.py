@@ -1,5 +1,6 @@
 """A simulated meter in a process of its own, and a gateway's keys for it."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,9 +34,11 @@ def meter(*options: str, days: int = DAYS, password: str = PASSWORD) -> Iterator
 
 
 @contextmanager
-def running(command: list[str]) -> Iterator[str]:
-    """`command` as a process while the context is open; gives its first line."""
+def running(command: list[str], cores: tuple[int, ...] = ()) -> Iterator[str]:
+    """`command` as a process while the context is open, on `cores` where some are named; gives its first line."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    if cores:
+        os.sched_setaffinity(process.pid, cores)
     try:
         line = process.stdout.readline().strip() if process.stdout else ""
         if not line:

@@ -17,6 +17,7 @@ from benchmarks.bench import Bench, Plan
 from benchmarks.broker import RunningBroker, mosquitto
 from benchmarks.gateway import Cost
 from benchmarks.leaping import LeapingClock, computer_s
+from benchmarks.premises import Street
 from benchmarks.relay import relay
 from benchmarks.report import Figure
 from benchmarks.site import Ground
@@ -135,7 +136,7 @@ def is_sane(found: Cost) -> bool:
 @pytest.mark.slow
 @pytest.mark.system
 def test_an_agent_is_watched_until_its_back_fill_is_receipted(tmp_path: Path, broker: RunningBroker) -> None:
-    found = gateway.backfill(Ground(tmp_path, ()), tmp_path / "gateway", broker, days=1)
+    found = gateway.backfill(Ground(tmp_path, ()), tmp_path / "gateway", Street(broker=broker), days=1)
     assert found.blocks >= 8 * 96
     assert found.batches >= 8
     assert is_sane(found)
@@ -144,7 +145,7 @@ def test_an_agent_is_watched_until_its_back_fill_is_receipted(tmp_path: Path, br
 @pytest.mark.slow
 @pytest.mark.system
 def test_an_agent_polls_days_in_seconds(tmp_path: Path, broker: RunningBroker) -> None:
-    found = gateway.month(Ground(tmp_path, ()), tmp_path / "gateway", broker, days=2, period_s=3600)
+    found = gateway.month(Ground(tmp_path, ()), tmp_path / "gateway", Street(broker=broker), days=2, period_s=3600)
     # After the first day, one batch of every meter at the end of every hour.
     assert found.blocks == found.batches == 8 * 24
     assert is_sane(found)
