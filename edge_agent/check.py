@@ -78,7 +78,7 @@ async def _meter(settings: MeterSettings, open_reader: Callable[[str], Reader | 
             require_identity(settings, serial)
             period_s = (await reader.layout()).capture_period_s if isinstance(reader, Reader) else None
     except (ReaderError, IdentityError) as error:
-        return [Finding(what=what, is_good=False, text=str(error))]
+        return [Finding(what=what, is_good=False, text=str(error).removeprefix(f"{what}: "))]
     if period_s is not None and settings.period_s not in {None, period_s}:
         text = f"expected blocks of {settings.period_s} s, the meter's are {period_s} s: correct 'period_s'"
         return [Finding(what=what, is_good=False, text=text)]

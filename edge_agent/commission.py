@@ -163,7 +163,9 @@ async def _sampled(steps: _Steps, visit: Visit, reader: SampledReader) -> None:
     with steps.step("registers"):
         sample = await reader.sample()
         exported = "no export register" if sample.exported_wh is None else f"export {sample.exported_wh} Wh"
-        steps.good("registers", f"import {sample.imported_wh} Wh, {exported}, known to {sample.quantum_wh} Wh")
+        steps.good(
+            "registers", f"import {sample.imported_wh} Wh, {exported}, known to {sample.quantum_wh.normalize():f} Wh"
+        )
 
 
 def _gateway_clock(steps: _Steps, reference: ClockSource) -> None:

@@ -148,6 +148,15 @@ def test_check_names_everything_that_does_not_answer(file: Path, capsys: pytest.
     assert broker.startswith("BAD  broker 127.0.0.1:1")
 
 
+def test_check_names_another_meter_once(file: Path, meter_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(file.read_text().replace("dlms+tcp://127.0.0.1:4059?client=16", meter_url))
+    initialised(file)
+    capsys.readouterr()
+    assert main(["check", "--config", str(file)]) == 1
+    (told,) = (line for line in capsys.readouterr().out.splitlines() if "meter M1" in line)
+    assert told.startswith("BAD  meter M1: expected serial number SERIAL1, the meter on the wire says 12345678")
+
+
 @pytest.mark.parametrize(
     "arguments", [["--from", "2026-04-26T00:00:00Z"], ["--from", "yesterday", "--to", "2026-04-26T00:00:00Z"]]
 )

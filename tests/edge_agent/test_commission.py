@@ -25,6 +25,7 @@ from firmware_sim.dlms.server import serve
 from firmware_sim.dlms.session import DEFAULT_PASSWORD
 from firmware_sim.meter import Category, Energies, Meter, MeterSpec
 from firmware_sim.modbus.sdm630 import Sdm630
+from firmware_sim.modbus.server import MAPS
 from firmware_sim.modbus.server import serve as serve_modbus
 from firmware_sim.world import Home
 from signing.interval import DAY_S
@@ -268,6 +269,14 @@ async def test_a_register_map_that_nobody_verified_is_a_warning_and_no_reason_to
     assert page.is_go
     assert "warn  register map           register map 'sdm630' was never compared" in page.text()
     assert '"is_warning": true' in json.dumps(page.as_json())
+
+
+async def test_a_coarse_register_says_its_step_in_watt_hours(made: Config) -> None:
+    meter = Meter(MeterSpec(serial="12345678"), Home(seed=7, array_w=5000))
+    async with serve_modbus(MAPS["adl400"](meter, 1), now=lambda: NOW, unit=1) as opened:
+        chosen = replace(made.meters[0], serial="12345678", url=f"modbus+tcp://127.0.0.1:{opened}?map=adl400")
+        found = by_name(await commission._at_the_meter(visit(made), chosen))
+    assert found["registers"].text.endswith("known to 100 Wh")
 
 
 # The way to the head-end
