@@ -11,11 +11,11 @@ from edge_agent.config import MeterSettings
 from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError
 from edge_agent.harvest import Harvest
 from edge_agent.lines import wire_of
-from edge_agent.readers.reader import Counting, Reader
+from edge_agent.readers.reader import Counting, Reader, Selecting
 from edge_agent.registers import Origin, ProfileLayout, ProfileRow
-from edge_agent.schedule import Task, Why
+from edge_agent.schedule import LIVE_S, Task, Why
 from edge_agent.site import Site
-from signing.interval import Interval, ist_day_start
+from signing.interval import DAY_S, Interval, floor_to_block, ist_day_start
 
 _ANEW = frozenset({Why.LIVE, Why.RETRY})
 """Rows of these may not have been there when they were asked for: never taken from an earlier answer."""
@@ -34,6 +34,8 @@ class Gatherer:
 
     def piece_blocks(self, reader: Reader, layout: ProfileLayout, spent_ms: int) -> int:
         """Blocks that are read next at most; `spent_ms` of this turn at the line are over."""
+        if not _gives_parts(reader):
+            return DAY_S // layout.capture_period_s
         return self._pace.piece_blocks(layout, is_ciphered=reader.origin is Origin.GMAC, spent_ms=spent_ms)
 
     def plan(self, reader: Reader, layout: ProfileLayout, blocks: int) -> str:
@@ -62,6 +64,9 @@ class Gatherer:
             missing = harvest.missing(wanted, owner=owner, now_ms=self._site.up_ms())
             if missing is not None:
                 piece = Interval(missing.start_utc, min(missing.end_utc, missing.start_utc + blocks * period_s))
+                if not _gives_parts(reader) and task.why not in _ANEW:
+                    # All that it reads is kept, so that it is read once and not once a day of its memory.
+                    piece = Interval(missing.start_utc, max(missing.end_utc, self._settled_utc(period_s)))
                 harvest.add(piece, await self._read(reader, piece, period_s))
                 if piece.end_utc < missing.end_utc:
                     return None
@@ -86,11 +91,21 @@ class Gatherer:
         try:
             rows = await reader.block_rows(piece)
         except MeterUnavailableError:
-            self._pace.lost(blocks)
+            if _gives_parts(reader):
+                self._pace.lost(blocks)
             raise
         elapsed_ms = self._site.up_ms() - began_ms
-        self._pace.survived(blocks, rows=len(rows), octets=_octets(reader) - before, elapsed_ms=elapsed_ms)
+        if _gives_parts(reader):
+            self._pace.survived(blocks, rows=len(rows), octets=_octets(reader) - before, elapsed_ms=elapsed_ms)
         return rows
+
+    def _settled_utc(self, period_s: int) -> int:
+        """The end of the newest block that is no longer live: its row is there, if it ever will be."""
+        return floor_to_block(max(0, self._site.now_utc() - self._site.poll.settle_s - LIVE_S), period_s)
+
+
+def _gives_parts(reader: Reader) -> bool:
+    return reader.gives_parts if isinstance(reader, Selecting) else True
 
 
 def _octets(reader: Reader) -> int:

@@ -38,6 +38,8 @@ class Harvest:
             self.drop()
             self._owner, self._since_ms = owner, now_ms
             return wanted
+        self._covered = Interval(wanted.start_utc, covered.end_utc)
+        self._rows = [row for row in self._rows if row.end_utc > wanted.start_utc]
         if covered.end_utc >= wanted.end_utc:
             return None
         return Interval(covered.end_utc, wanted.end_utc)

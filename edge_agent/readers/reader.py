@@ -127,6 +127,15 @@ class Counting(Protocol):
 
 
 @runtime_checkable
+class Selecting(Protocol):
+    """A `Reader` that knows whether its meter gives parts of its memory."""
+
+    @property
+    def gives_parts(self) -> bool:
+        """Whether fewer rows are had sooner; False where the meter is read from its newest row back, or whole, whatever is asked."""
+
+
+@runtime_checkable
 class SampledReader(Protocol):
     """A meter without memory or clock: what it shows is now, and the caller's clock says when.
 

@@ -64,3 +64,9 @@ def test_rows_with_a_hole_between_them_are_no_harvest(half: Harvest) -> None:
 def test_what_is_dropped_is_asked_for_again(half: Harvest) -> None:
     half.drop()
     assert missing(half, Interval(0, 4 * P)) == Interval(0, 4 * P)
+
+
+def test_what_lies_before_is_dropped(half: Harvest) -> None:
+    assert missing(half, Interval(P, 4 * P)) == Interval(2 * P, 4 * P)
+    assert half.rows(Interval(0, 4 * P), period_s=P) == (row(P),)
+    assert missing(half, Interval(0, 4 * P)) == Interval(0, 4 * P)

@@ -80,6 +80,7 @@ class OnBus:
         self.bus, self.device, self.id = bus, device, settings.id
         self.meter = MemoryMeter(bus.site, settings)
         self.waited_s: list[float] = []
+        self.held_s: list[float] = []
         self.plan: str | None = None
 
     async def look(self) -> Outcome:
@@ -90,8 +91,10 @@ class OnBus:
             reader = reader_on(
                 lambda: SlowTransport(self.device, bus.timeline, bps=bus.bps, turnaround_ms=TURNAROUND_MS)
             )
+            began_ms = bus.timeline.now_ms()
             async with reader:
                 outcome = await self.meter.look(reader, bus.line.is_wanted)
+            self.held_s.append((bus.timeline.now_ms() - began_ms) / 1000)
         self.plan = self.plan or outcome.plan
         return outcome
 
@@ -199,3 +202,16 @@ async def test_the_plan_names_days_octets_seconds_and_pieces(
     assert seconds == pytest.approx(octets * 10 / bps * (1.15 if bps == BPS else 1.05), rel=0.1)
     assert blocks / 2 < pieces <= blocks
     assert (await meter.look()).plan is None
+
+
+@pytest.mark.parametrize("fault", ["no-selective-access", "no-selective-access=unsaid", "no-range"])
+async def test_a_meter_that_gives_no_parts_is_read_once_for_all_its_past(bus: Bus, fault: str) -> None:
+    """Asked for a piece it gives everything since, or all it has: minutes of the line, which nothing makes shorter."""
+    meter = bus.add("M1", "12345678", fault, days=10)
+    await meter.look_until_whole()
+    whole = Interval(TODAY - 10 * DAY_S, TODAY + 12 * 3600)
+    read = sorted(start for batch in bus.batches("M1") for start in batch.span.block_starts(900))
+    assert read[: len(whole.block_starts(900))] == list(whole.block_starts(900))
+    assert len(read) == len(set(read))
+    # Its memory of 36 days: once for the last hour, once for the past, once for the block that came due meanwhile.
+    assert sum(meter.held_s) <= 4 * 36 * 96 * 50 * 10 / BPS

@@ -75,6 +75,12 @@ class DlmsReader:
         """See `Counting.octets`."""
         return self.client.traffic.sent_octets + self.client.traffic.received_octets
 
+    @property
+    def gives_parts(self) -> bool:
+        """See `Selecting.gives_parts`. As far as is known: a meter may say that it selects, and not do so."""
+        ways = self._rungs.get(cosem.BLOCK_LOAD) or ladder.rungs(self.client.granted.conformance)
+        return ways[0] in {Rung.RANGE, Rung.RANGE_WITH_DEVIATION}
+
     async def __aenter__(self) -> Self:
         """See `Reader.__aenter__`."""
         await self.client.open()
