@@ -57,6 +57,10 @@ def test_one_that_fell_elsewhere_was_reset_or_is_another_meters(after: int, flag
     assert flags(ending(after), register(DAY.start_utc, END - 100)) == [flag]
 
 
+def test_a_register_beyond_an_end_cannot_have_fallen_over_it() -> None:
+    assert flags(ending(FLOWED + 50), register(DAY.start_utc, END + 50)) == [0]
+
+
 def test_one_that_rose_or_is_not_known_says_nothing() -> None:
     assert flags(ending(5_000 + FLOWED), register(DAY.start_utc, 5_000)) == [0]
     assert flags(ending(FLOWED - 100), None) == [0]
