@@ -23,6 +23,7 @@ from dlms_cosem.security import (
 )
 
 from firmware_sim.dlms.acse import Mechanism
+from firmware_sim.dlms.catalogue import Model
 from firmware_sim.dlms.ciphering import Counters
 from firmware_sim.dlms.device import Device
 from firmware_sim.dlms.hdlc import HdlcServerSession
@@ -196,3 +197,26 @@ def test_the_peer_opens_a_ciphered_push_and_reads_its_body(push: Push) -> None:
         body = utils.parse_as_dlms_data(told.body)
         assert bytes(body[1]) == push.value
         assert seller().registers(NOW).imported_wh in body
+
+
+@pytest.mark.parametrize("mechanism", [Mechanism.HLS, Mechanism.GMAC])
+@pytest.mark.parametrize("model", list(Model))
+async def test_the_utility_reads_the_whole_ciphered_profile_in_blocks_and_it_is_the_truth(
+    mechanism: Mechanism, model: Model
+) -> None:
+    shown = gmac() if mechanism is Mechanism.GMAC else HighLevelSecurityCommonAuthentication(secret=HLS_KEY)
+    shared = device(hls=mechanism, model=model)
+
+    def work(port: int) -> Any:
+        with client(transport(port, Framing.WRAPPER, 48), shown).session() as peer:
+            captured = utils.parse_as_dlms_data(peer.get(attribute(7, (1, 0, 99, 1, 0), 3)))
+            return captured, utils.parse_as_dlms_data(peer.get(attribute(7, (1, 0, 99, 1, 0), 2)))
+
+    captured, rows = await at(shared, Framing.WRAPPER, work)
+    place = {bytes(each[1]).hex(): number for number, each in enumerate(captured)}
+    stamps = shared.meter.block_stamps(NOW)
+    assert len(rows) == len(stamps)
+    for row, stamp in zip(rows, stamps, strict=True):
+        truth = shared.meter.block(stamp - 900, 900).energies
+        assert row[place["0100011d00ff"]] == truth.imported_wh
+        assert row[place["0100021d00ff"]] == truth.exported_wh
