@@ -42,50 +42,69 @@ def add_provider(
     faults: Faults,
 ) -> None:
     """Adds the ledger provider's addresses to `app`."""
-    settings = provider.settings
+    front = _Front(provider, participants, desk, now, faults)
+    app.post("/bap/receiver/on_status")(front.on_status)
+    app.post("/sandbox/pull")(front.pull)
+    app.get("/registry/dedi/lookup/{subscriber_id}/subscribers.beckn.one/{key_id}")(front.lookup)
 
-    def refused(error: RequestRefusedError | SignatureError, status: int) -> Response:
-        code = _BECKN_CODES.get(error.code, error.code)
-        return Response(dialects.nack(code, error.message, settings.dialect), status_code=status, media_type=JSON)
 
-    def signed(request: Request, response: Response) -> Response:
+class _Front:
+    """What the ledger provider does at each of its addresses."""
+
+    def __init__(
+        self, provider: Provider, participants: Participants, desk: Desk, now: Callable[[], int], faults: Faults
+    ) -> None:
+        self._provider = provider
+        self._settings = provider.settings
+        self._participants = participants
+        self._desk = desk
+        self._now = now
+        self._faults = faults
+
+    async def on_status(self, request: Request) -> Response:
+        """Takes one answer."""
+
+        def work(caller: Participant, body: bytes, at: int) -> bytes:
+            message_id, wrote = self._provider.on_status(caller, body, at)
+            return dialects.ack(message_id, self._settings.dialect, wrote)
+
+        response = await self._desk.serve(request, work, self._refused)
         if is_lost(response):
             return response
-        created = now()
+        created = self._now()
         quoted = _signature_of(request.headers.get("Authorization"))
-        response.headers["Signature"] = settings.signer.sign(
+        response.headers["Signature"] = self._settings.signer.sign(
             bytes(response.body), created=created, expires=created + LIFETIME_S, request_signature=quoted
         )
         return response
 
-    @app.post("/bap/receiver/on_status")
-    async def on_status(request: Request) -> Response:
-        def work(caller: Participant, body: bytes, at: int) -> bytes:
-            message_id, wrote = provider.on_status(caller, body, at)
-            return dialects.ack(message_id, settings.dialect, wrote)
+    def _refused(self, error: RequestRefusedError | SignatureError, status: int) -> Response:
+        code = _BECKN_CODES.get(error.code, error.code)
+        body = dialects.nack(code, error.message, self._settings.dialect)
+        return Response(body, status_code=status, media_type=JSON)
 
-        return signed(request, await desk.serve(request, work, refused))
-
-    @app.post("/sandbox/pull")
-    async def pull(everything: str = "no") -> Response:
+    async def pull(self, everything: str = "no") -> Response:
+        """Sends every question that is due, and says what came back."""
+        take = self._faults.take
         spoiled = Spoiled(
-            network_id=WRONG_NETWORK if faults.take(Fault.WRONG_NETWORK) else None,
-            is_without_offset=faults.take(Fault.WRONG_WINDOW),
-            is_cut_short=faults.take(Fault.CUT_SHORT),
+            network_id=WRONG_NETWORK if take(Fault.WRONG_NETWORK) else None,
+            is_without_offset=take(Fault.WRONG_WINDOW),
+            is_cut_short=take(Fault.CUT_SHORT),
         )
-        ahead_s = SKEW_S if faults.take(Fault.SKEWED_CLOCK) else 0
-        times = 2 if faults.take(Fault.REPLAYED_STATUS) else 1
-        sender = Sender(provider, participants, now)
+        ahead_s = SKEW_S if take(Fault.SKEWED_CLOCK) else 0
+        times = 2 if take(Fault.REPLAYED_STATUS) else 1
+        sender = Sender(self._provider, self._participants, self._now)
         report = []
-        for question in provider.questions(now(), spoiled, everything=everything == "yes"):
+        for question in self._provider.questions(self._now(), spoiled, everything=everything == "yes"):
             # In a thread: the discom may call back before it has answered.
             report += await asyncio.to_thread(sender.sent, question, ahead_s=ahead_s, times=times)
         return Response(dumps({"questions": report}), media_type=JSON)
 
-    @app.get("/registry/dedi/lookup/{subscriber_id}/subscribers.beckn.one/{key_id}")
-    async def lookup(subscriber_id: str, key_id: str) -> Response:
+    async def lookup(self, subscriber_id: str, key_id: str) -> Response:
+        """Plays the registry."""
+
         def others(key: KeyId) -> str | None:
-            found = participants.key(key)
+            found = self._participants.key(key)
             return None if found is None else public_key_text(found)
 
         try:
@@ -93,8 +112,9 @@ def add_provider(
         except SignatureError:
             body = b""
         else:
-            is_own = key == settings.signer.key_id
-            body = provider.looked_up(key, others, is_revoked=is_own and faults.take(Fault.REVOKED_KEY))
+            is_own = key == self._settings.signer.key_id
+            is_revoked = is_own and self._faults.take(Fault.REVOKED_KEY)
+            body = self._provider.looked_up(key, others, is_revoked=is_revoked)
         return Response(body or dumps({"message": "not found"}), status_code=200 if body else 404, media_type=JSON)
 
 

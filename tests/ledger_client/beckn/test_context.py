@@ -3,7 +3,8 @@
 import pytest
 
 from ledger_client.beckn.context import Action, context_fields, host_of, is_callable, message_id_of, read_context
-from ledger_client.beckn.fields import duration_s, duration_text, message
+from ledger_client.beckn.fields import MAX_DURATION_S, MAX_TEXT, as_text, duration_s, duration_text, message
+from ledger_client.beckn.refusal import RefusedError
 from tests.ledger_client.beckn.messages import NOW, STATUS, changed
 
 
@@ -67,3 +68,24 @@ def test_hosts_are_compared_in_lower_case() -> None:
 def test_a_length_is_written_and_read(length_s: int, text: str) -> None:
     assert duration_text(length_s) == text
     assert duration_s(text, "x") == length_s
+
+
+@pytest.mark.parametrize(("text", "length_s"), [("PT1S", 1), ("P31D", MAX_DURATION_S), ("P30DT24H", MAX_DURATION_S)])
+def test_a_length_on_the_bound_is_taken(text: str, length_s: int) -> None:
+    assert duration_s(text, "x") == length_s
+
+
+@pytest.mark.parametrize(
+    "text", ["PT0S", "P31DT1S", "P1DT", "P", "PT", "", "PT1H ", "-PT1H", "P1Y", "PT1.5H", "pt1h", "PT99999H"]
+)
+def test_a_length_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        duration_s(text, "x")
+    assert caught.value.refusal.path == "x"
+
+
+def test_a_text_on_the_bound_is_taken() -> None:
+    assert as_text("x" * MAX_TEXT, "x")
+    for wrong in ("", "x" * (MAX_TEXT + 1), "\x7f", "a\u2028b"):
+        with pytest.raises(RefusedError):
+            as_text(wrong, "x")

@@ -251,6 +251,12 @@ def test_a_field_that_is_missing_is_named(path: Path) -> None:
     assert refusal(changed((path, None)))[0] is Code.REQUIRED_FIELD_MISSING
 
 
+ELSEWHERE = {
+    dotted((*SERIES, "payloadDescriptors", 0, "payloadType")): dotted((*SERIES, "payloadDescriptors")),
+    dotted((*SERIES, "intervals", 0, "intervalPeriod")): dotted((*SERIES, "intervals", 0, "intervalPeriod", "start")),
+}
+"""Refusals that name the whole, or the part that is missing."""
+
 WRONG: list[tuple[Path, object, Code]] = [
     (("context",), [], Code.INVALID_FORMAT),
     (("context", "version"), "1.1.0", Code.INVALID_ENUM),
@@ -300,7 +306,7 @@ WRONG: list[tuple[Path, object, Code]] = [
     ((*SERIES, "intervals", 0, "id"), 10**9, Code.INVALID_FORMAT),
     ((*SERIES, "intervals", 0, "id"), "x", Code.INVALID_FORMAT),
     ((*SERIES, "intervals", 1, "id"), 0, Code.INVALID_FORMAT),
-    ((*SERIES, "intervals", 1, "id"), 999_999_999, Code.INVALID_FORMAT),
+    ((*SERIES, "intervals", 1), {"id": 999_999_999}, Code.INVALID_FORMAT),
     ((*SERIES, "intervals", 0, "intervalPeriod"), {}, Code.REQUIRED_FIELD_MISSING),
 ]
 
@@ -311,7 +317,7 @@ WRONG: list[tuple[Path, object, Code]] = [
 def test_a_value_that_cannot_be_is_refused_with_its_place(path: Path, value: object, code: Code) -> None:
     got, place = refusal(changed((path, value)))
     assert got is code
-    assert place.startswith(dotted(path)[: len(place)])
+    assert place == ELSEWHERE.get(dotted(path), dotted(path))
 
 
 @pytest.mark.parametrize(
@@ -329,6 +335,12 @@ def test_a_value_that_cannot_be_is_refused_with_its_place(path: Path, value: obj
 )
 def test_a_body_that_is_no_message_is_refused(body: bytes, code: Code) -> None:
     assert refusal(body)[0] is code
+
+
+def test_a_body_on_the_bound_is_looked_at_and_a_span_without_an_end_is_named() -> None:
+    assert refusal(b" " * MAX_BODY_BYTES)[0] is Code.INVALID_JSON
+    with pytest.raises(RefusedError, match="expected start/end"):
+        read_status(changed(((*ITEM, "schema:temporalCoverage"), "2026-04-26T04:30:00Z")))
 
 
 def test_a_question_cut_off_anywhere_is_refused() -> None:
