@@ -40,9 +40,11 @@ class Gatherer:
 
     def plan(self, reader: Reader, layout: ProfileLayout, blocks: int) -> str:
         """What so many blocks cost and how they are read, for people."""
+        if not _gives_parts(reader):
+            blocks = max(blocks, layout.entries_in_use)
         estimate = self._pace.estimate(blocks, layout, is_ciphered=reader.origin is Origin.GMAC)
-        most = self.piece_blocks(reader, layout, 0)
-        return plan_text(blocks, estimate, self._wire, period_s=layout.capture_period_s, piece_blocks=min(most, blocks))
+        most = min(blocks, self.piece_blocks(reader, layout, 0)) if _gives_parts(reader) else blocks
+        return plan_text(blocks, estimate, self._wire, period_s=layout.capture_period_s, piece_blocks=most)
 
     async def rows(
         self, reader: Reader, layout: ProfileLayout, task: Task, *, serial: str | None, blocks: int

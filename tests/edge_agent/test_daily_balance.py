@@ -76,6 +76,8 @@ def test_a_register_is_known_no_better_than_it_counts() -> None:
     assert day(before_wh=41_000_000, rise_wh=10_000).cause is None
     assert day(before_wh=41_000_100, rise_wh=9_500).cause is None
     assert day(before_wh=41_000_100, rise_wh=9_400).cause is Cause.UNKNOWN
+    assert day({FIRST: None}, before_wh=41_000_000, rise_wh=10_000).cause is None
+    assert day({FIRST: None}, before_wh=41_000_001, rise_wh=10_000).cause is Cause.ROWS
 
 
 @pytest.mark.parametrize(("first", "last", "word"), [(FIRST - P, LAST, "start"), (FIRST, LAST + P, "end")])

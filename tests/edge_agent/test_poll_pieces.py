@@ -36,6 +36,7 @@ class SlowBench(MemoryBench):
     def __init__(self, scaler: int = 0) -> None:
         super().__init__()
         self.scaler = scaler
+        self.gives_parts = True
         self.layout_ms = 0
         self.row_ms = ROW_MS
         self.breaks: Callable[[Interval], bool] = lambda _: False
@@ -188,6 +189,15 @@ async def test_what_a_look_spent_before_its_first_piece_is_no_time_for_rows(case
     await case.look(TEN + 30, is_wanted=True)
     assert case.bench.asked[-1].length_s == 5 * PERIOD_S
     assert case.now_utc() - before == POLL.hold_s
+
+
+async def test_a_meter_that_turns_out_to_give_no_parts_is_signed_by_the_day(case: Case) -> None:
+    await case.look(TEN + 30, is_wanted=True)
+    case.bench.gives_parts = False
+    case.bench.asked.clear()
+    await case.until_whole(TEN + 30)
+    assert case.bench.asked == [Interval(MIDNIGHT - 2 * DAY_S, TEN - 3600)]
+    assert max(span.length_s for span in case.spans()) == DAY_S
 
 
 async def test_rows_that_refute_the_period_are_asked_for_again_and_not_remembered(case: Case) -> None:

@@ -213,5 +213,8 @@ async def test_a_meter_that_gives_no_parts_is_read_once_for_all_its_past(bus: Bu
     read = sorted(start for batch in bus.batches("M1") for start in batch.span.block_starts(900))
     assert read[: len(whole.block_starts(900))] == list(whole.block_starts(900))
     assert len(read) == len(set(read))
+    assert meter.plan is not None
+    assert meter.plan.startswith("3456 blocks (36.0 days), about 17")  # 170 thousand octets
+    assert meter.plan.endswith(" in pieces of at most 3456 blocks")
     # Its memory of 36 days: once for the last hour, once for the past, once for the block that came due meanwhile.
     assert sum(meter.held_s) <= 4 * 36 * 96 * 50 * 10 / BPS
