@@ -121,11 +121,13 @@ class Signed:
         return told == {at: (each.imported_wh, each.exported_wh) for at, each in truth.items()}
 
 
-async def looked(gateway: Gateway, device: Device, url: str, *, vault: Vault | None = None, looks: int = 1) -> Signed:
-    """What `looks` looks of the agent at `url` bring, which leads to `device`; none after an error."""
+async def looked(
+    gateway: Gateway, device: Device, url: str, *, vault: Vault | None = None, looks: int = 1, days: int = 1
+) -> Signed:
+    """What `looks` looks of the agent at `url` bring, which leads to `device`, so many days back; none after an error."""
     seen = Signed(device.meter)
     with gateway.open() as outbox:
-        meter = MemoryMeter(site(gateway, outbox, lambda: NOW * 1000), settings(serial=SERIAL))
+        meter = MemoryMeter(site(gateway, outbox, lambda: NOW * 1000), settings(serial=SERIAL, backfill_days=days))
         try:
             for _ in range(looks):
                 async with open_reader(url, vault) as reader:
