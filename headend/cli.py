@@ -8,7 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from headend import config as configuration
-from headend.commands import access, evidence, figures, gates, meter_keys, operation, posting_control, recovery, registry_sheets
+from headend.commands import (
+    access,
+    billing,
+    evidence,
+    figures,
+    gates,
+    meter_keys,
+    operation,
+    posting_control,
+    recovery,
+    registry_sheets,
+)
 from headend.commands.command import MISUSE, REFUSED, Command
 from headend.errors import HeadendError
 from ledger_client.ledger import LedgerError
@@ -21,6 +32,7 @@ _JOBS = (
     figures.add,
     posting_control.add,
     gates.add,
+    billing.add,
     access.add,
     evidence.add,
     recovery.add,

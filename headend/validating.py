@@ -101,9 +101,9 @@ class Validating:
             days.update((batch.meter, at) for at in own | known)
         today = ist_day_start(now_utc)
         for meter in recorded:
-            known = Interval(max(0, today - _BACK_DAYS * DAY_S), today + DAY_S)
+            back = Interval(max(0, today - _BACK_DAYS * DAY_S), today + DAY_S)
             days.update(
-                (meter, one.day.start_utc) for one in day_rows.newest_in(self._database.connection, meter, known)
+                (meter, one.day.start_utc) for one in day_rows.newest_in(self._database.connection, meter, back)
             )
         settings = self._settings
         rows = [

@@ -46,6 +46,10 @@ class Table:
         """Whether the key stands in the file and has not been asked for yet."""
         return name in self._values
 
+    def names(self) -> tuple[str, ...]:
+        """The keys that have not been asked for yet, in the order of the file."""
+        return tuple(self._values)
+
     def integer(self, name: str, *, least: int, most: int, default: int | None = None) -> int:
         """The whole number under `name`, `least` to `most`."""
         value = self._values.pop(name, default)

@@ -7,6 +7,7 @@ from typing import Any
 
 from headend.posting import PostingRecord, PostingState
 from headend.trades import Delivery
+from ledger_client.deg import MAX_DELIVERY_S
 from ledger_client.ledger import Trade, TradeStatus, TradeType, UnreadableRecord
 from signing.interval import Interval
 
@@ -45,6 +46,17 @@ def trades_from(connection: sqlite3.Connection, start_utc: int) -> tuple[Trade, 
     rows = connection.execute(
         f"SELECT {_TRADE} FROM trades WHERE start_utc >= ? ORDER BY start_utc, record_id",  # noqa: S608 - constants
         (start_utc,),
+    )
+    return tuple(_trade(row) for row in rows)
+
+
+def trades_overlapping(connection: sqlite3.Connection, span: Interval) -> tuple[Trade, ...]:
+    """The trades whose delivery shares an instant with `span`, ascending."""
+    # No delivery is longer than `MAX_DELIVERY_S`, so the index by start bounds the search.
+    rows = connection.execute(
+        f"SELECT {_TRADE} FROM trades WHERE start_utc > ? AND start_utc < ? AND end_utc > ? "  # noqa: S608 - constants
+        "ORDER BY start_utc, record_id",
+        (span.start_utc - MAX_DELIVERY_S, span.end_utc, span.start_utc),
     )
     return tuple(_trade(row) for row in rows)
 

@@ -1,0 +1,136 @@
+"""billing: what bills, returns and clerks are told of a month."""
+
+import argparse
+import csv
+import json
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from headend.billing.determinants import Determinants
+from headend.billing.dre import returns
+from headend.billing.month import Month
+from headend.billing.tariff import NO_CHARGES, parse
+from headend.commands.command import DONE, REFUSED, Adding, file_text, instant, misuse
+from headend.config import Config
+from headend.registry import Registry
+from headend.store.sqlite.database import open_database
+from signing.energy import kwh_text
+from signing.errors import SigningError
+from signing.interval import Interval, ist_text
+
+_COLUMNS = (
+    "connection_point", "month", "meters", "completeness", "import_kwh", "export_kwh", "p2p_bought_kwh", "p2p_sold_kwh",
+    "residual_import_kwh", "residual_export_kwh", "p2p_amount_inr", "charges_inr", "open_trades", "final", "faults",
+)  # fmt: skip
+
+
+def add(verb: Adding) -> None:
+    """Adds the verb of this job."""
+    billing = verb("billing", _billing, "say what a month's bills and returns rest on; changes nothing")
+    billing.add_argument(
+        "action", choices=["determinants", "dre", "lookup"], help="lookup: is there a trade for this meter and time"
+    )
+    billing.add_argument("--month", metavar="YYYY-MM", help="determinants, dre: of Indian time")
+    billing.add_argument("--tariff", type=Path, metavar="FILE", help="determinants: TOML table of charges")
+    billing.add_argument("--point", metavar="ID", help="of this connection point only")
+    billing.add_argument("--posted-as", metavar="ID", help="lookup: the meter, exactly as the ledger spells it")
+    billing.add_argument("--start", type=instant, metavar="TIME", help="lookup: start of the slot")
+    billing.add_argument("--end", type=instant, metavar="TIME", help="lookup: end of the slot")
+    billing.add_argument("--json", action="store_true", help="one JSON object a line, with every charge")
+
+
+def _billing(settings: Config, arguments: argparse.Namespace) -> int:
+    tariff = NO_CHARGES if arguments.tariff is None else parse(file_text(arguments.tariff), str(arguments.tariff))
+    with closing(open_database(settings.database)) as database:
+        month = Month(database=database, registry=Registry(database), discom=settings.discom, tariff=tariff)
+        if arguments.action == "lookup":
+            return _lookup(month, arguments)
+        if arguments.month is None:
+            return misuse("expected --month, such as 2026-04")
+        points = month.points() if arguments.point is None else (arguments.point,)
+        if arguments.action == "dre":
+            print(returns(month.prosumer(point, arguments.month) for point in points), end="")
+            return DONE
+        return _determinants(month, points, arguments)
+
+
+def _determinants(month: Month, points: tuple[str, ...], arguments: argparse.Namespace) -> int:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    if not arguments.json:
+        writer.writerow(_COLUMNS)
+    is_final = True
+    for point in points:
+        found = month.determinants(point, arguments.month)
+        is_final = is_final and found.is_final
+        if arguments.json:
+            print(json.dumps(_fields(found), ensure_ascii=False))
+        else:
+            writer.writerow(_row(found))
+    return DONE if is_final else REFUSED
+
+
+def _lookup(month: Month, arguments: argparse.Namespace) -> int:
+    if arguments.posted_as is None or arguments.start is None or arguments.end is None:
+        return misuse("expected --posted-as, --start and --end of the slot")
+    try:
+        span = Interval(arguments.start, arguments.end)
+    except SigningError as error:
+        return misuse(str(error))
+    slots = month.slots(arguments.posted_as, span)
+    for slot in slots:
+        print(
+            f"{slot.record_id}: {slot.side} of {kwh_text(slot.quantity_wh)} kWh, {ist_text(slot.start_utc)} to "
+            f"{ist_text(slot.end_utc)}"
+        )
+    if not slots:
+        print("no trade")
+    return DONE
+
+
+def _row(found: Determinants) -> list[str]:
+    fields = _fields(found)
+    shown = {
+        **fields,
+        "meters": " ".join(found.meters),
+        "open_trades": str(len(found.open_trades)),
+        "faults": "; ".join(found.faults),
+    }
+    return ["" if shown[name] is None else str(shown[name]) for name in _COLUMNS]
+
+
+def _fields(found: Determinants) -> dict[str, object]:
+    energy = [line for line in found.lines if line.name == "energy"]
+    charges = [line for line in found.lines if line.name != "energy"]
+    return {
+        "connection_point": found.connection_point,
+        "month": found.month,
+        "meters": list(found.meters),
+        "completeness": found.completeness.value,
+        "blocks": {quality.name: number for quality, number in sorted(found.blocks.items()) if number},
+        "import_kwh": _kwh(found.import_wh),
+        "export_kwh": _kwh(found.export_wh),
+        "p2p_bought_kwh": kwh_text(found.bought_wh),
+        "p2p_sold_kwh": kwh_text(found.sold_wh),
+        "residual_import_kwh": _kwh(found.residual_import_wh),
+        "residual_export_kwh": _kwh(found.residual_export_wh),
+        "p2p_amount_inr": str(sum(line.amount_inr for line in energy)),
+        "charges_inr": str(sum(line.amount_inr for line in charges)),
+        "lines": [
+            {
+                "trade": line.trade,
+                "name": line.name,
+                "kwh": kwh_text(line.energy_wh),
+                "inr_per_kwh": str(line.inr_per_kwh),
+                "amount_inr": str(line.amount_inr),
+            }
+            for line in found.lines
+        ],
+        "open_trades": list(found.open_trades),
+        "final": found.is_final,
+        "faults": list(found.faults),
+    }
+
+
+def _kwh(wh: int | None) -> str | None:
+    return None if wh is None else kwh_text(wh)

@@ -1,0 +1,113 @@
+"""A month read from a real head-end: validated days, trades of the ledger, factors and exchanges of meters."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from headend.billing.determinants import Completeness
+from headend.billing.month import Month
+from headend.billing.tariff import NO_CHARGES
+from headend.readings import Quality
+from headend.settings.series import SeriesSettings
+from headend.store.sqlite import postings
+from headend.validating import Validating
+from signing.interval import DAY_S, Interval
+from tests.headend.discom import METER, SUBJECT, stated
+from tests.headend.premises import DAY, Headend
+from tests.headend.settling import NAME, Settling
+from tests.headend.test_validating import FULL, REGISTERS
+from tests.ledger_client.rehearsal import NOW, SELLER_DISCOM, Rehearsal, running
+
+POINT = SUBJECT.connection_point
+APRIL_26 = "2026-04"
+
+
+@pytest.fixture
+def exchange(tmp_path: Path) -> Iterator[Rehearsal]:
+    directory = tmp_path / "exchange"
+    directory.mkdir()
+    with running(directory) as found:
+        yield found
+
+
+@pytest.fixture
+def settling(headend: Headend, exchange: Rehearsal) -> Iterator[Settling]:
+    found = Settling(headend, exchange)
+    yield found
+    found.close()
+
+
+def month(settling: Settling) -> Month:
+    return Month(
+        database=settling.headend.database,
+        registry=settling.headend.registry,
+        discom=SELLER_DISCOM,
+        tariff=NO_CHARGES,
+    )
+
+
+def validated(settling: Settling) -> None:
+    work = Validating(
+        database=settling.headend.database,
+        registry=settling.headend.registry,
+        key=settling.headend.statement_signer.public_key,
+        settings=SeriesSettings(after_s=0, quiet_s=0, holidays=frozenset()),
+    )
+    work.step(DAY)
+    while work.step(DAY + 2 * DAY_S):
+        pass
+
+
+def test_a_month_with_one_day_of_blocks_is_incomplete_and_says_what_is_known(settling: Settling) -> None:
+    settling.headend.take_in(stated(settling.gateway, 0, FULL, registers=REGISTERS))
+    validated(settling)
+    found = month(settling).determinants(POINT, APRIL_26)
+    assert found.completeness is Completeness.INCOMPLETE
+    assert (found.known_import_wh, found.known_export_wh) == (9600, 480)
+    assert (found.blocks[Quality.VALID], found.blocks[Quality.MISSING]) == (96, 29 * 96)
+    assert found.meters == (METER,)
+
+
+def test_the_trades_of_the_month_stand_beside_the_meter(settling: Settling) -> None:
+    settling.headend.take_in(stated(settling.gateway, 0, FULL, registers=REGISTERS))
+    settling.trade()
+    settling.step(NOW)
+    found = month(settling).determinants(POINT, APRIL_26)
+    assert len(found.open_trades) == 1
+    trades = postings.trades_from(settling.headend.database.connection, 0)
+    with settling.headend.database.transaction() as connection:
+        postings.put_trades(connection, [replace(one, pushed_wh=40, pulled_wh=30) for one in trades], NOW)
+    found = month(settling).determinants(POINT, APRIL_26)
+    assert (found.sold_wh, found.bought_wh, found.open_trades) == (30, 0, ())
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "seen"),
+    [
+        (SUBJECT.window.start_utc - 900, SUBJECT.window.start_utc, 0),
+        (SUBJECT.window.start_utc - 900, SUBJECT.window.start_utc + 1, 1),
+        (SUBJECT.window.end_utc - 1, SUBJECT.window.end_utc + 900, 1),
+        (SUBJECT.window.end_utc, SUBJECT.window.end_utc + 900, 0),
+    ],
+)
+def test_the_look_up_finds_a_trade_exactly_where_it_is(settling: Settling, start: int, end: int, seen: int) -> None:
+    settling.trade()
+    settling.step(NOW)
+    slots = month(settling).slots(NAME, Interval(start, end))
+    assert [slot.side for slot in slots] == ["SELLER"] * seen
+    assert month(settling).slots("OTHER", Interval(start, end)) == ()
+
+
+def test_every_connection_point_with_a_revenue_meter_is_billed(settling: Settling) -> None:
+    assert month(settling).points() == (POINT,)
+
+
+def test_a_connection_point_that_nobody_knows_is_incomplete(settling: Settling) -> None:
+    assert month(settling).determinants("CP-NOBODY", APRIL_26).completeness is Completeness.INCOMPLETE
+
+
+def test_a_prosumer_has_its_installed_power_and_no_generation_without_a_meter_for_it(settling: Settling) -> None:
+    found = month(settling).prosumer(POINT, APRIL_26)
+    assert (found.installed_w, found.generated_wh) == (None, None)
