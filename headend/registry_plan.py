@@ -115,7 +115,7 @@ class _Planner:
 
     def take(self, rows: Iterable[Row]) -> None:
         """Lays the rows over what is recorded."""
-        for _, group in groupby(sorted(rows, key=lambda row: (row.from_utc, row.line)), key=lambda row: row.from_utc):
+        for _, group in groupby(sorted(rows, key=lambda row: row.from_utc), key=lambda row: row.from_utc):
             together = [row for row in group if self._is_first_word(row)]
             placed = [(row, fact) for row in together if (fact := self._placed(row)) is not None]
             # An id that moves from one place to another is named by both rows: it is given up before it is taken.

@@ -113,6 +113,22 @@ def test_a_change_holds_from_its_time_and_what_held_before_still_held_then(heade
     assert [fact.sanctioned_w for fact in headend.record(METER).facts] == [5000, 5500, 6250]
 
 
+def test_blank_cells_of_an_unknown_connection_point_say_nothing(headend: Headend) -> None:
+    applied(headend, row(feeder="", gateway=""))
+    connection = headend.database.connection
+    assert (supply_rows.supplies(connection, "CP-1"), supply_rows.gateways(connection, METER)) == ((), ())
+
+
+def test_a_consent_that_is_stated_twice_changes_once_and_the_last_word_on_its_end_counts(headend: Headend) -> None:
+    cells = row(consumer="K1", consent_purpose="p", consent_grantee="g")
+    outcome = applied(headend, cells, cells, cells | {"consent_until": "2026-09-01"})
+    told = [(before, after) for field, before, after in changed(outcome) if field == "consent"]
+    since = "p to g from 2026-01-01 00:00:00 IST"
+    assert told == [("", f"{since} without end"), (f"{since} without end", f"{since} until 2026-09-01 00:00:00 IST")]
+    (one,) = supply_rows.consents(headend.database.connection, "CP-1")
+    assert one.until_utc is not None
+
+
 def test_what_no_evidence_rests_on_makes_no_record(headend: Headend) -> None:
     applied(headend, row(feeder="F1"))
     outcome = applied(
@@ -286,6 +302,11 @@ def test_two_revenue_meters_that_begin_at_once_are_rejected(headend: Headend) ->
     applied(headend, row(2, connection_point="CP-1", since="2026-01-01T00:15:00+05:30"))
 
 
+def test_a_meter_that_comes_later_from_elsewhere_did_not_begin_here(headend: Headend) -> None:
+    applied(headend, row(2), row(2, connection_point="CP-1", since="2026-04-01"))
+    applied(headend, row(1))
+
+
 def test_a_consent_needs_to_know_who_consents(headend: Headend) -> None:
     assert said(refused(headend, row(consent_purpose="p", consent_grantee="g"))) == [(2, "consumer")]
 
@@ -329,6 +350,11 @@ def test_a_serial_number_of_two_meters_is_told(headend: Headend) -> None:
     )
     later = applied(headend, row(3, identity="S"))
     assert len(later.plan.warnings) == 2
+
+
+def test_a_serial_number_that_a_meter_no_longer_has_is_free(headend: Headend) -> None:
+    applied(headend, row(1, identity="S"), row(1, identity="T", since="2026-03-01"))
+    assert applied(headend, row(2, identity="S", since="2026-04-01")).plan.warnings == ()
 
 
 @pytest.mark.parametrize(("clock", "told"), [("10:15:00", 0), ("10:07:00", 1)])
@@ -436,6 +462,8 @@ def complete(headend: Headend) -> None:
 def test_an_export_imported_again_changes_nothing(headend: Headend) -> None:
     complete(headend)
     text = exported(headend.database.connection)
+    # By each of the two REVENUE meters that the connection point ever had.
+    assert text.count(",p,g,") == 2
     outcome = importer(headend).preview(parse_csv(text.encode()))
     assert (outcome.plan.faults, outcome.plan.changes, outcome.plan.warnings) == ((), (), ())
 

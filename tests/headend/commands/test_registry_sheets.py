@@ -137,9 +137,19 @@ def test_an_exchange_under_the_same_id_is_its_next_record(command: Command, file
     command("registry", "import", file, *BY)
     words = ("registry", "exchange", *EXCHANGE, "--new", METER, *REGISTERS)
     assert command(*words, "--identity", "SN-NEW", *BY)[0] == 0
+    assert command(*words, "--identity", "SN-NEW", *BY)[1].splitlines()[-1].startswith("1 row(s), 0 change(s)")
     _, out, _ = command("registry", "show", METER)
     assert "record 1" in out
     assert "identity=SN-NEW" in out
+
+
+def test_an_exchange_for_a_device_that_is_recorded_keeps_what_is_known_of_it(command: Command, file: Path) -> None:
+    file.write_bytes(sheet(row(1, ct="100/5"), row(2, ct="200/5", identity="SN-NEW", connection_point="STORE")))
+    command("registry", "import", file, *BY)
+    assert command("registry", "exchange", *EXCHANGE, "--new", "SKS00000002", *REGISTERS, *BY)[0] == 0
+    _, out, _ = command("registry", "show", "SKS00000002")
+    assert "connection_point=CP-1" in out
+    assert "ct=100/5" not in out
 
 
 @pytest.mark.parametrize(
