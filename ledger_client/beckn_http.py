@@ -15,7 +15,7 @@ from ledger_client.beckn.ack import Ack, read_ack
 from ledger_client.beckn.context import is_callable
 from ledger_client.http import DEFAULT_TIMEOUT_S, FreshSigner, no_answer, open_client, read_bounded
 from ledger_client.ledger import LedgerError, LedgerProtocolError, LedgerRefusedError, LedgerUnavailableError
-from ledger_client.signature import HttpSigner
+from ledger_client.signature import HttpSigner, KeyLookup, SignatureError, parse_header, verify
 
 MAX_ACK_BYTES = 64 * 1024
 """Largest synchronous answer read."""
@@ -36,6 +36,15 @@ class PushReceipt:
     """Its ``Signature`` header, not verified here; None where it sent none."""
     request_signature: str
     """The ``Authorization`` header that was sent: the fourth line of `signature` names its signature."""
+
+    def is_signed(self, keys: KeyLookup, *, now: int) -> bool:
+        """Whether the ACK is signed, over this very push, by a key of `keys`. Source: beckn-onix warns where it is not."""
+        quoted = parse_header(self.request_signature).signature_text
+        try:
+            header = verify(self.signature, self.body, now=now, keys=keys, request_signature=quoted)
+        except SignatureError:
+            return False
+        return header.names_request
 
 
 class BecknPusher:

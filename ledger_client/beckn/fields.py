@@ -56,7 +56,8 @@ def as_text(value: object, path: str) -> str:
         raise refused(Code.INVALID_FORMAT, f"expected a text, got {_kind(value)}", path)
     if not 0 < len(value) <= MAX_TEXT:
         raise refused(Code.INVALID_FORMAT, f"expected 1 to {MAX_TEXT} characters, got {len(value)}", path)
-    if any("\ud800" <= letter <= "\udfff" or not letter.isprintable() for letter in value):
+    # A lone surrogate is not printable either: no database could keep it.
+    if not value.isprintable():
         raise refused(Code.INVALID_FORMAT, "expected printable Unicode text", path)
     return value
 

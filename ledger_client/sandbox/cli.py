@@ -3,7 +3,9 @@
 import argparse
 import json
 import signal
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -55,6 +57,8 @@ def _sandbox(arguments: argparse.Namespace, now: Callable[[], int]) -> int:
         faults.switch_on(*parsed(text))
     if (arguments.provider is None) != (arguments.provider_key is None):
         raise ParticipantsError("expected --provider and --provider-key together")
+    if arguments.pull_every is not None and (arguments.provider is None or not arguments.pull_every > 0):
+        raise ParticipantsError("expected --pull-every with a time above 0 and with --provider")
     with store.Store(arguments.state) as state:
         try:
             listening = listen(*arguments.listen)
@@ -72,8 +76,28 @@ def _sandbox(arguments: argparse.Namespace, now: Callable[[], int]) -> int:
             # The server hands a signal on to these once it has shut down; they make that a clean exit.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda *_: None)
-            serve(app, listening, lambda: print(f"listening {address(listening)}", flush=True))
+            with _pulling(f"http://{address(listening)}", arguments.pull_every):
+                serve(app, listening, lambda: print(f"listening {address(listening)}", flush=True))
     return DONE
+
+
+@contextmanager
+def _pulling(url: str, every_s: float | None) -> Iterator[None]:
+    """Has the discoms asked every so many seconds, until the block ends; never where none are given."""
+    ended = threading.Event()
+
+    def ask() -> None:
+        while every_s is not None and not ended.wait(every_s):
+            # What a discom does not answer is asked again at the next turn; an exchange that is down for a test, too.
+            with suppress(httpx.HTTPError):
+                httpx.post(f"{url}/sandbox/pull", trust_env=False, timeout=PULL_TIMEOUT_S)
+
+    asking = threading.Thread(target=ask, name="pulling", daemon=True)
+    asking.start()
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 def _participants(path: Path) -> Participants:
@@ -198,6 +222,12 @@ def _add_provider(run: argparse.ArgumentParser) -> None:
         "--provider-key", type=Path, metavar="FILE", help="its key, PEM, mode 0600; needed with --provider"
     )
     run.add_argument("--provider-key-id", default="k1", metavar="ID", help="the registry's id of its key (default k1)")
+    run.add_argument(
+        "--pull-every",
+        type=float,
+        metavar="S",
+        help="ask every so many seconds, 86400 for daily (default: on `pull` only)",
+    )
     run.add_argument("--network", default=TEST_NETWORK, metavar="ID", help="networkId (default the test network)")
     run.add_argument(
         "--question-form", choices=[form.value for form in Form], default=Form.ARRAY.value, help="how it asks"

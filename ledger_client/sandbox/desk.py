@@ -68,6 +68,14 @@ async def _hung_up(request: Request, within_s: float) -> bool:
 
 Work = Callable[[Participant, bytes, int], bytes]
 
+Answered = Callable[[bytes], str | None]
+"""Gives the base64 signature of the request that a body answers, or None."""
+
+
+def _nothing(_: bytes) -> str | None:
+    """What most requests answer."""
+    return None
+
 
 class Desk:
     """Takes one request through signature, faults and work."""
@@ -79,22 +87,27 @@ class Desk:
         self._slow_s = slow_s
         self._replays = ReplayCache()
 
-    async def serve(self, request: Request, work: Work, refused: Refused = error_object) -> Response:
-        """The answer to one request; what is refused is answered by `refused`."""
+    async def serve(
+        self, request: Request, work: Work, refused: Refused = error_object, answered: Answered = _nothing
+    ) -> Response:
+        """The answer to one request; what is refused is answered by `refused`.
+
+        `answered` gives the signature of the request that a body answers, where it may be signed over that.
+        """
         try:
-            return await self._served(request, work)
+            return await self._served(request, work, answered)
         except (RequestRefusedError, SignatureError) as error:
             response = refused(error, STATUS[error.code])
         if response.status_code == 401:
             response.headers["WWW-Authenticate"] = 'Signature realm="sandbox",headers="(created) (expires) digest"'
         return response
 
-    async def _served(self, request: Request, work: Work) -> Response:
+    async def _served(self, request: Request, work: Work, answered: Answered) -> Response:
         body = await _body(request)
         now = self._now()
         if self._faults.take(Fault.DOWN):
             raise RequestRefusedError("NET_DOWNSTREAM_UNAVAILABLE", "fault: down")
-        caller = self._caller(request, body, now)
+        caller = self._caller(request, body, now, answered(body))
         if self._faults.take(Fault.SLOW) and await _hung_up(request, self._slow_s):
             return _LostAnswer()
         if self._faults.take(Fault.REFUSE):
@@ -104,10 +117,15 @@ class Desk:
             return _LostAnswer()
         return Response(answer, media_type=JSON)
 
-    def _caller(self, request: Request, body: bytes, now: int) -> Participant:
+    def _caller(self, request: Request, body: bytes, now: int, request_signature: str | None) -> Participant:
         """Who signed this request."""
         signed = verify(
-            request.headers.get("Authorization"), body, now=now, keys=self._participants.key, replays=self._replays
+            request.headers.get("Authorization"),
+            body,
+            now=now,
+            keys=self._participants.key,
+            replays=self._replays,
+            request_signature=request_signature,
         )
         stated = request.headers.get("Digest")
         if stated is not None and stated != digest_header(body):

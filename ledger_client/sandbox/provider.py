@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ledger_client.exact_json import dumps
+from ledger_client.exact_json import JsonError, dumps, loads
 from ledger_client.ledger import Side, TradeStatus
 from ledger_client.sandbox import actuals
 from ledger_client.sandbox.actuals import Actual, Answer
@@ -17,7 +17,7 @@ from ledger_client.sandbox.participants import Participant, Role
 from ledger_client.sandbox.question import Form, Spoiled, status
 from ledger_client.sandbox.refusal import RequestRefusedError
 from ledger_client.sandbox.store import Asked, Posted, Row, Store
-from ledger_client.signature import HttpSigner, KeyId, digest
+from ledger_client.signature import HttpSigner, KeyId, digest, parse_header
 from signing.interval import DAY_S, utc_text
 
 LOOK_BACK_DAYS = 7
@@ -132,7 +132,27 @@ class Provider:
         )
         return Question(discom=discom, message_id=message_id, body=body, meters=len(meters))
 
+    def signed(self, question: Question, created: int, lifetime_s: int) -> str:
+        """The signature header of a question, kept: an answer may be signed over it."""
+        header = self.settings.signer.sign(question.body, created=created, expires=created + lifetime_s)
+        with self._store.transaction():
+            asked = self._store.asked_as(question.message_id)
+            if asked is not None:
+                self._store.save_asked(replace(asked, signature=parse_header(header).signature_text))
+        return header
+
     # --- being answered
+
+    def request_signature(self, body: bytes) -> str | None:
+        """The signature of the question that a raw answer names, for one that is signed in four lines; None where it names none."""
+        try:
+            envelope = loads(body)
+        except JsonError:
+            return None
+        context = envelope.get("context") if isinstance(envelope, dict) else None
+        message_id = context.get("messageId") if isinstance(context, dict) else None
+        asked = self._store.asked_as(message_id) if isinstance(message_id, str) and message_id.isprintable() else None
+        return None if asked is None else asked.signature
 
     def on_status(self, caller: Participant, body: bytes, now: int) -> tuple[str, dict[str, object]]:
         """Take one ``on_status``: allocate what it says; the message's id, and what was written.

@@ -68,7 +68,7 @@ class _Front:
             message_id, wrote = self._provider.on_status(caller, body, at)
             return dialects.ack(message_id, self._settings.dialect, wrote)
 
-        response = await self._desk.serve(request, work, self._refused)
+        response = await self._desk.serve(request, work, self._refused, self._provider.request_signature)
         if is_lost(response):
             return response
         created = self._now()
@@ -93,11 +93,12 @@ class _Front:
         )
         ahead_s = SKEW_S if take(Fault.SKEWED_CLOCK) else 0
         times = 2 if take(Fault.REPLAYED_STATUS) else 1
-        sender = Sender(self._provider, self._participants, self._now)
+        sender = Sender(self._participants, self._now)
         report = []
         for question in self._provider.questions(self._now(), spoiled, everything=everything == "yes"):
+            header = self._provider.signed(question, self._now() + ahead_s, LIFETIME_S)
             # In a thread: the discom may call back before it has answered.
-            report += await asyncio.to_thread(sender.sent, question, ahead_s=ahead_s, times=times)
+            report += [await asyncio.to_thread(sender.sent, question, header) for _ in range(times)]
         return Response(dumps({"questions": report}), media_type=JSON)
 
     async def lookup(self, subscriber_id: str, key_id: str) -> Response:
@@ -129,18 +130,12 @@ def _signature_of(authorization: str | None) -> str | None:
 class Sender:
     """Sends questions, and says what came back."""
 
-    def __init__(self, provider: Provider, participants: Participants, now: Callable[[], int]) -> None:
-        self._settings = provider.settings
+    def __init__(self, participants: Participants, now: Callable[[], int]) -> None:
         self._participants = participants
         self._now = now
 
-    def sent(self, question: Question, *, ahead_s: int, times: int) -> list[dict[str, object]]:
-        """What a discom said to a question sent so many times with the same signature."""
-        created = self._now() + ahead_s
-        authorization = self._settings.signer.sign(question.body, created=created, expires=created + LIFETIME_S)
-        return [self._once(question, authorization) for _ in range(times)]
-
-    def _once(self, question: Question, authorization: str) -> dict[str, object]:
+    def sent(self, question: Question, authorization: str) -> dict[str, object]:
+        """What a discom said to a question."""
         report: dict[str, object] = {
             "discomId": question.discom.discom_id,
             "messageId": question.message_id,

@@ -105,6 +105,8 @@ class Asked:
     asked_utc: int
     body_digest: str
     """Base64 BLAKE2b-512 of its body."""
+    signature: str | None = None
+    """Base64 of the signature that it was sent under; None before it was sent."""
     answered_utc: int | None = None
     """When it was last answered."""
 
@@ -144,7 +146,7 @@ CREATE TABLE recorded (
 ) STRICT;
 CREATE TABLE asked (
   message_id TEXT PRIMARY KEY, transaction_id TEXT NOT NULL, discom_id TEXT NOT NULL, asked_utc INTEGER NOT NULL,
-  body_digest TEXT NOT NULL, answered_utc INTEGER
+  body_digest TEXT NOT NULL, signature TEXT, answered_utc INTEGER
 ) STRICT;
 """
 """What version 2 adds: discoms' own records by reference, and what the ledger provider asked them."""
@@ -315,6 +317,14 @@ class Store:
             (transaction_id,),
         )
         return [Asked(**dict(row)) for row in found]
+
+    def asked_as(self, message_id: str) -> Asked | None:
+        """The question of this id."""
+        found = self._connection.execute(
+            f"SELECT {', '.join(_ASKED)} FROM asked WHERE message_id = ?",  # noqa: S608 - as above
+            (message_id,),
+        ).fetchone()
+        return None if found is None else Asked(**dict(found))
 
     def save_asked(self, asked: Asked) -> None:
         """Insert or replace one question."""

@@ -94,11 +94,16 @@ class BecknDiscom:
         *,
         shape: Shape | None = None,
         evidence: EvidenceColumn = EvidenceColumn.BY_SIDE,
+        request_signature: str | None = None,
     ) -> PushReceipt | None:
         """Answers one question with what it knows; None while it knows nothing."""
         form = AnswerForm(receiver_uri=self.uri, shape=shape, evidence=evidence)
         body = on_status(request, self.figures, form=form, now=self.now())
-        return None if body is None else self.pusher.push(request.context.callback_url, body)
+        return (
+            None
+            if body is None
+            else self.pusher.push(request.context.callback_url, body, request_signature=request_signature)
+        )
 
     def close(self) -> None:
         """Closes its connections."""

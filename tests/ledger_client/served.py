@@ -1,5 +1,6 @@
 """A server of canned answers on 127.0.0.1, that keeps what it was sent."""
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ class Canned:
     paths: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     authorizations: list[str] = field(default_factory=list)
+    came: threading.Event = field(default_factory=threading.Event)
+    """Set once anything came."""
 
 
 @contextmanager
@@ -32,6 +35,7 @@ def canned(answer: Canned) -> Iterator[Canned]:
         answer.paths.append(request.scope["raw_path"].decode())
         answer.bodies.append(await request.body())
         answer.authorizations.append(request.headers.get("Authorization", ""))
+        answer.came.set()
         return Response(answer.body, status_code=answer.status, headers=dict(answer.headers))
 
     with serving(app) as address:

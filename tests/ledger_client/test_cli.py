@@ -23,6 +23,7 @@ from tests.ledger_client.rehearsal import (
     SELLER_PLATFORM,
     START,
 )
+from tests.ledger_client.served import Canned, canned
 
 CALLERS = {SELLER_PLATFORM: None, BUYER_PLATFORM: None, "discom-s.example.org": SELLER_DISCOM}
 
@@ -253,6 +254,34 @@ def _recent(options: list[str]) -> list[str]:
     now = int(time.time()) // 3600 * 3600
     changed = {START: utc_text(now - 7200), END: utc_text(now)}
     return [changed.get(option, option) for option in options]
+
+
+def test_a_ledger_provider_asks_by_itself_every_so_often(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with canned(Canned(body=b'{"message":{"status":"ACK"}}')) as discom:
+        participants = home / "participants.toml"
+        asked = f'receiver_url="http://{discom.address}/bpp/receiver"\nrole="discom"'
+        participants.write_text(participants.read_text().replace('role="discom"', asked))
+        run(capsys, "key", "init", home / "provider.pem", "--subscriber", "ledger.example.org")
+        options = ("--provider", "ledger.example.org", "--provider-key", str(home / "provider.pem"))
+        with sandbox(home, *options, "--pull-every", "0.1") as (address, process):
+            run(capsys, "put", *caller(home, address, SELLER_PLATFORM), "--role", "SELLER", *_recent(PUT))
+            run(capsys, "put", *caller(home, address, BUYER_PLATFORM), "--role", "BUYER", *_recent(PUT))
+            assert discom.came.wait(timeout=20)
+            assert discom.paths[0] == "/bpp/receiver/status"
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize(
+    "options", [("--pull-every", "1"), ("--provider", "x", "--provider-key", "y", "--pull-every", "0")]
+)
+def test_asking_by_itself_takes_a_provider_and_a_time(
+    home: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...]
+) -> None:
+    code, _, err = run(
+        capsys, "sandbox", "--state", home / "state", "--participants", home / "participants.toml", *options
+    )
+    assert (code, "--pull-every" in err) == (2, True)
 
 
 def test_a_provider_without_its_key_is_misuse(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ def test_an_address_that_may_be_called(uri: str) -> None:
 @pytest.mark.parametrize(
     "uri",
     [
-        "", "a.example", "http://a.example", "http://127.0.0.1.a.example", "ftp://a.example", "https://", "https://u@a.example",
+        "", "a.example", "http://a.example", "http://127.0.0.1.a.example", "ftp://a.example", "ftp://127.0.0.1", "https://", "https://u@a.example",
         "https://a.example?x", "https://a.example/#x", "https://a.example:99999", "https://a.example/ x", "https://[::1",
         "https://a.example/\u00fc", "HTTPS//a.example", "file:///x",
     ],
@@ -86,6 +86,6 @@ def test_a_length_that_is_none_is_refused(text: str) -> None:
 
 def test_a_text_on_the_bound_is_taken() -> None:
     assert as_text("x" * MAX_TEXT, "x")
-    for wrong in ("", "x" * (MAX_TEXT + 1), "\x7f", "a\u2028b"):
+    for wrong in ("", "x" * (MAX_TEXT + 1), "\x7f", "a\u2028b", "\ud800", "\udfff"):
         with pytest.raises(RefusedError):
             as_text(wrong, "x")

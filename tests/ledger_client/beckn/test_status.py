@@ -183,7 +183,43 @@ def test_a_part_of_an_interval_at_the_edge_of_a_coverage_is_not_asked() -> None:
 
 def test_what_is_listed_outside_of_the_coverage_is_asked_too() -> None:
     listed = ((*SERIES, "intervals"), [{"id": 0}, {"id": 5}])
-    assert windows(read_status(changed(listed))) == [(0, 1), (1, 2), (5, 6)]
+    request = read_status(changed(listed))
+    assert windows(request) == [(0, 1), (1, 2), (5, 6)]
+    assert [slot.id for slot in request.series[0].slots] == [0, 1, 5]
+
+
+def test_an_interval_before_the_listed_ones_has_the_id_of_its_place() -> None:
+    request = read_status(changed(((*SERIES, "intervals"), [{"id": 1}])))
+    assert [slot.id for slot in request.series[0].slots] == [0, 1]
+
+
+def test_names_that_are_missing_have_names_of_their_own() -> None:
+    (item,) = read_status(
+        changed(((*RESOURCE, "id"), Missing), ((*ITEM, "schema:name"), Missing), ((*COMMITMENT, "offer"), Missing))
+    ).items
+    assert (item.resource_id, item.name, item.offer_id, item.commitment_id) == (
+        "ds-req-1", "Meter actuals", "offer-meter-actuals", None,
+    )  # fmt: skip
+    bare = changed(((*RESOURCE, "id"), Missing), ((*ITEM, "schema:identifier"), Missing))
+    assert read_status(bare).items[0].resource_id == "meter-actuals"
+    whole = json.loads(attributes())
+    (commitment,) = whole["message"]["contract"]["commitments"]
+    assert read_status(json.dumps(whole).encode()).items[0].resource_id == "ds-req-1"
+    del commitment["resources"][0]["id"]
+    assert read_status(json.dumps(whole).encode()).items[0].resource_id == "meter-actuals"
+
+
+def test_names_that_are_there_are_kept() -> None:
+    body = changed(
+        ((*RESOURCE, "id"), "r"),
+        ((*ITEM, "schema:name"), "n"),
+        ((*COMMITMENT, "offer", "id"), "o"),
+        ((*COMMITMENT, "id"), "c"),
+    )
+    (item,) = read_status(body).items
+    assert (item.resource_id, item.name, item.offer_id, item.commitment_id) == ("r", "n", "o", "c")
+    older = changed(((*ITEM, "schema:name"), Missing), ((*ITEM, "dataset:name"), "n"))
+    assert read_status(older).items[0].name == "n"
 
 
 def test_without_a_coverage_only_what_is_listed_is_asked() -> None:
@@ -359,6 +395,20 @@ def test_a_month_of_quarter_hours_is_the_most_that_one_series_asks() -> None:
     assert refusal(changed(finer, first, month)) == (Code.SCHEMA_VALIDATION_FAILED, dotted(SERIES))
     listed = [{"id": number} for number in range(MAX_SLOTS + 1)]
     assert refusal(changed(((*SERIES, "intervals"), listed)))[0] is Code.SCHEMA_VALIDATION_FAILED
+    assert len(read_status(changed(quarter, ((*SERIES, "intervals"), listed[:-1]))).wanted) == MAX_SLOTS
+
+
+@pytest.mark.parametrize("name", ["\u0663", "1" * 10, "1" * 5000, "", "-1", "1.0", " 1"])
+def test_an_id_that_is_a_text_and_no_number_is_refused(name: str) -> None:
+    code, path = refusal(changed(((*SERIES, "intervals", 0, "id"), name)))
+    assert (code, path) == (Code.INVALID_FORMAT, dotted((*SERIES, "intervals", 0, "id")))
+
+
+@pytest.mark.parametrize("name", ["999999999", 999_999_999])
+def test_an_id_on_the_bound_is_taken(name: object) -> None:
+    own = {"start": "2026-04-26T04:30:00Z", "duration": "PT1H"}
+    (first, _) = read_status(changed(((*SERIES, "intervals"), [{"id": name, "intervalPeriod": own}]))).series[0].slots
+    assert first.id == 999_999_999
 
 
 def test_a_question_has_a_budget_over_all_its_series(monkeypatch: pytest.MonkeyPatch) -> None:

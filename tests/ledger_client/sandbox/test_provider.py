@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ledger_client.beckn.ack import Dialect
 from ledger_client.beckn.on_status import AnswerForm, EvidenceColumn, Figure, on_status
@@ -20,6 +21,7 @@ from ledger_client.sandbox.dialects import Dialect as ProvidersDialect
 from ledger_client.sandbox.faults import Fault
 from ledger_client.sandbox.question import Form
 from ledger_client.sandbox.rendering import Numbers
+from ledger_client.signature import KeyId
 from signing.interval import utc_text
 from tests.ledger_client.discom import LEDGER, Network, networked
 from tests.ledger_client.rehearsal import BUYER_METER, END, NOW, SELLER_METER, SELLER_PLATFORM, START, START_UTC, signer
@@ -297,6 +299,44 @@ def test_an_answer_outlives_a_restart_of_the_provider(tmp_path: Path) -> None:
 
 def test_the_windows_of_the_rehearsal_are_what_this_test_takes_them_for() -> None:
     assert (utc_text(START_UTC), utc_text(END_UTC)) == (START, END)
+
+
+def test_an_answer_may_be_signed_over_its_question(network: Network) -> None:
+    network.exchange.put_both()
+    network.pull()
+    (received,) = network.seller.received
+    assert received.caller is not None
+    assert received.request is not None
+    network.seller.attest({SOLD: Figure(net_wh=-4000)})
+    with pytest.raises(LedgerUnavailableError, match="AUT_SIGNATURE_INVALID"):
+        network.seller.answer(received.request, request_signature="AAAA")
+    assert network.exchange.settlement()[0]["pushedKwh"] is None
+    receipt = network.seller.answer(received.request, request_signature=received.caller.header.signature_text)
+    assert receipt is not None
+    assert "request-signature" in receipt.request_signature
+    assert network.exchange.settlement()[0]["pushedKwh"] == "4.000"
+
+
+def test_an_ack_proves_who_gave_it_to_what(network: Network) -> None:
+    network.exchange.put_both()
+    network.pull()
+    network.seller.attest({SOLD: Figure(net_wh=-4000)})
+    first, second = (network.seller.answer(network.seller.asked[0]) for _ in range(2))
+    assert first is not None
+    assert second is not None
+
+    def keys(key_id: KeyId) -> Ed25519PublicKey | None:
+        found = network.seller.directory.subscriber(key_id)
+        return None if found is None else found.key
+
+    assert first.is_signed(keys, now=NOW)
+    assert not first.is_signed(lambda _: None, now=NOW)
+    assert not first.is_signed(keys, now=NOW + 301)
+    assert not replace(first, signature=None).is_signed(keys, now=NOW)
+    assert not replace(first, body=first.body + b" ").is_signed(keys, now=NOW)
+    assert not replace(first, request_signature=second.request_signature).is_signed(keys, now=NOW)
+    three_lines = signer(LEDGER).sign(first.body, created=NOW, expires=NOW + 300)
+    assert not replace(first, signature=three_lines).is_signed(keys, now=NOW)
 
 
 # --- answers that do not fit
