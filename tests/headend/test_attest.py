@@ -10,7 +10,7 @@ from headend.errors import FatalError
 from headend.store.sqlite import actuals
 from headend.vee.ruleset import DEFAULT_RULE_SET
 from headend.windows import judge
-from signing.bundle import Kind
+from signing.bundle import Bundle, Kind
 from signing.errors import DecodeError
 from signing.interval import Interval
 from signing.log.checkpoint import open_checkpoint
@@ -20,6 +20,7 @@ from signing.statements.meter_record import Place
 from signing.statements.rule_set import Rule
 from signing.statements.window_actual import Cause, Status, Totals, WindowActual
 from signing.verify import Outcome, verify
+from signing.verify_lone import confront
 from tests.headend.discom import LATER, METER, SUBJECT, attestor, exported, log_rules, stated, trust
 from tests.headend.premises import DAY, Gateway, Headend, gateway
 from tests.headend.vee import world
@@ -328,6 +329,21 @@ def test_another_device_under_the_same_meter_id_makes_two_parts_that_verify(
         (METER, SUBJECT.window.start_utc, 4),
         (METER, since, 4),
     ]
+
+
+def test_a_batch_beyond_the_device_of_a_window_is_not_missed_in_its_bundle(headend: Headend, premises: Gateway) -> None:
+    (old,) = headend.record(METER).facts
+    headend.registrar.change_facts(METER, [old, replace(old, from_utc=DAY + 11 * 3600, identity="NEW")], at_utc=LATER)
+    before = stated(premises, 8, HOUR * 2)
+    # A register that the new device states of a time before it was there bounds nothing.
+    headend.take_in(before, stated(premises, 9, HOUR * 3, registers=((9, 0), (12, 400)), identity="NEW"))
+    ((_, receipt),) = headend.transport.take()
+    subject = replace(SUBJECT, window=Interval(DAY + 11 * 3600, DAY + 12 * 3600))
+    (signed,) = attestor(headend).attest([subject], at_utc=LATER)
+    content = exported(headend, signed.digest)
+    assert verify(content, trust(headend), judge).outcome is Outcome.VALID
+    assert [row.opening is not None for row in Bundle.parse(content).batches] == [True]
+    assert confront(content, trust(headend), [receipt], [before.encoded()]) == ()
 
 
 def test_salts_are_fresh_unless_they_are_given(headend: Headend, premises: Gateway) -> None:
