@@ -19,6 +19,7 @@ from headend.commands import (
     posting_control,
     recovery,
     registry_sheets,
+    rules,
 )
 from headend.commands.command import MISUSE, REFUSED, Command
 from headend.errors import HeadendError
@@ -29,6 +30,7 @@ _JOBS = (
     operation.add,
     meter_keys.add,
     registry_sheets.add,
+    rules.add,
     figures.add,
     posting_control.add,
     gates.add,
