@@ -5,10 +5,10 @@ from signing.energy import scaled
 from signing.evidence import (
     Block,
     BlockState,
+    Device,
     Judgement,
     PartCase,
     WindowCase,
-    context,
     copies_by_block,
     resolve,
     signed_registers,
@@ -46,7 +46,7 @@ def _standing(chains: tuple[Chain, ...], part: PartCase) -> tuple[list[AdmittedB
 
 
 def _part(part: PartCase) -> tuple[Part, bool]:
-    whole = context(part.span, part.batches)
+    whole = part.context()
     fact = part.record.fact(part.span.start_utc)
     assert fact is not None
     counting, suspect = _standing(part.chains, part)
@@ -73,7 +73,7 @@ def _part(part: PartCase) -> tuple[Part, bool]:
         estimated=None,
         origin=min((b.origin for b in valid if b.origin is not None), default=None),
     )
-    return judged, counts.valid == counts.expected and _balances(whole, counting, fact.period_s)
+    return judged, counts.valid == counts.expected and _balances(whole, counting, fact.period_s, part.device)
 
 
 def _blocks(batches: list[AdmittedBatch], span: Interval, period_s: int) -> list[Block]:
@@ -81,8 +81,8 @@ def _blocks(batches: list[AdmittedBatch], span: Interval, period_s: int) -> list
     return [resolve(start, copies.get(start, ())) for start in span.block_starts(period_s)]
 
 
-def _balances(whole: Interval, batches: list[AdmittedBatch], period_s: int) -> bool:
-    registers = signed_registers(batches)
+def _balances(whole: Interval, batches: list[AdmittedBatch], period_s: int, device: Device) -> bool:
+    registers = signed_registers(batches, device)
     first, last = registers.get(whole.start_utc), registers.get(whole.end_utc)
     if first is None or last is None or len(first) > 1 or len(last) > 1:
         return False

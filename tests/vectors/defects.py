@@ -115,6 +115,10 @@ def meter_exchange() -> Vector:
     return _vector(scenes.meter_exchange().bundle(), "two meters share the window", Run(0, "6.768"))
 
 
+def device_exchange() -> Vector:
+    return _vector(scenes.device_exchange().bundle(), "two devices of one meter share the window", Run(0, "6.768"))
+
+
 def foreign_keys() -> Vector:
     """Well formed in every way, and of somebody else."""
     world = World(discom=Key(11), log=EdKey(12), gateway=Key(13))

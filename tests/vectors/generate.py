@@ -24,6 +24,7 @@ VECTORS: tuple[Callable[[], Vector], ...] = (
     defects.fork_after_final,
     defects.fork_left_final,
     defects.meter_exchange,
+    defects.device_exchange,
     defects.foreign_keys,
     defects.foreign_discom_key,
     defects.flipped_header,

@@ -239,6 +239,32 @@ def fork_after_final() -> Scene:
     return scene
 
 
+def device_exchange() -> Scene:
+    """Another device comes at 11:00 under the same meter id; its registers start at zero."""
+    scene, enrolment = start()
+    world = scene.world
+    eleven_o_clock, gateway = TEN + HOUR, world.gateway
+    nine = world.batch(TEN - HOUR, registers=[TEN])
+    ten = world.batch(TEN, registers=[eleven_o_clock])
+    facts = [world.fact(), world.fact("SN-0002", since=eleven_o_clock)]
+    speakers = [world.speaker(gateway, enrolment)]
+    scene.records.append(world.record(METER, 1, scene.records[0].digest, speakers, facts))
+
+    def anew(stamp: int) -> list[int]:
+        since = [energy(at) for at in range(eleven_o_clock, stamp, 900)]
+        return [stamp, sum(row[0] for row in since), sum(row[1] for row in since)]
+
+    eleven = world.batch(eleven_o_clock, identity="SN-0002", registers=[eleven_o_clock, NOON], registered=anew)
+    scene.batches = scene.opened = [nine, ten, eleven]
+    chains = [(gateway.kid, eleven, [])]
+    rows = [
+        part(scene.records[1], 1, chains, end=eleven_o_clock),
+        part(scene.records[1], 1, chains, start=eleven_o_clock),
+    ]
+    scene.actuals = [world.actual(statement_of(rows, scene.rules[0], scene.opened))]
+    return scene
+
+
 def meter_exchange() -> Scene:
     """The meter is exchanged at 11:00: two meters, one window, one part each."""
     scene, enrolment = start()

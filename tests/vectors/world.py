@@ -237,6 +237,7 @@ class World:
         registers: Sequence[int] = (),
         into_log: bool = True,
         value: Callable[[int], tuple[int | None, int | None]] = energy,
+        registered: Callable[[int], list[int]] = register,
         identity: str = "SN-0001",
         header: dict[int, Any] | None = None,
         algorithm: int | None = None,
@@ -246,7 +247,7 @@ class World:
         chain = self.chains[meter, key.kid]
         end = start + blocks * 900
         values = [value(start + place * 900) for place in range(blocks)]
-        opening = dumps([self.salt(), identity, [register(stamp) for stamp in registers], column_set(values)])
+        opening = dumps([self.salt(), identity, [registered(stamp) for stamp in registers], column_set(values)])
         item: list[Any] = [
             meter,
             chain.sequence,
