@@ -116,6 +116,25 @@ def test_parameters_are_the_sets() -> None:
         assert estimated_by(name, span, known, changed(name, **parameters)) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "oldest", "others"), [("E3", 21, (2, 1)), ("E4", 28, (1,))], ids=["three weeks", "four weeks"]
+)
+def test_the_default_set_looks_back_no_further(name: str, oldest: int, others: tuple[int, ...]) -> None:
+    for days_back, fits in ((oldest, True), (oldest + 1, False)):
+        history = History(days=tuple(past(n) for n in (days_back, *others)))
+        known = Known(history=history, kinds={MIDNIGHT: DayKind.WORKDAY})
+        found = estimated_by(name, task(7, None, 7, rise=24), known, DEFAULT_RULE_SET)
+        assert (found is not None) is fits
+
+
+@pytest.mark.parametrize(("blocks", "fits"), [(96, True), (97, False)])
+def test_the_default_set_estimates_a_day_by_the_sun(blocks: int, *, fits: bool) -> None:
+    sky = Sky(clear_wh=9, neighbours_wh=1, neighbours_clear_wh=1)
+    known = Known(skies={MIDNIGHT + 900 * place: sky for place in range(1, 98)})
+    span = task(7, *[None] * blocks, 7, rise=14 + blocks, channel=Channel.EXPORT)
+    assert (estimated_by("E5", span, known, DEFAULT_RULE_SET) is not None) is fits
+
+
 def test_nothing_to_estimate_is_no_estimate() -> None:
     assert method(knowing("E2", "E7", "E8"), 7, 7, rise=14) is None
 
