@@ -256,7 +256,7 @@ def device_exchange() -> Scene:
 
     eleven = world.batch(eleven_o_clock, identity="SN-0002", registers=[eleven_o_clock, NOON], registered=anew)
     scene.batches = scene.opened = [nine, ten, eleven]
-    chains = [(gateway.kid, eleven, [])]
+    chains: list[tuple[bytes, Batch | None, list[list[int]]]] = [(gateway.kid, eleven, [])]
     rows = [
         part(scene.records[1], 1, chains, end=eleven_o_clock),
         part(scene.records[1], 1, chains, start=eleven_o_clock),
