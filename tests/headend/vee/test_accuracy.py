@@ -70,6 +70,11 @@ def test_registers_that_show_whole_digits_cost_no_more_than_a_digit() -> None:
     assert found.within_permille == 1000
 
 
+def test_days_that_do_not_record_the_channel_are_left_out() -> None:
+    days = history([[100] * 96] * 3)
+    assert {(row.gaps, row.refused) for row in accuracy(days, known(days), Channel.EXPORT, methods=["E1"])} == {(0, 0)}
+
+
 def test_a_method_that_never_applies_measured_nothing() -> None:
     found = measured(history([[100] * 96] * 3), "E2", 1)
     assert (found.gaps, found.mean_error_mwh, found.within_permille) == (0, 0, 0)

@@ -46,6 +46,13 @@ def test_a_finding_is_about_the_block_that_holds_its_instant() -> None:
         assert [interval.quality.name[0] for interval in part.intervals] == ["V", "S", *["V"] * 6]
 
 
+def test_a_finding_is_about_the_part_that_holds_its_instant() -> None:
+    usual = case(said(block="11:30"))
+    halves = tuple(replace(usual.parts[0], span=span(*edges)) for edges in (("10:00", "11:00"), ("11:00", "12:00")))
+    first, second = judge(replace(usual, parts=halves)).parts
+    assert (first.counts.suspect, second.counts.suspect) == (0, 1)
+
+
 @pytest.mark.parametrize("rule", sorted(STATED))
 def test_a_note_changes_nothing_and_is_carried(rule: str) -> None:
     entry = said(rule, verdict=Verdict.VALID)

@@ -160,6 +160,7 @@ class TestOrigin:
     def test_stamps_that_only_one_side_has_and_channels_that_one_lacks_are_not_compared(self) -> None:
         assert self.said([("10:00", 0)], [("10:15", 999)]) == []
         assert self.said([("10:00", 0, None)], [("10:00", 0, 999)]) == []
+        assert self.said([("10:00", 0, None)], [("10:00", None, 999)]) == []
         assert self.said([("10:00", 0, 0)], [("10:00", 0, 11)]) == QUARTERS
 
     def test_any_of_several_values_for_one_stamp_that_differs_counts(self) -> None:
