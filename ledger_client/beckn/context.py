@@ -89,9 +89,14 @@ def message_id_of(envelope: Fields) -> str | None:
 
 def _identifier(fields: Fields, name: str, identifiers: Identifiers) -> str:
     value = text_in(fields, name, "context")
-    if identifiers is Identifiers.UUID and not _UUID.fullmatch(value):
+    if identifiers is Identifiers.UUID and not is_uuid(value):
         raise refused(Code.INVALID_FORMAT, "expected a UUID", f"context.{name}")
     return value
+
+
+def is_uuid(text: str) -> bool:
+    """Whether `text` is a UUID in its usual spelling."""
+    return _UUID.fullmatch(text) is not None
 
 
 def _uri(fields: Fields, name: str) -> str:

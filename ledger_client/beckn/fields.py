@@ -12,8 +12,8 @@ from signing.interval import DAY_S, Interval, instant
 MAX_TEXT = 512
 """Longest text read, characters."""
 
-MAX_BODY_BYTES = 8 * 1024 * 1024
-"""Largest message read: a day's question about ten thousand meters is below 4 MiB."""
+MAX_BODY_BYTES = 32 * 1024 * 1024
+"""Largest message read: a question that lists 24 hours of ten thousand meters is some 20 MiB."""
 
 MAX_DURATION_S = 31 * DAY_S
 """Longest delivery interval, seconds: a head-end looks at every block of one."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from ledger_client.beckn.context import Action, Context, Identifiers, read_context
+from ledger_client.beckn.context import Action, Context, Identifiers, is_uuid, read_context
 from ledger_client.beckn.fields import (
     Fields,
     array_in,
@@ -25,6 +25,7 @@ from ledger_client.beckn.fields import (
 )
 from ledger_client.beckn.refusal import Code, refused
 from ledger_client.beckn.series import ENERGY, SeriesRequest, Slot, read_series
+from ledger_client.ledger import LedgerProtocolError
 from ledger_client.signature import digest
 from signing.interval import Interval, utc_text
 
@@ -224,10 +225,20 @@ def unsolicited(
 ) -> StatusRequest:
     """What a push says that nobody asked for: `(meter, discom's short code, windows)` each, a window at least.
 
-    The ids in `context` and `contract_id` MUST be new UUIDs; `context` is the one of the message that is pushed.
+    `context` is the one of the message that is pushed.
+
+    Raises:
+        LedgerProtocolError: an id is no UUID, or nothing is said.
     """
-    series = tuple(_pushed(meter, discom, sorted(windows)) for meter, discom, windows in meters)
+    for name, value in (
+        ("transaction_id", context.transaction_id), ("message_id", context.message_id), ("contract_id", contract_id),
+    ):  # fmt: skip
+        if not is_uuid(value):
+            raise LedgerProtocolError(f"expected a UUID, got {value!r:.80} in '{name}'")
+    series = tuple(_pushed(meter, discom, sorted(windows)) for meter, discom, windows in meters if windows)
     spans = [slot.window for one in series for slot in one.slots]
+    if not spans:
+        raise LedgerProtocolError("expected at least one meter with a window")
     first, last = min(one.start_utc for one in spans), max(one.end_utc for one in spans)
     item = Item(
         shape=Shape.DATASET,

@@ -13,7 +13,10 @@ from ledger_client.sandbox.refusal import STATUS, RequestRefusedError
 from ledger_client.signature import ReplayCache, SignatureError, digest_header, verify
 
 MAX_BODY_BYTES = 1024 * 1024
-"""Largest request read."""
+"""Largest request of the ledger API that is read."""
+
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
+"""Largest answer of a discom that is read."""
 
 DEFAULT_SLOW_S = 30.0
 
@@ -42,13 +45,13 @@ def error_object(error: RequestRefusedError | SignatureError, status: int) -> Re
     return Response(dumps({"code": error.code, "message": error.message}), status_code=status, media_type=JSON)
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, most_bytes: int) -> bytes:
     """The raw body, bounded while it is read."""
     content = bytearray()
     async for chunk in request.stream():
         content += chunk
-        if len(content) > MAX_BODY_BYTES:
-            raise RequestRefusedError("SCH_BODY_TOO_LARGE", f"expected a body of at most {MAX_BODY_BYTES} bytes")
+        if len(content) > most_bytes:
+            raise RequestRefusedError("SCH_BODY_TOO_LARGE", f"expected a body of at most {most_bytes} bytes")
     return bytes(content)
 
 
@@ -72,11 +75,6 @@ Answered = Callable[[bytes], str | None]
 """Gives the base64 signature of the request that a body answers, or None."""
 
 
-def _nothing(_: bytes) -> str | None:
-    """What most requests answer."""
-    return None
-
-
 class Desk:
     """Takes one request through signature, faults and work."""
 
@@ -88,11 +86,11 @@ class Desk:
         self._replays = ReplayCache()
 
     async def serve(
-        self, request: Request, work: Work, refused: Refused = error_object, answered: Answered = _nothing
+        self, request: Request, work: Work, refused: Refused = error_object, answered: Answered | None = None
     ) -> Response:
         """The answer to one request; what is refused is answered by `refused`.
 
-        `answered` gives the signature of the request that a body answers, where it may be signed over that.
+        Answers to questions are longer than requests: `answered` gives the signature of the request that a body answers, where it may be signed over that.
         """
         try:
             return await self._served(request, work, answered)
@@ -102,12 +100,12 @@ class Desk:
             response.headers["WWW-Authenticate"] = 'Signature realm="sandbox",headers="(created) (expires) digest"'
         return response
 
-    async def _served(self, request: Request, work: Work, answered: Answered) -> Response:
-        body = await _body(request)
+    async def _served(self, request: Request, work: Work, answered: Answered | None) -> Response:
+        body = await _body(request, MAX_BODY_BYTES if answered is None else MAX_ANSWER_BYTES)
         now = self._now()
         if self._faults.take(Fault.DOWN):
             raise RequestRefusedError("NET_DOWNSTREAM_UNAVAILABLE", "fault: down")
-        caller = self._caller(request, body, now, answered(body))
+        caller = self._caller(request, body, now, None if answered is None else answered(body))
         if self._faults.take(Fault.SLOW) and await _hung_up(request, self._slow_s):
             return _LostAnswer()
         if self._faults.take(Fault.REFUSE):

@@ -23,6 +23,9 @@ from signing.interval import DAY_S, utc_text
 LOOK_BACK_DAYS = 7
 """How far back unallocated trades are asked for. Source: the network's own ledger looks back about so far."""
 
+METERS_AT_ONCE = 200
+"""Most meters of one question: an answer to seven days of hours is some 8 MiB then."""
+
 TEST_NETWORK = "indiaenergystack.in/test-ies-p2p-trading-network"
 
 
@@ -77,9 +80,10 @@ class Provider:
         found = []
         with self._store.transaction():
             for discom in self._discoms:
-                meters = self._meters(discom, now, everything=everything)
-                if meters:
-                    found.append(self._question(discom, meters, now, spoiled))
+                meters = sorted(self._meters(discom, now, everything=everything).items())
+                for first in range(0, len(meters), METERS_AT_ONCE):
+                    part = dict(meters[first : first + METERS_AT_ONCE])
+                    found.append(self._question(discom, part, now, spoiled))
         return found
 
     def _meters(self, discom: Participant, now: int, *, everything: bool) -> dict[str, set[tuple[int, int]]]:
@@ -205,12 +209,7 @@ class Provider:
 
     def _applied(self, caller: Participant, actual: Actual, now: int) -> int:
         """Allocate one actual; how many sides of trades it reached."""
-        window = (actual.start_utc, actual.end_utc)
-        rows = [
-            row
-            for row in self._store.all_rows()
-            if _is_tradeable(row) and _window(row) == window and actual.meter_id in (row.buyer_id, row.seller_id)
-        ]
+        rows = self._store.of_window(actual.meter_id, actual.start_utc, actual.end_utc)
         legs = [
             (row, side)
             for row in rows

@@ -255,6 +255,14 @@ class Store:
             {"m": meter_id, "s": delivery_start, "e": delivery_end},
         )
 
+    def of_window(self, meter_id: str, start_utc: int, end_utc: int) -> list[Row]:
+        """The complete ENERGY trades of a meter in one window, however that is spelled, in order of identity."""
+        return self._rows(
+            f"(buyer_id = :m OR seller_id = :m) AND delivery_start_utc = :s AND delivery_end_utc = :e "
+            f"AND trade_type = 'ENERGY' AND trade_unit = 'KWH' AND {_COMPLETE} ORDER BY transaction_id, order_item_id",
+            {"m": meter_id, "s": start_utc, "e": end_utc},
+        )
+
     def visible(self, query: Get, *, platform_id: str | None, discom_id: str | None) -> list[Row]:
         """The complete trades that `query` finds and that this platform or discom is a party to."""
         mine = "platform_id" if discom_id is None else "discom_id"

@@ -1,6 +1,7 @@
 """Answers: signed net energies of every interval that is known, in the words and the shape of the question."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -282,15 +283,41 @@ def test_every_round_answers_the_same_message() -> None:
     assert first["context"] == second["context"]
 
 
+CONTRACT_ID = "0d8f3a52-3a2b-4c55-8a35-7f7f1d1d2e01"
+PUSH = Context(
+    action=Action.ON_STATUS, network_id="n", bap_id="ledger.example.org", bap_uri="https://ledger.example.org",
+    bpp_id="discom.example.org", bpp_uri=URI, transaction_id="6f1c1c7e-0d0a-4a53-9a53-0c6d9b7f5c01",
+    message_id="5a2d6940-71cc-44c7-b27b-d38c06ab929b",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["transaction_id", "message_id", "contract_id"])
+def test_a_push_has_uuids_only(name: str) -> None:
+    context = PUSH if name == "contract_id" else replace(PUSH, **{name: "push-1"})  # type: ignore[arg-type]
+    contract_id = "push-1" if name == "contract_id" else CONTRACT_ID
+    with pytest.raises(LedgerProtocolError, match=name):
+        unsolicited(context=context, contract_id=contract_id, meters=[(METER, "D", [hour(0).window])])
+
+
+def test_a_push_of_nothing_is_none() -> None:
+    with pytest.raises(LedgerProtocolError, match="at least one meter"):
+        unsolicited(context=PUSH, contract_id=CONTRACT_ID, meters=[])
+    with pytest.raises(LedgerProtocolError, match="at least one meter"):
+        unsolicited(context=PUSH, contract_id=CONTRACT_ID, meters=[(METER, "D", [])])
+
+
+def test_a_push_of_one_meter_is_one_object() -> None:
+    request = unsolicited(
+        context=PUSH, contract_id=CONTRACT_ID, meters=[(METER, "D", [hour(0).window]), ("M2", "D", [])]
+    )
+    answer = answered(request, {hour(0): Figure(net_wh=1)})
+    assert payload(answer)["intervals"][0]["id"] == 0
+
+
 def test_a_push_that_nobody_asked_for() -> None:
-    context = Context(
-        action=Action.ON_STATUS, network_id="n", bap_id="ledger.example.org", bap_uri="https://ledger.example.org",
-        bpp_id="discom.example.org", bpp_uri=URI, transaction_id="6f1c1c7e-0d0a-4a53-9a53-0c6d9b7f5c01",
-        message_id="5a2d6940-71cc-44c7-b27b-d38c06ab929b",
-    )  # fmt: skip
     windows = [hour(3).window, hour(0).window, hour(1).window]
     request = unsolicited(
-        context=context, contract_id="c", meters=[(METER, "TEST_DISCOM_SELLER", windows), ("M2", "D", windows[:1])]
+        context=PUSH, contract_id=CONTRACT_ID, meters=[(METER, "TEST_DISCOM_SELLER", windows), ("M2", "D", windows[:1])]
     )
     assert request.wanted == tuple(sorted([hour(0), hour(1), hour(3), hour(3, "M2")]))
     figures = {wanted: Figure(net_wh=number) for number, wanted in enumerate(request.wanted)}

@@ -339,6 +339,26 @@ def test_an_ack_proves_who_gave_it_to_what(network: Network) -> None:
     assert not replace(first, signature=three_lines).is_signed(keys, now=NOW)
 
 
+def test_many_meters_are_asked_in_several_questions(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ledger_client.sandbox.provider.METERS_AT_ONCE", 2)
+    for number in range(5):
+        network.exchange.put_both(order_item_id=f"it-{number}", seller_id=f"TEST_S{number}")
+    assert [one["meters"] for one in network.pull()] == [2, 2, 1, 1]
+    asked = [wanted.meter_id for request in network.seller.asked for wanted in request.wanted]
+    assert asked == [f"TEST_S{number}" for number in range(5)]
+
+
+def test_an_answer_above_the_bound_is_refused(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    network.exchange.put_both()
+    network.pull()
+    message = body_of(network)
+    monkeypatch.setattr("ledger_client.sandbox.desk.MAX_ANSWER_BYTES", len(json.dumps(message).encode()) - 1)
+    with pytest.raises(LedgerRefusedError, match="at most"):
+        pushed(network, message)
+    monkeypatch.setattr("ledger_client.sandbox.desk.MAX_ANSWER_BYTES", len(json.dumps(message).encode()))
+    pushed(network, message)
+
+
 # --- answers that do not fit
 
 
