@@ -11,12 +11,12 @@ from ledger_client.deg import MAX_DELIVERY_S
 from ledger_client.ledger import Trade, TradeStatus, TradeType, UnreadableRecord
 from signing.interval import Interval
 
-_TRADE = (
+TRADE_COLUMNS = (
     "record_id, transaction_id, order_item_id, platform_id_buyer, platform_id_seller, discom_id_buyer, discom_id_seller, "
     "buyer_id, seller_id, delivery_start, delivery_end, start_utc, end_utc, quantity_wh, price_inr_per_kwh, trade_type, "
     "status_buyer_discom, status_seller_discom, pushed_wh, pulled_wh, row_digest"
 )
-_TRADE_CHANGES = ", ".join(f"{column} = excluded.{column}" for column in _TRADE.split(", ")[1:])
+_TRADE_CHANGES = ", ".join(f"{column} = excluded.{column}" for column in TRADE_COLUMNS.split(", ")[1:])
 _POSTING = (
     "posted_as, delivery_start, delivery_end, start_utc, end_utc, actual, revision, net_wh, state, attempts, next_try_utc, "
     "note, allocated_wh"
@@ -26,7 +26,7 @@ _POSTING = (
 def put_trades(connection: sqlite3.Connection, trades: Iterable[Trade], seen_utc: int) -> None:
     """Stores what the ledger shows now; when a trade was first seen stays."""
     connection.executemany(
-        f"INSERT INTO trades ({_TRADE}, first_seen_utc, seen_utc) VALUES ({', '.join('?' * 23)}) "  # noqa: S608 - constants
+        f"INSERT INTO trades ({TRADE_COLUMNS}, first_seen_utc, seen_utc) VALUES ({', '.join('?' * 23)}) "  # noqa: S608 - constants
         f"ON CONFLICT (record_id) DO UPDATE SET {_TRADE_CHANGES}, seen_utc = excluded.seen_utc",
         [(*_trade_row(trade), seen_utc, seen_utc) for trade in trades],
     )
@@ -44,21 +44,21 @@ def put_unreadable(connection: sqlite3.Connection, records: Iterable[UnreadableR
 def trades_from(connection: sqlite3.Connection, start_utc: int) -> tuple[Trade, ...]:
     """The trades whose delivery begins at or after `start_utc`, ascending."""
     rows = connection.execute(
-        f"SELECT {_TRADE} FROM trades WHERE start_utc >= ? ORDER BY start_utc, record_id",  # noqa: S608 - constants
+        f"SELECT {TRADE_COLUMNS} FROM trades WHERE start_utc >= ? ORDER BY start_utc, record_id",  # noqa: S608 - constants
         (start_utc,),
     )
-    return tuple(_trade(row) for row in rows)
+    return tuple(trade_of_row(row) for row in rows)
 
 
 def trades_overlapping(connection: sqlite3.Connection, span: Interval) -> tuple[Trade, ...]:
     """The trades whose delivery shares an instant with `span`, ascending."""
     # No delivery is longer than `MAX_DELIVERY_S`, so the index by start bounds the search.
     rows = connection.execute(
-        f"SELECT {_TRADE} FROM trades WHERE start_utc > ? AND start_utc < ? AND end_utc > ? "  # noqa: S608 - constants
+        f"SELECT {TRADE_COLUMNS} FROM trades WHERE start_utc > ? AND start_utc < ? AND end_utc > ? "  # noqa: S608 - constants
         "ORDER BY start_utc, record_id",
         (span.start_utc - MAX_DELIVERY_S, span.end_utc, span.start_utc),
     )
-    return tuple(_trade(row) for row in rows)
+    return tuple(trade_of_row(row) for row in rows)
 
 
 def first_seen_from(connection: sqlite3.Connection, start_utc: int) -> dict[str, int]:
@@ -159,7 +159,8 @@ def _trade_row(trade: Trade) -> tuple[object, ...]:
     )
 
 
-def _trade(row: tuple[Any, ...]) -> Trade:
+def trade_of_row(row: tuple[Any, ...]) -> Trade:
+    """The trade in a row of `TRADE_COLUMNS`."""
     record_id, transaction, item, platform_b, platform_s, discom_b, discom_s, buyer, seller, *rest = row
     start, end, start_utc, end_utc, quantity, price, kind, status_b, status_s, pushed, pulled, digest = rest
     return Trade(
