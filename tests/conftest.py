@@ -44,6 +44,7 @@ _SLOW = frozenset(
         "faults/test_lost_links.py",
         "faults/test_meters.py",
         "faults/test_pushes.py",
+        "faults/test_modbus_combinations.py",
         "faults/test_modbus_matrix.py",
         "firmware_sim/dlms/test_command.py",
         "firmware_sim/test_cli.py",

@@ -237,7 +237,7 @@ async def test_a_wrong_word_order_of_a_float_is_an_error_or_no_number(case: Case
             with contextlib.suppress(MeterDecodeError):
                 await case.at(TEN + block * PERIOD_S)
     case.meter.sign_due()
-    assert {exported for _, _, exported in case.readings().values()} == {None}
+    assert {exported for _, _, exported in case.readings().values()} <= {None}
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ from firmware_sim.dlms.gcm import Keys
 from firmware_sim.dlms.server import Framing, serve_device
 from firmware_sim.faults import FAULTS, parse_fault
 from firmware_sim.meter import Energies, Meter, MeterSpec
+from firmware_sim.modbus.line_faults import LINE_FAULTS
+from firmware_sim.modbus.shown import REGISTER_FAULTS
 from firmware_sim.world import Home
 from signing.interval import DAY_S, Interval, floor_to_block, ist_day_start, parse_instant
 from signing.statements.reading import Absence, Flag, Reading
@@ -435,4 +437,4 @@ def test_every_fault_is_explained_and_no_other() -> None:
     page = (Path(__file__).parents[2] / "docs" / "meter-faults.md").read_text(encoding="utf-8")
     rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
     named = {name for row in rows for name in re.findall(r"`([a-z-]+[a-z])(?:=[^`]*)?`", row)}
-    assert named - {"unspecified"} == {*DLMS_FAULTS, *FAULTS}
+    assert named - {"unspecified"} == {*DLMS_FAULTS, *FAULTS, *LINE_FAULTS, *REGISTER_FAULTS}

@@ -4,10 +4,14 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Final
 
 from edge_agent.errors import MeterDecodeError
 from edge_agent.readers.modbus.register_map import Block, MapRegister, RegisterMap, WordOrder, WordType
 from edge_agent.registers import UNIT_WATT_HOURS, RegisterSample, RegisterValue, float_parts, watt_hours_exact
+
+LEAST_WH: Final = Decimal("0.01")
+"""The least that a float may show besides 0."""
 
 
 def register_octets(register: MapRegister, block: Block, words: Sequence[int]) -> bytes:
@@ -74,8 +78,8 @@ def energy(register: MapRegister, octets: bytes, *, limit_wh: Decimal, model: st
     """The energy in the `octets` of `register`.
 
     Raises:
-        MeterDecodeError: naming the register, when it cannot be a reading: not finite, negative, not accumulated, or more than
-            `limit_wh`.
+        MeterDecodeError: naming the register, when it cannot be a reading: not finite, negative, not accumulated, more than
+            `limit_wh`, or a float that no meter counts in.
     """
     if register.type is WordType.ACC32 and not any(octets):
         raise MeterDecodeError(f"expected an energy, got 0 in '{register.name}': {model} does not accumulate it")
@@ -86,6 +90,10 @@ def energy(register: MapRegister, octets: bytes, *, limit_wh: Decimal, model: st
         raise MeterDecodeError(
             f"expected at most {limit_wh:f} Wh, got {exact_wh:f} in '{register.name}': "
             f"check the word order of {model}{hint}"
+        )
+    if _is_dust(register, exact_wh):
+        raise MeterDecodeError(
+            f"expected 0 Wh or a hundredth at least, got {exact_wh:.3e} in '{register.name}': check the word order of {model}"
         )
     step = quantum(register, octets)
     # Where the display is full, one step before it is empty again; and where the words are.
@@ -119,7 +127,14 @@ def _swapped(register: MapRegister, octets: bytes, limit_wh: Decimal) -> int | N
         _, exact_wh = _exact_wh(register, _other_order(octets))
     except MeterDecodeError:
         return None
-    return _rounded(exact_wh) if exact_wh <= limit_wh else None
+    return _rounded(exact_wh) if exact_wh <= limit_wh and not _is_dust(register, exact_wh) else None
+
+
+def _is_dust(register: MapRegister, exact_wh: Decimal) -> bool:
+    """Whether it is a float so small that no meter counts in it. Half of what floats in the wrong word order read as is that, and
+    would be signed as no energy, block after block.
+    """
+    return register.type is WordType.FLOAT32 and 0 < exact_wh < LEAST_WH
 
 
 def _rounded(exact_wh: Decimal) -> int:

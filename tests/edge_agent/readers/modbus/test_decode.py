@@ -37,8 +37,8 @@ def test_a_float_is_exact_and_rounded_once_to_the_nearest_watt_hour(kwh: float) 
     try:
         sample = decode.sample(SDM630, words(kwh, 0), None)
     except MeterDecodeError as error:
-        # A denormal no display can show.
-        assert kwh < 1e-30, error  # noqa: PT017 - which floats are refused is the law
+        # What no meter counts in.
+        assert 0 < kwh * 1000 < 0.01, error  # noqa: PT017 - which floats are refused is the law
         return
     exact = Fraction(sample.imported.raw or 0) * Fraction(10) ** sample.imported.scaler
     assert exact == Fraction(kwh) * 1000
@@ -64,6 +64,14 @@ def test_what_cannot_be_a_reading_is_refused_by_name(kwh: float) -> None:
         decode.sample(SDM630, words(kwh, 0), None)
     with pytest.raises(MeterDecodeError, match="'exported'"):
         decode.sample(SDM630, words(0, kwh), None)
+
+
+@pytest.mark.parametrize("kwh", [1e-30, 1e-20, 0.999e-5])
+def test_dust_that_no_meter_counts_in_is_a_wrong_word_order(kwh: float) -> None:
+    """Else half of all readings in the wrong word order would be no energy, block after block."""
+    with pytest.raises(MeterDecodeError, match=r"'imported': check the word order of sdm630"):
+        decode.sample(SDM630, words(kwh, 0), None)
+    assert decode.sample(SDM630, words(1.001e-5, 0), None).imported_wh == 0
 
 
 def test_the_most_the_display_can_show_is_a_reading() -> None:
