@@ -73,8 +73,8 @@ class _Row:
 
     slot: Slot
     figure: Figure
-    column: str | None
-    """Where the evidence stands, or None."""
+    evidence: tuple[str, str] | None
+    """The column of its evidence and the reference in it, or None."""
 
 
 def on_status(request: StatusRequest, figures: Mapping[Wanted, Figure], *, form: AnswerForm, now: int) -> bytes | None:
@@ -146,21 +146,20 @@ def _dataset(item: Item, written: Sequence[dict[str, object]]) -> dict[str, obje
     """A DatasetItem, its payload an array where the question's was one."""
     slots = [slot for series in item.series for slot in series.slots]
     first, last = min(one.window.start_utc for one in slots), max(one.window.end_utc for one in slots)
-    is_array = item.is_array or len(written) > 1
     return {
         "@context": item.dataset_context,
         "@type": "DatasetItem",
         "schema:identifier": item.resource_id,
         "schema:name": item.name,
         "schema:temporalCoverage": item.coverage or f"{utc_text(first)}/{utc_text(last)}",
-        "dataPayload": list(written) if is_array else written[0],
+        "dataPayload": list(written) if item.is_array else written[0],
     }
 
 
 def _series(asked: SeriesRequest, figures: Mapping[Wanted, Figure], form: AnswerForm) -> dict[str, object] | None:
     """One series with every interval that there is a figure for; None where there is none."""
     rows = [
-        _Row(slot=slot, figure=figure, column=_column(figure, form.evidence))
+        _Row(slot=slot, figure=figure, evidence=_evidence(figure, form.evidence))
         for slot in asked.slots
         if (figure := figures.get(Wanted(meter_id=asked.meter_id, window=slot.window))) is not None
     ]
@@ -180,11 +179,12 @@ def _series(asked: SeriesRequest, figures: Mapping[Wanted, Figure], form: Answer
     }
 
 
-def _column(figure: Figure, evidence: EvidenceColumn) -> str | None:
-    """Where the evidence of `figure` stands."""
-    if figure.evidence is None or evidence is EvidenceColumn.NONE:
+def _evidence(figure: Figure, column: EvidenceColumn) -> tuple[str, str] | None:
+    """Where the evidence of `figure` stands, and its reference."""
+    if figure.evidence is None or column is EvidenceColumn.NONE:
         return None
-    return BESIDE if evidence is EvidenceColumn.BESIDE else EVIDENCE_OF_SIDE[_side(figure)]
+    name = BESIDE if column is EvidenceColumn.BESIDE else EVIDENCE_OF_SIDE[_side(figure)]
+    return name, client_reference(figure.evidence)
 
 
 def _side(figure: Figure) -> Side:
@@ -195,7 +195,7 @@ def _descriptors(asked: SeriesRequest, rows: Sequence[_Row]) -> list[object]:
     """What the payloads mean; every column that is used is declared, and no other."""
     kind = "REPORT_PAYLOAD_DESCRIPTOR"
     found: list[object] = [{"objectType": kind, "payloadType": asked.payload_type, "units": "KWH"}]
-    columns = {row.column: _INSERTED_BY[_side(row.figure)] for row in rows if row.column is not None}
+    columns = {row.evidence[0]: _INSERTED_BY[_side(row.figure)] for row in rows if row.evidence is not None}
     for column, party in sorted(columns.items()):
         named = {} if column == BESIDE else {"insertedBy": party}
         found.append({"objectType": kind, "payloadType": column, "units": "STRING", **named})
@@ -204,8 +204,9 @@ def _descriptors(asked: SeriesRequest, rows: Sequence[_Row]) -> list[object]:
 
 def _interval(asked: SeriesRequest, row: _Row, *, is_run: bool) -> dict[str, object]:
     payloads: list[object] = [{"type": asked.payload_type, "values": [kwh(row.figure.net_wh)]}]
-    if row.column is not None and row.figure.evidence is not None:
-        payloads.append({"type": row.column, "values": [client_reference(row.figure.evidence)]})
+    if row.evidence is not None:
+        column, reference = row.evidence
+        payloads.append({"type": column, "values": [reference]})
     if is_run:
         return {"id": row.slot.id, "payloads": payloads}
     window = row.slot.window

@@ -75,6 +75,10 @@ class Item:
     dataset_context: str = DATASET_CONTEXT
     """The JSON-LD context of the DatasetItem as the asker spells it; two spellings are in use."""
 
+    def __post_init__(self) -> None:
+        if not self.is_array and len(self.series) != 1:
+            raise ValueError(f"expected one series outside of an array, got {len(self.series)}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusRequest:

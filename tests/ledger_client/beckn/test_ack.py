@@ -30,6 +30,28 @@ def test_the_default_dialect_is_the_one_that_is_spoken() -> None:
     }
 
 
+def test_the_other_dialects_are_as_their_speakers_write_them() -> None:
+    error = {"code": "SCH_INVALID_FORMAT", "message": "expected a UUID", "details": {"path": "context.messageId"}}
+    assert json.loads(nack_body(None, REFUSAL, Dialect.MESSAGE_ACK)) == {
+        "message": {"ack": {"status": "NACK"}}, "error": error,
+    }  # fmt: skip
+    assert json.loads(nack_body("m", REFUSAL, Dialect.STATUS)) == {
+        "status": "NACK",
+        "messageId": "m",
+        "error": {"errorCode": "SCH_INVALID_FORMAT", "errorMessage": "expected a UUID", "paths": "context.messageId"},
+    }
+    assert json.loads(ack_body(None, Dialect.STATUS)) == {"status": "ACK"}
+    bare = Refusal(code=Code.INVALID_JSON, message="no JSON")
+    assert json.loads(nack_body(None, bare))["message"]["error"] == {"code": "SCH_INVALID_JSON", "message": "no JSON"}
+
+
+def test_ids_and_paths_are_found_wherever_they_are() -> None:
+    assert read_ack(b'{"status":"ACK","messageId":"m"}').message_id == "m"
+    assert read_ack(b'{"status":"ACK"}').message_id is None
+    for error in ({"path": "a.b"}, {"paths": "a.b"}, {"details": {"path": "a.b"}}):
+        assert read_ack(dumps({"status": "NACK", "error": error})).path == "a.b"
+
+
 @pytest.mark.parametrize("dialect", list(Dialect))
 def test_what_is_written_is_read_by_another_reader_too(dialect: Dialect) -> None:
     assert dialects.found(ack_body("m", dialect)) == ("ACK", "")
@@ -59,6 +81,9 @@ def test_what_a_ledger_wrote_is_kept() -> None:
     assert found.message_id == "m"
     assert found.ledger is not None
     assert (found.ledger.record_id, found.ledger.row_digest) == ("r", "d")
+    bare = read_ack(dumps({"message": {"status": "ACK", "ledger": {"success": True, "recordId": "r"}}})).ledger
+    assert bare is not None
+    assert bare.row_digest is None
     for other in ({}, wrote | {"success": False}, wrote | {"success": "true"}, wrote | {"recordId": 7}):
         assert read_ack(dumps({"message": {"status": "ACK", "ledger": other}})).ledger is None
 

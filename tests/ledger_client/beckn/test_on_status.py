@@ -162,6 +162,26 @@ def test_an_interval_of_another_length_says_its_own() -> None:
     ]
 
 
+def test_times_are_repeated_as_they_are_spelled() -> None:
+    coverage = "2026-04-26T10:00:00+05:30/2026-04-26T12:00:00+05:30"
+    period = {"start": "2026-04-26T10:00:00+05:30", "duration": "PT3600S"}
+    body = changed(((*ITEM, "schema:temporalCoverage"), coverage), ((*SERIES, "intervalPeriod"), period))
+    answer = answered(read_status(body), {hour(1): Figure(net_wh=1)})
+    item = commitments(answer)[0]["resources"][0]["resourceAttributes"]
+    assert item["schema:temporalCoverage"] == coverage
+    assert item["dataPayload"][0]["intervalPeriod"] == period
+    assert item["dataPayload"][0]["intervals"][0]["intervalPeriod"] == {
+        "start": "2026-04-26T05:30:00Z",
+        "duration": "PT3600S",
+    }
+
+
+def test_outside_of_an_array_there_is_one_series() -> None:
+    (item,) = read_status(changed()).items
+    with pytest.raises(ValueError, match="expected one series"):
+        replace(item, is_array=False, series=item.series * 2)
+
+
 def test_a_series_of_which_nothing_is_known_is_left_out() -> None:
     body = changed(((*ITEM, "dataPayload"), [series(), series(resourceName="M2")]))
     (one,) = payload(answered(read_status(body), {hour(1, "M2"): Figure(net_wh=5)}))
