@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from firmware_sim.errors import SetupError
 from firmware_sim.meter import Meter
-from firmware_sim.modbus.line_faults import LINE_FAULTS, LineFault, parse_line_fault
+from firmware_sim.modbus.line_faults import LINE_FAULTS, LineFault, Noisy, parse_line_fault
 from firmware_sim.modbus.personalities import MAPS, OtherWordOrder, end_wh
 from firmware_sim.modbus.rtu import Slaves
 from firmware_sim.modbus.serial import BAUDS, PARITIES, LineSpeed, serve_port, serve_pty
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--register-fault", action="append", default=[], metavar="NAME[=ISO]",
                         help=f"{', '.join(names)}; repeatable")  # fmt: skip
     parser.add_argument("--line-fault", action="append", default=[], metavar="NAME[=S]",
-                        help=f"{', '.join(sorted(LINE_FAULTS))}; slow and late take seconds; repeatable")  # fmt: skip
+                        help=f"{', '.join(sorted(LINE_FAULTS))}; slow and late take seconds, noisy is a serial line's; repeatable")  # fmt: skip
 
 
 def setup(arguments: argparse.Namespace, checks: Checks) -> tuple[Plan, Setup] | None:
@@ -67,6 +67,10 @@ def setup(arguments: argparse.Namespace, checks: Checks) -> tuple[Plan, Setup] |
     make = checks.take("--map", lambda text: _model(text, bends), arguments.map)
     speed = checks.take("--baud", lambda text: _speed(text, arguments.parity), arguments.baud)
     faults = checks.each("--line-fault", parse_line_fault, arguments.line_fault)
+    if arguments.listen is not None and any(isinstance(fault, Noisy) for fault in faults):
+        checks.problems.append(
+            "--line-fault: noisy needs --pty or --serial-port: TCP's own checksums keep turned bits away"
+        )
     planned = plan(arguments, Role.SOLAR, checks)
     if planned is None or units is None or others is None or make is None or speed is None:
         return None

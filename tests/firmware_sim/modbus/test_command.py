@@ -62,13 +62,21 @@ async def test_units_over_tcp_stand_behind_one_port() -> None:
 
 
 async def test_a_line_fault_is_told_to_the_line() -> None:
-    async with running("--map", "sdm630", "--listen", "127.0.0.1:0", "--line-fault", "noisy") as place:
+    async with running("--map", "sdm630", "--listen", "127.0.0.1:0", "--line-fault", "slow=0.2") as place:
         incoming, outgoing = await asyncio.open_connection("127.0.0.1", int(place.rpartition(":")[2]))
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
         outgoing.write(bytes.fromhex("000100000006010400480002"))
-        broken = await incoming.readexactly(13 + 3)
-        assert broken[-3:] == b"\xff\x00\x7e"
+        await incoming.readexactly(13)
+        assert loop.time() - asked >= 0.2
         outgoing.close()
         await outgoing.wait_closed()
+
+
+def test_noise_is_a_serial_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """A turned bit that TCP would have kept away is no test of a reader."""
+    (problem,) = wrong(capsys, "--map", "sdm630", "--listen", "127.0.0.1:0", "--line-fault", "noisy")
+    assert "--line-fault: noisy needs --pty or --serial-port" in problem
 
 
 def wrong(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
