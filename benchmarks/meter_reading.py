@@ -44,9 +44,9 @@ class _Read:
     import_wh: int
 
 
-def beside_cosem(folder: Path, repeats: int, days: int = simulated.DAYS) -> ReadingCost:
-    """A plain profile, by our reader and by dlms-cosem from the same meter."""
-    with simulated.meter(days=days) as place:
+def beside_cosem(folder: Path, repeats: int, *, days: int = simulated.DAYS, cores: tuple[int, ...] = ()) -> ReadingCost:
+    """A plain profile, by our reader and by dlms-cosem from the same meter, which runs on `cores`."""
+    with simulated.meter(days=days, cores=cores) as place:
         url = simulated.plain_url("dlms+tcp", place, folder)
         port = str(simulated.port_of(place))
         return _in_turns(
@@ -54,15 +54,17 @@ def beside_cosem(folder: Path, repeats: int, days: int = simulated.DAYS) -> Read
         )
 
 
-def beside_gurux(folder: Path, gurux: Gurux, repeats: int, days: int = simulated.DAYS) -> ReadingCost:
+def beside_gurux(
+    folder: Path, gurux: Gurux, repeats: int, *, days: int = simulated.DAYS, cores: tuple[int, ...] = ()
+) -> ReadingCost:
     """A ciphered profile, by our reader and by Gurux's: each from a meter of its own, since a counter that one uses is lost to the
     other.
     """
     folder.mkdir()
     simulated.make_keys(folder)
     with (
-        simulated.meter(*simulated.CIPHERED, days=days) as mine,
-        simulated.meter(*simulated.CIPHERED, days=days) as its,
+        simulated.meter(*simulated.CIPHERED, days=days, cores=cores) as mine,
+        simulated.meter(*simulated.CIPHERED, days=days, cores=cores) as its,
     ):
         url = simulated.ciphered_url("dlms+tcp", mine)
         keys = [simulated.ENCRYPTION.hex(), simulated.AUTHENTICATION.hex(), _GURUX_TITLE]

@@ -3,6 +3,7 @@
 from benchmarks import gateway, gurux_place, line, meter_reading
 from benchmarks.bench import NO_BROKER, Bench
 from benchmarks.gateway import BUDGET_RSS, BUDGET_WRITTEN, Cost
+from benchmarks.meter_reading import ReadingCost
 from benchmarks.over_mqtt import Place
 from benchmarks.premises import Street
 from benchmarks.report import Left
@@ -21,12 +22,8 @@ _MIB = 1024 * 1024
 
 def cosem(bench: Bench) -> None:
     """The DLMS reader beside dlms-cosem, on a plain profile."""
-    found = meter_reading.beside_cosem(bench.folder, bench.plan.repeats)
-    context = (
-        f"{found.rows} rows over TCP, LLS, nothing ciphered, ours with scalers; {found.ours_s * 1e3:.0f} ms against "
-        f"{found.theirs_s * 1e3:.0f} ms of CPU, {found.ours_wall_s * 1e3:.0f} ms against {found.theirs_wall_s * 1e3:.0f} ms in all, "
-        "the meter's own time included"
-    )
+    found = meter_reading.beside_cosem(bench.folder, bench.plan.repeats, cores=bench.plan.cores)
+    context = f"{found.rows} rows over TCP, LLS, nothing ciphered, ours with scalers; {_times(found)}"
     bench.add("DLMS profile read", found.ratio, context, unit="CPU of dlms-cosem / ours", goal=COSEM_GOAL)
 
 
@@ -37,12 +34,16 @@ def gurux(bench: Bench) -> None:
     if isinstance(place, str):
         bench.left.append(Left(name=name, why=place))
         return
-    found = meter_reading.beside_gurux(bench.folder / "ciphered", place, bench.plan.repeats)
-    context = (
-        f"{found.rows} rows over TCP, suite 0; ours verifies every tag, theirs none; {found.ours_s * 1e3:.0f} ms against "
-        f"{found.theirs_s * 1e3:.0f} ms of CPU, {found.ours_wall_s * 1e3:.0f} ms against {found.theirs_wall_s * 1e3:.0f} ms in all"
-    )
+    found = meter_reading.beside_gurux(bench.folder / "ciphered", place, bench.plan.repeats, cores=bench.plan.cores)
+    context = f"{found.rows} rows over TCP, suite 0; ours verifies every tag, theirs none; {_times(found)}"
     bench.add(name, found.ratio, context, unit="CPU of Gurux's Python client / ours", goal=GURUX_GOAL)
+
+
+def _times(found: ReadingCost) -> str:
+    return (
+        f"{found.ours_s * 1e3:.0f} ms against {found.theirs_s * 1e3:.0f} ms of CPU, {found.ours_wall_s * 1e3:.0f} ms against "
+        f"{found.theirs_wall_s * 1e3:.0f} ms in all"
+    )
 
 
 def wire(bench: Bench) -> None:

@@ -25,11 +25,11 @@ _TITLE = "53414b0000000001"
 
 
 @contextmanager
-def meter(*options: str, days: int = DAYS, password: str = PASSWORD) -> Iterator[str]:
+def meter(*options: str, days: int = DAYS, cores: tuple[int, ...] = ()) -> Iterator[str]:
     """A meter with `days` of blocks; gives the place that it names. On a free port of 127.0.0.1 unless `options` say otherwise."""
     place = () if "--pty" in options else ("--listen", "127.0.0.1:0")
     command = [sys.executable, "-m", "firmware_sim.cli", "dlms", *place, "--now", NOW, "--days", str(days)]
-    with running([*command, "--password", password, *options]) as said:
+    with running([*command, "--password", PASSWORD, *options], cores) as said:
         yield said.rpartition(" ")[2]
 
 
