@@ -228,6 +228,19 @@ def test_start_stamps_are_told_with_their_remedy_whatever_else_is_odd(template: 
     assert any('set stamp = "start"' in each for each in seen.words())
 
 
+@pytest.mark.parametrize("wire", [Wire.HDLC_TCP, Wire.SERIAL])
+def test_a_line_of_9600_bits_carries_answers_that_take_longer_than_the_time_out(template: Path, wire: Wire) -> None:
+    """HDLC's frames each come in time; what they make up together may take as long as it takes."""
+    assert read(Case(("slow-link=960", "lifo"), wire, 3600), template).is_whole()
+
+
+def test_a_block_that_takes_longer_than_the_time_out_over_tcp_is_an_error_by_name(template: Path) -> None:
+    seen = read(Case(("slow-link=300",), Wire.TCP, 3600), template)
+    assert seen.error is not None or seen.words()
+    assert all(_NAMES_OBJECT.search(each) for each in seen.words())
+    assert not seen.wrong()
+
+
 @pytest.mark.parametrize("fault", ["silent", "drop-after-block=0", "wrong-tag", "lies-about-period=60"])
 @pytest.mark.parametrize("wire", Wire)
 def test_a_meter_that_ends_in_an_error_ends_in_the_same_one_when_it_is_looked_at_again(
