@@ -7,6 +7,8 @@ from typing import TypeVar
 
 from headend.gates import Gates
 from headend.settings.alerts import AlertSettings, alerts
+from headend.settings.beckn import BecknSettings, beckn
+from headend.settings.feeds import FeedSettings, feeds
 from headend.settings.gates import gates
 from headend.settings.series import SeriesSettings, series
 from ledger_client.http import base_url
@@ -117,6 +119,9 @@ class Config:
     gates: Gates
     alerts: AlertSettings
     series: SeriesSettings
+    feeds: tuple[FeedSettings, ...]
+    beckn: BecknSettings | None
+    """None: nobody of the exchange asks this head-end."""
 
     @property
     def database(self) -> Path:
@@ -165,8 +170,10 @@ def parse(text: str, source: str, base: Path) -> Config:
         windows=_closed(root.table("windows"), _windows),
         posting=_closed(root.table("posting"), _posting),
         gates=_closed(root.table("gates"), gates),
+        feeds=feeds(root.tables("feed"), base),
         series=_closed(root.table("series"), series),
         alerts=_closed(root.table("alerts"), lambda table: alerts(table, base)),
+        beckn=_closed(root.table("beckn"), lambda table: beckn(table, base)) if root.has("beckn") else None,
     )
     root.close()
     root.faults.check()

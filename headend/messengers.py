@@ -105,15 +105,25 @@ class Webhook:
     def tell(self, discom: str, alerts: Iterable[Alert], now_utc: int) -> None:
         """Posts one message. Raises `MessageUnsentError`."""
         body = json.dumps({"discom": discom, "alerts": [_fields(alert) for alert in alerts]}).encode()
-        headers = {"Content-Type": "application/json", "Sakshi-Signature": signature(self._secret, now_utc, body)}
         try:
-            answer = httpx.post(self._settings.url, content=body, headers=headers, timeout=_TIMEOUT_S)
-        except httpx.HTTPError as error:
-            raise MessageUnsentError(
-                f"the webhook does not answer ({type(error).__name__}): see [alerts.webhook]"
-            ) from error
-        if not answer.is_success:
-            raise MessageUnsentError(f"the webhook answers {answer.status_code}: see [alerts.webhook]")
+            post_signed(self._settings.url, self._secret, body, now_utc)
+        except MessageUnsentError as error:
+            raise MessageUnsentError(f"{error}: see [alerts.webhook]") from error
+
+
+def post_signed(url: str, key: bytes, body: bytes, now_utc: int) -> None:
+    """Posts JSON with the proof of who posts it and when.
+
+    Raises:
+        MessageUnsentError: there was no answer, or none of success.
+    """
+    headers = {"Content-Type": "application/json", "Sakshi-Signature": signature(key, now_utc, body)}
+    try:
+        answer = httpx.post(url, content=body, headers=headers, timeout=_TIMEOUT_S)
+    except httpx.HTTPError as error:
+        raise MessageUnsentError(f"the webhook does not answer ({type(error).__name__})") from error
+    if not answer.is_success:
+        raise MessageUnsentError(f"the webhook answers {answer.status_code}")
 
 
 def messengers(settings: AlertSettings) -> tuple[Messenger, ...]:

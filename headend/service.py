@@ -8,9 +8,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 
+from headend.answering import Answering
 from headend.attest import Attestor
 from headend.config import Config
 from headend.errors import FatalError, UnavailableError
@@ -18,11 +20,12 @@ from headend.founding import LOG, HeadendKeys, open_keys
 from headend.intake.report import IntakeReport
 from headend.intake.resend import GapChaser
 from headend.intake.worker import IntakeWorker
-from headend.logbook import Logbook
-from headend.messengers import messengers
+from headend.jobs import JOBS, Office, Step
 from headend.peers import ledger, mqtt_settings
 from headend.pipeline import Settlement, SettlementReport
+from headend.proven import ProvenActuals
 from headend.reads import StoredReads
+from headend.receiving import opened_door
 from headend.registry import Registry
 from headend.registry_desk import StoredRegistryDesk
 from headend.rereading import Rereader
@@ -30,17 +33,15 @@ from headend.serving import Web, serving
 from headend.state_lock import only_one
 from headend.store.sqlite import lost_rows
 from headend.store.sqlite.batch_rows import SqliteBatches
-from headend.store.sqlite.database import Database, open_database
+from headend.store.sqlite.database import Database
 from headend.store.sqlite.published_log import PublishedLog
 from headend.store.sqlite.read_pool import ReadPool
 from headend.store.sqlite.tokens import StoredTokens
-from headend.telling import Telling
 from headend.touches import Touches, touches
 from headend.transport.mqtt import MqttTransport
-from headend.validating import Validating
-from headend.watch import Watch
 from headend.web.app import create_app
 from headend.web.desk import Component
+from ledger_client.beckn_http import BecknPusher
 
 log = logging.getLogger("sakshi.headend")
 
@@ -49,11 +50,6 @@ _SETTLE_S = 1.0
 _RETRY_S = 1.0
 _ASK_S = 30
 _WATCH_S = 1.0
-_LOOK_S = 60.0
-_VALIDATE_S = 5.0
-
-Step = Callable[[], str | None]
-"""One step of a thread; gives what does not work, with the remedy, or none."""
 
 
 def now() -> int:
@@ -81,6 +77,7 @@ class Service:
         self._components: dict[str, Component] = {}
         self._touched = Touches()
         self._changed = threading.Condition()
+        self._office = Office(config=config, keys=self._keys, now=now, stop=self._stop, components=self.components)
 
     def stop(self) -> None:
         """Asks everything to end; safe to call from a signal handler and from any thread."""
@@ -95,9 +92,13 @@ class Service:
         threads = [
             threading.Thread(target=self._loop, args=("intake", self._intake), name="intake"),
             threading.Thread(target=self._loop, args=("settlement", self._settlement), name="settlement"),
-            threading.Thread(target=self._loop, args=("validation", self._validation), name="validation"),
-            threading.Thread(target=self._loop, args=("alerts", self._alerts), name="alerts"),
+            *(
+                threading.Thread(target=self._loop, args=(name, partial(job, self._office)), name=name)
+                for name, job in JOBS.items()
+            ),
         ]
+        if self._config.beckn is not None:
+            threads.append(threading.Thread(target=self._loop, args=("exchange", self._answering), name="exchange"))
         with only_one(self._config.state), self._web() as web:
             listening(web.address)
             try:
@@ -161,18 +162,10 @@ class Service:
         return True
 
     @contextmanager
-    def _opened(self) -> Iterator[tuple[Database, Logbook]]:
-        database = open_database(self._config.database)
-        try:
-            yield database, Logbook(database, {LOG: self._keys.log}, self._config.state)
-        finally:
-            database.close()
-
-    @contextmanager
     def _intake(self) -> Iterator[Step]:
         transport = MqttTransport(self._mqtt)
         try:
-            with self._opened() as (database, book):
+            with self._office.opened() as (database, book):
                 registry = Registry(database)
                 signer = self._keys.statements
                 store = SqliteBatches(database.connection)
@@ -220,7 +213,7 @@ class Service:
 
     @contextmanager
     def _settlement(self) -> Iterator[Step]:
-        with self._opened() as (database, book), ledger(self._config, now) as opened:
+        with self._office.opened() as (database, book), ledger(self._config, now) as opened:
             registry = Registry(database)
             attestor = Attestor(
                 database=database,
@@ -243,38 +236,6 @@ class Service:
                     with self._changed:
                         self._touched.take(touched)
                     raise
-
-            yield step
-
-    @contextmanager
-    def _validation(self) -> Iterator[Step]:
-        with self._opened() as (database, _):
-            validating = Validating(
-                database=database,
-                registry=Registry(database),
-                key=self._keys.statements.public_key,
-                settings=self._config.series,
-            )
-
-            def step() -> None:
-                if not validating.step(now()):
-                    self._stop.wait(_VALIDATE_S)
-
-            yield step
-
-    @contextmanager
-    def _alerts(self) -> Iterator[Step]:
-        ways = messengers(self._config.alerts)
-        with self._opened() as (database, _):
-            key = self._keys.statements.public_key
-            watch = Watch(config=self._config, database=database, registry=Registry(database), key=key)
-            telling = Telling(discom=self._config.discom, database=database, messengers=ways)
-
-            def step() -> str | None:
-                telling.keep(watch.look(self.components(), now()), now())
-                trouble = telling.tell(now())
-                self._stop.wait(_LOOK_S)
-                return trouble
 
             yield step
 
@@ -309,14 +270,14 @@ class Service:
     @contextmanager
     def _web(self) -> Iterator[Web]:
         # Opened once before anything starts: the schema is brought up to date, and a wrong log is fatal here.
-        with self._opened():
+        with self._office.opened():
             pass
         pool = ReadPool(self._config.database)
-        try:
-            published = PublishedLog(log=LOG, key=self._keys.log.verifier, folder=self._config.state)
+        with closing(pool), opened_door(self._config, now) as door:
+            reads = StoredReads(pool=pool, log=self._published(), key=self._keys.statements.public_key)
             app = create_app(
                 discom=self._config.discom,
-                reads=StoredReads(pool=pool, log=published, key=self._keys.statements.public_key),
+                reads=reads,
                 tokens=StoredTokens(pool),
                 signer=self._keys.statements,
                 trust_file=self._config.trust_file,
@@ -328,8 +289,10 @@ class Service:
                     key=self._keys.log,
                     signer=self._keys.statements,
                 ),
+                door=door,
             )
             with serving(app, self._config.web) as web:
                 yield web
-        finally:
-            pool.close()
+
+    def _published(self) -> PublishedLog:
+        return PublishedLog(log=LOG, key=self._keys.log.verifier, folder=self._config.state)

@@ -6,7 +6,7 @@ Pure. A ledger matches windows and meter ids by their exact spelling, so a `Deli
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ledger_client.ledger import METRIC_OF_SIDE, MetricType, Side, Trade, TradeType
+from ledger_client.ledger import METRIC_OF_SIDE, MetricType, Side, Trade, TradeStatus, TradeType
 from signing.interval import Interval
 
 
@@ -48,6 +48,18 @@ def own_sides(trades: Iterable[Trade], discom: str) -> tuple[TradeSide, ...]:
         if trade.discom_id_buyer == discom:
             found.append(TradeSide(delivery=_delivery(trade, trade.buyer_id), side=Side.BUYER, trade=trade))
     return tuple(sorted(found, key=lambda own: (own.delivery, own.trade.record_id, own.side.value)))
+
+
+def settled_wh(trade: Trade) -> int | None:
+    """The settled energy of a trade: the lesser of what both sides' discoms say.
+
+    None until both said it, and while either calls it PENDING. A ledger that allocates by itself states no statuses: both energies are its
+    answer.
+    """
+    is_open = TradeStatus.PENDING in {trade.status_buyer_discom, trade.status_seller_discom}
+    if is_open or trade.pushed_wh is None or trade.pulled_wh is None:
+        return None
+    return min(trade.pushed_wh, trade.pulled_wh)
 
 
 def deliveries(sides: Iterable[TradeSide]) -> tuple[Delivery, ...]:

@@ -15,8 +15,8 @@ from enum import Enum
 from headend.billing.tariff import Tariff
 from headend.readings import Quality
 from headend.series import SeriesBlock
-from headend.trades import TradeSide
-from ledger_client.ledger import Side, Trade, TradeStatus
+from headend.trades import TradeSide, settled_wh
+from ledger_client.ledger import Side
 from signing.energy import Fraction, kwh_decimal, scaled
 from signing.errors import DecodeError
 from signing.interval import IST, Interval
@@ -97,18 +97,6 @@ class Determinants:
     def is_final(self) -> bool:
         """Whether nothing of it is open: it may be billed as it stands."""
         return self.completeness is not Completeness.INCOMPLETE and not self.open_trades and not self.faults
-
-
-def settled_wh(trade: Trade) -> int | None:
-    """The settled energy of a trade: the lesser of what both sides' discoms say.
-
-    None until both said it, and while either calls it PENDING. A ledger that allocates by itself states no statuses: both energies are its
-    answer.
-    """
-    is_open = TradeStatus.PENDING in {trade.status_buyer_discom, trade.status_seller_discom}
-    if is_open or trade.pushed_wh is None or trade.pulled_wh is None:
-        return None
-    return min(trade.pushed_wh, trade.pulled_wh)
 
 
 def determinants(

@@ -85,7 +85,7 @@ def alerts(table: Table, base: Path) -> AlertSettings:
         certificate_days=table.integer("certificate_days", least=0, most=365, default=14),
         component_after_s=table.integer("component_after_s", least=0, most=86_400, default=120),
         email=_email(table.table("email"), base) if table.has("email") else None,
-        webhook=_webhook(table.table("webhook"), base) if table.has("webhook") else None,
+        webhook=webhook(table.table("webhook"), base) if table.has("webhook") else None,
     )
 
 
@@ -120,7 +120,8 @@ def _email(table: Table, base: Path) -> EmailSettings:
     return found
 
 
-def _webhook(table: Table, base: Path) -> WebhookSettings:
+def webhook(table: Table, base: Path) -> WebhookSettings:
+    """An address and its secret; the table is closed."""
     url = table.text("url")
     parts = urlsplit(url)
     is_here = parts.scheme == "http" and parts.hostname in _LOOPBACK

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headend.billing.determinants import Completeness, MeteredRun, determinants, month_span, settled_wh
+from headend.billing.determinants import Completeness, MeteredRun, determinants, month_span
 from headend.billing.dre import HEADER, Prosumer, returns
 from headend.billing.tariff import NO_CHARGES, parse
 from headend.readings import Quality
 from headend.series import SeriesBlock
-from headend.trades import TradeSide, own_sides
+from headend.trades import TradeSide, own_sides, settled_wh
 from ledger_client.ledger import Trade, TradeStatus
 from signing.energy import ONE, Fraction
 from signing.errors import DecodeError

@@ -52,3 +52,14 @@ REVISED = statement_of([PART], SCENE.rules[0], [], revision=1, supersedes=D, del
 HELD = statement_of([], SCENE.rules[0], [], status=3, reason="missing", totals=None)
 REFUSAL: list[Any] = [D, D, D, 3, "unknown key", 0, 12]
 COMMAND: list[Any] = [0, 7, "gw-1", METER, D, 3, 3]
+OUTCOME: list[Any] = [
+    ["t-1_i-1", "t-1", "i-1"],
+    "LEDGER-1",
+    1,
+    [TEN, TEN + 7200],
+    0,
+    None,
+    [6000, 6000, 5500, 5500],
+    D,
+    SALT,
+]

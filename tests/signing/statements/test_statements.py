@@ -11,6 +11,7 @@ from signing.statements.enrolment import EnrolRequest
 from signing.statements.meter_record import MeterRecord
 from signing.statements.reading_batch import ReadingBatch
 from signing.statements.rule_set import RuleSet
+from signing.statements.trade_outcome import TradeOutcome
 from signing.statements.window_actual import WindowActual
 from tests.signing.statements import items
 from tests.signing.statements.items import D, refused, spoiled
@@ -30,6 +31,8 @@ GOOD: list[tuple[type[Statement], Any]] = [
     (WindowActual, items.HELD),
     (Refusal, items.REFUSAL),
     (Command, items.COMMAND),
+    (TradeOutcome, items.OUTCOME),
+    (TradeOutcome, spoiled(spoiled(spoiled(items.OUTCOME, (4,), 2), (5,), D), (7,), None)),
 ]
 
 
@@ -214,6 +217,29 @@ COMMAND_FAULTS: list[tuple[tuple[Any, ...], list[Any], str]] = [
     ((6,), [2], "from ≤ to"),
     ((0,), [1], "start before end"),  # a REREAD of nothing
 ]
+OUTCOME_FAULTS: list[tuple[tuple[Any, ...], list[Any], str]] = [
+    ((0,), [[], ["a", "b"], None], "trade"),
+    ((0, 0), NOT_LABEL, "trade.record"),
+    ((0, 1), NOT_LABEL, "trade.transaction"),
+    ((0, 2), NOT_LABEL, "trade.order_item"),
+    ((1,), NOT_LABEL, "posted_as"),
+    ((2,), [2, None], "side"),
+    ((3,), [[TEN], None], "window"),
+    ((3, 0), NOT_TIME, "window.start"),
+    ((3,), [[TEN, TEN]], "start before end"),
+    ((4,), NOT_UINT, "revision"),
+    ((4,), [1], "'supersedes' exactly when the revision is above 0"),
+    ((5,), [b"x"], "supersedes"),
+    ((5,), [D], "'supersedes' exactly when the revision is above 0"),
+    ((6,), [[1, 2, 3], None], "energies"),
+    ((6, 0), [-1, 1.5, None], "energies.contracted"),
+    ((6, 1), [-1, None], "energies.own"),
+    ((6, 2), [-1, None], "energies.other"),
+    ((6, 3), [-1, None], "energies.settled"),
+    ((6, 3), [5499, 5501, 6000], "expected the lesser of 6000 and 5500 Wh"),
+    ((7,), [b"x", 5], "evidence"),
+    ((8,), [b"short", None], "salt"),
+]
 FAULTS = [
     pytest.param(kind, item, place, value, message, id=f"{kind.__name__}-{message}-{number}-{n}")
     for kind, item, faults in (
@@ -225,6 +251,7 @@ FAULTS = [
         (WindowActual, items.ACTUAL, PART_FAULTS),
         (Refusal, items.REFUSAL, REFUSAL_FAULTS),
         (Command, items.COMMAND, COMMAND_FAULTS),
+        (TradeOutcome, items.OUTCOME, OUTCOME_FAULTS),
     )
     for number, (place, values, message) in enumerate(faults)
     for n, value in enumerate(values)

@@ -1,0 +1,115 @@
+"""What a running head-end does beside intake and settlement: each job is a thread's steps over its own connection.
+
+The service supervises them all alike; a job that fails starts again, and says so as a component. A new job is one function here and its
+row in `JOBS`.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+from headend.config import Config
+from headend.feeding import Feeding
+from headend.founding import LOG, HeadendKeys
+from headend.logbook import Logbook
+from headend.messengers import messengers
+from headend.outcome_log import OutcomeLog
+from headend.registry import Registry
+from headend.store.sqlite.database import Database, open_database
+from headend.telling import Telling
+from headend.validating import Validating
+from headend.watch import Watch
+from headend.web.desk import Component
+from signing.interval import DAY_S
+
+_LOOK_S = 60.0
+_VALIDATE_S = 5.0
+_FEED_S = 10.0
+
+Step = Callable[[], str | None]
+"""One step of a thread; gives what does not work, with the remedy, or none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    """What every job is given."""
+
+    config: Config
+    keys: HeadendKeys
+    now: Callable[[], int]
+    """UTC seconds."""
+    stop: threading.Event
+    """Set when the service ends: a job MUST wait on it, and on nothing longer."""
+    components: Callable[[], tuple[Component, ...]]
+
+    @contextmanager
+    def opened(self) -> Iterator[tuple[Database, Logbook]]:
+        """A connection and the log, for one thread."""
+        database = open_database(self.config.database)
+        try:
+            yield database, Logbook(database, {LOG: self.keys.log}, self.config.state)
+        finally:
+            database.close()
+
+
+@contextmanager
+def validation(office: Office) -> Iterator[Step]:
+    """Keeps the validated days up with the evidence."""
+    with office.opened() as (database, _):
+        validating = Validating(
+            database=database,
+            registry=Registry(database),
+            key=office.keys.statements.public_key,
+            settings=office.config.series,
+        )
+
+        def step() -> None:
+            if not validating.step(office.now()):
+                office.stop.wait(_VALIDATE_S)
+
+        yield step
+
+
+@contextmanager
+def alerts(office: Office) -> Iterator[Step]:
+    """Looks for troubles and tells of them."""
+    ways = messengers(office.config.alerts)
+    with office.opened() as (database, _):
+        key = office.keys.statements.public_key
+        watch = Watch(config=office.config, database=database, registry=Registry(database), key=key)
+        telling = Telling(discom=office.config.discom, database=database, messengers=ways)
+
+        def step() -> str | None:
+            telling.keep(watch.look(office.components(), office.now()), office.now())
+            trouble = telling.tell(office.now())
+            office.stop.wait(_LOOK_S)
+            return trouble
+
+        yield step
+
+
+@contextmanager
+def outcomes(office: Office) -> Iterator[Step]:
+    """Says what came of trades, and tells the feeds."""
+    config = office.config
+    days = config.ledger.look_back_days + config.posting.give_up_days
+    with office.opened() as (database, book):
+        signer = office.keys.statements
+        saying = OutcomeLog(database=database, book=book, signer=signer, discom=config.discom)
+        feeding = Feeding(database=database, key=signer.public_key, discom=config.discom, feeds=config.feeds)
+
+        def step() -> str | None:
+            now = office.now()
+            _, alarms = saying.say(now - days * DAY_S, at_utc=now)
+            trouble = feeding.tell(now)
+            office.stop.wait(_FEED_S)
+            return trouble or "; ".join(alarms) or None
+
+        yield step
+
+
+Job = Callable[[Office], AbstractContextManager[Step]]
+
+JOBS: Mapping[str, Job] = {"validation": validation, "alerts": alerts, "outcomes": outcomes}
+"""By the name under which the job is shown as a component."""

@@ -1,0 +1,115 @@
+"""Rows of what came of trades, of feeds and of notices. Every function works inside the caller's transaction."""
+
+import sqlite3
+from dataclasses import dataclass
+
+from headend.errors import FatalError
+from headend.outcomes import Notice, NoticeKind
+from headend.store.sqlite import registry_rows
+from signing.envelope import Signed, parse, unseal
+from signing.errors import SigningError
+from signing.keys import PublicKey
+from signing.statements.trade_outcome import TradeOutcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredOutcome:
+    """A logged outcome and its leaf."""
+
+    leaf: int
+    signed: Signed[TradeOutcome]
+
+
+def put(connection: sqlite3.Connection, leaf: int, signed: Signed[TradeOutcome], *, at_utc: int) -> None:
+    """Stores an outcome behind its leaf; it is the newest of its trade and side from now on."""
+    outcome = signed.statement
+    registry_rows.put_statement(connection, leaf, signed.envelope, at_utc=at_utc)
+    connection.execute(
+        "UPDATE outcomes SET is_newest = 0 WHERE record_id = ? AND side = ? AND is_newest = 1",
+        (outcome.record, outcome.side.name),
+    )
+    connection.execute(
+        "INSERT INTO outcomes (leaf, record_id, side, revision, digest, is_newest) VALUES (?, ?, ?, ?, ?, 1)",
+        (leaf, outcome.record, outcome.side.name, outcome.revision, signed.digest),
+    )
+
+
+def newest(connection: sqlite3.Connection, key: PublicKey, record_id: str, side: str) -> StoredOutcome | None:
+    """The newest outcome of one side of a trade, or none."""
+    row = connection.execute(
+        "SELECT leaf, sign1 FROM outcomes JOIN statements USING (leaf) "
+        "WHERE record_id = ? AND side = ? AND is_newest = 1",
+        (record_id, side),
+    ).fetchone()
+    return None if row is None else _stored(key, *row)
+
+
+def after(connection: sqlite3.Connection, key: PublicKey, leaf: int, *, limit: int) -> tuple[StoredOutcome, ...]:
+    """Outcomes logged behind a leaf, in the order of the log."""
+    rows = connection.execute(
+        "SELECT leaf, sign1 FROM outcomes JOIN statements USING (leaf) WHERE leaf > ? ORDER BY leaf LIMIT ?",
+        (leaf, limit),
+    )
+    return tuple(_stored(key, *row) for row in rows)
+
+
+def told(connection: sqlite3.Connection, feed: str) -> int:
+    """Up to which leaf a feed was told; -1 before the first."""
+    row = connection.execute("SELECT told_leaf FROM feeds WHERE feed = ?", (feed,)).fetchone()
+    return -1 if row is None else int(row[0])
+
+
+def put_told(connection: sqlite3.Connection, feed: str, leaf: int) -> None:
+    """Notes up to which leaf a feed was told."""
+    connection.execute(
+        "INSERT INTO feeds (feed, told_leaf) VALUES (?, ?) ON CONFLICT (feed) DO UPDATE SET told_leaf = excluded.told_leaf",
+        (feed, leaf),
+    )
+
+
+def put_notice(connection: sqlite3.Connection, notice: Notice) -> bool:
+    """Keeps a notice, once for each sender and reference; whether it was new."""
+    cursor = connection.execute(
+        "INSERT INTO notices (kind, reference, sender, record_id, posted_as, text, received_utc) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sender, reference) DO NOTHING",
+        (
+            notice.kind.value,
+            notice.reference,
+            notice.sender,
+            notice.record_id,
+            notice.posted_as,
+            notice.text,
+            notice.received_utc,
+        ),
+    )
+    return bool(cursor.rowcount)
+
+
+def notices(connection: sqlite3.Connection, *, limit: int) -> tuple[Notice, ...]:
+    """Notices, latest first."""
+    rows = connection.execute(
+        "SELECT kind, reference, sender, record_id, posted_as, text, received_utc FROM notices "
+        "ORDER BY notice DESC LIMIT ?",
+        (limit,),
+    )
+    return tuple(
+        Notice(
+            kind=NoticeKind(kind),
+            reference=reference,
+            sender=sender,
+            record_id=record,
+            posted_as=posted_as,
+            text=text,
+            received_utc=received,
+        )
+        for kind, reference, sender, record, posted_as, text, received in rows
+    )
+
+
+def _stored(key: PublicKey, leaf: int, sign1: bytes) -> StoredOutcome:
+    try:
+        return StoredOutcome(leaf=leaf, signed=unseal(parse(sign1), TradeOutcome, key))
+    except SigningError as error:
+        raise FatalError(
+            f"a stored TradeOutcome is not this discom's ({error}): run `sakshi-headend fsck`, then restore"
+        ) from error
