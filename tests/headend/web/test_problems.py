@@ -60,14 +60,14 @@ async def test_the_bounds_themselves_are_accepted(served: Served) -> None:
 async def test_an_unexpected_failure_shows_nothing_of_itself(story: Story) -> None:
     served = story.served
     with served.headend.database.transaction() as connection:
-        connection.execute("DROP TABLE aliases")
+        connection.execute("DROP TABLE alias_dates")
     async with served.client(served.token(*Scope)) as client:
         answer = await client.get("/v1/meters")
         page = await client.get("/console/meters")
     assert answer.status_code == page.status_code == 500
     assert answer.json()["code"] == "internal"
     for text in (answer.text, page.text):
-        assert "aliases" not in text
+        assert "alias_dates" not in text
         assert "Traceback" not in text
 
 
