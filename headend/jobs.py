@@ -4,28 +4,37 @@ The service supervises them all alike; a job that fails starts again, and says s
 row in `JOBS`.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
+from headend.answering import Answering
 from headend.config import Config
 from headend.feeding import Feeding
 from headend.founding import LOG, HeadendKeys
 from headend.logbook import Logbook
 from headend.messengers import messengers
 from headend.outcome_log import OutcomeLog
+from headend.peers import ledger_signer
+from headend.proven import ProvenActuals
 from headend.registry import Registry
 from headend.store.sqlite.database import Database, open_database
+from headend.store.sqlite.published_log import PublishedLog
 from headend.telling import Telling
 from headend.validating import Validating
 from headend.watch import Watch
 from headend.web.desk import Component
+from ledger_client.beckn_http import BecknPusher
 from signing.interval import DAY_S
 
 _LOOK_S = 60.0
 _VALIDATE_S = 5.0
 _FEED_S = 10.0
+_ANSWER_S = 1.0
+
+_LOG = logging.getLogger("sakshi.headend")
 
 Step = Callable[[], str | None]
 """One step of a thread; gives what does not work, with the remedy, or none."""
@@ -109,7 +118,34 @@ def outcomes(office: Office) -> Iterator[Step]:
         yield step
 
 
+@contextmanager
+def answers(office: Office) -> Iterator[Step]:
+    """Answers the exchange's questions. Only where the configuration says who may ask."""
+    config, settings = office.config, office.config.beckn
+    assert settings is not None
+    with office.opened() as (database, _), BecknPusher(signer=ledger_signer(config), now=office.now) as pusher:
+        log = PublishedLog(log=LOG, key=office.keys.log.verifier, folder=config.state)
+        proven = ProvenActuals(database=database, log=log, key=office.keys.statements.public_key)
+        answering = Answering(config=config, settings=settings, database=database, proven=proven, pusher=pusher)
+
+        def step() -> str | None:
+            report = answering.step(office.now())
+            for one in report.moved:
+                _LOG.info("question %d of %s: %s %s", one.number, one.subscriber, one.state.value, one.note)
+            if not report.moved:
+                office.stop.wait(_ANSWER_S)
+            return report.trouble
+
+        yield step
+
+
 Job = Callable[[Office], AbstractContextManager[Step]]
 
-JOBS: Mapping[str, Job] = {"validation": validation, "alerts": alerts, "outcomes": outcomes}
+_ANSWERS = "exchange"
+JOBS: Mapping[str, Job] = {"validation": validation, "alerts": alerts, "outcomes": outcomes, _ANSWERS: answers}
 """By the name under which the job is shown as a component."""
+
+
+def jobs(config: Config) -> Mapping[str, Job]:
+    """The jobs that a configuration asks for."""
+    return {name: job for name, job in JOBS.items() if name != _ANSWERS or config.beckn is not None}

@@ -4,13 +4,18 @@ Read before anything starts, so that a wrong path is a message and not a retry.
 """
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from headend.config import BrokerSettings, Config
 from headend.errors import FatalError
+from headend.settings.beckn import BecknSettings
 from headend.transport.mqtt import MqttSettings
 from ledger_client import key_file
+from ledger_client.beckn.directory import Directory
+from ledger_client.dedi import DediDirectory
+from ledger_client.file_directory import DirectoryFileError, FileDirectory
 from ledger_client.http import DEFAULT_TIMEOUT_S, HttpLedger, open_ledger
 from ledger_client.signature import HttpSigner, KeyId
 
@@ -54,6 +59,25 @@ def ledger(config: Config, now: Callable[[], int], *, timeout_s: float = DEFAULT
         KeyFileError, FatalError: as `ledger_signer`.
     """
     return open_ledger(config.ledger.url, signer=ledger_signer(config), now=now, timeout_s=timeout_s)
+
+
+@contextmanager
+def directory(settings: BecknSettings, now: Callable[[], int]) -> Iterator[Directory]:
+    """Where subscribers of the network are looked up, until the block ends. `now` gives UTC seconds.
+
+    Raises:
+        FatalError: the file cannot be used; with every fault.
+    """
+    scheme, _, place = settings.directory.partition(":")
+    if scheme == "file":
+        try:
+            found = FileDirectory.read(Path(place))
+        except DirectoryFileError as error:
+            raise FatalError(f"{error}: correct beckn.directory or the file") from error
+        yield found
+        return
+    with DediDirectory(settings.directory, now=now) as registry:
+        yield registry
 
 
 def _tls(broker: BrokerSettings) -> ssl.SSLContext | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from headend import exchange, rereading
 from headend.agenda import Agenda
+from headend.asked import Asked
 from headend.attest import Attestor, Subject
 from headend.config import Config
 from headend.exchange import PostReport, PullReport
@@ -56,8 +57,8 @@ class Settlement:
     """Decides and posts what the trades of one discom await. Owned by the thread that owns its database connection."""
 
     __slots__ = (
-        "_agenda", "_attestor", "_by_name", "_config", "_database", "_first_seen", "_last_record", "_last_said", "_ledger", "_names_of",
-        "_next_pull_utc", "_overlapping", "_policy", "_registry", "_settled", "_strangers", "_told", "_trouble",
+        "_agenda", "_asked", "_attestor", "_by_name", "_config", "_database", "_first_seen", "_last_record", "_last_said", "_ledger", "_names_of",
+        "_next_pull_utc", "_overlapping", "_policy", "_registry", "_settled", "_strangers", "_told", "_traded", "_trouble",
         "_unplanned", "_unreached", "_unreadable",
     )  # fmt: skip
 
@@ -100,6 +101,9 @@ class Settlement:
         """Those of them that were said."""
         self._unreadable = 0
         self._trouble: str | None = None
+        self._traded: dict[Delivery, int] = {}
+        """The deliveries of trades, with when each trade was first seen."""
+        self._asked = Asked(database, days=config.ledger.look_back_days + config.posting.give_up_days)
 
     def step(self, now_utc: int, touched: Touches | None = None) -> SettlementReport:
         """Does what is due. `touched` is what new evidence came for since the last step; records are seen by themselves.
@@ -112,6 +116,8 @@ class Settlement:
         if now_utc >= self._next_pull_utc:
             self._pull(report, now_utc)
             self._next_pull_utc = now_utc + self._config.ledger.poll_s
+        elif self._asked.has_news():
+            self._follow(self._asked.beside(self._traded, now_utc), now_utc)
         # Asked before the registry is read: a record that comes in between is seen again by the next step.
         recorded = registry_rows.meters_recorded_after(self._database.connection, self._last_record)
         self._registry.refresh()
@@ -148,7 +154,8 @@ class Settlement:
             self._unreached = report.pulled.unreached
         # More than is asked for: what was awaited before is followed until its posting is given up.
         days = config.ledger.look_back_days + config.posting.give_up_days
-        self._follow(exchange.followed(self._database, config.discom, look_back_days=days, now_utc=now_utc), now_utc)
+        self._traded = exchange.followed(self._database, config.discom, look_back_days=days, now_utc=now_utc)
+        self._follow(self._asked.beside(self._traded, now_utc), now_utc)
         self._unplanned |= self._unreached & self._first_seen.keys()
         self._warn_of_overlaps(report)
 
@@ -174,7 +181,7 @@ class Settlement:
         """
         by_point: dict[str, list[Delivery]] = {}
         for name, deliveries in self._by_name.items():
-            for delivery in deliveries:
+            for delivery in deliveries & self._traded.keys():
                 point = self._registry.connection_point(name, delivery.window.start_utc)
                 if point is not None:
                     by_point.setdefault(point, []).append(delivery)
@@ -287,6 +294,8 @@ class Settlement:
         return max(delivery.window.end_utc, self._first_seen[delivery]) + self._config.windows.pending_after_s
 
     def _plan(self, now_utc: int) -> None:
+        # What only a question names is no delivery of the ledger's: it is answered, and not posted.
+        self._unplanned &= self._traded.keys()
         wanted = sorted(self._unplanned)
         for first in range(0, len(wanted), _AT_ONCE):
             portion = wanted[first : first + _AT_ONCE]

@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
 from queue import Empty, SimpleQueue
 
-from headend.answering import Answering
 from headend.attest import Attestor
 from headend.config import Config
 from headend.errors import FatalError, UnavailableError
@@ -20,10 +19,9 @@ from headend.founding import LOG, HeadendKeys, open_keys
 from headend.intake.report import IntakeReport
 from headend.intake.resend import GapChaser
 from headend.intake.worker import IntakeWorker
-from headend.jobs import JOBS, Office, Step
+from headend.jobs import Office, Step, jobs
 from headend.peers import ledger, mqtt_settings
 from headend.pipeline import Settlement, SettlementReport
-from headend.proven import ProvenActuals
 from headend.reads import StoredReads
 from headend.receiving import opened_door
 from headend.registry import Registry
@@ -41,7 +39,6 @@ from headend.touches import Touches, touches
 from headend.transport.mqtt import MqttTransport
 from headend.web.app import create_app
 from headend.web.desk import Component
-from ledger_client.beckn_http import BecknPusher
 
 log = logging.getLogger("sakshi.headend")
 
@@ -94,11 +91,9 @@ class Service:
             threading.Thread(target=self._loop, args=("settlement", self._settlement), name="settlement"),
             *(
                 threading.Thread(target=self._loop, args=(name, partial(job, self._office)), name=name)
-                for name, job in JOBS.items()
+                for name, job in jobs(self._config).items()
             ),
         ]
-        if self._config.beckn is not None:
-            threads.append(threading.Thread(target=self._loop, args=("exchange", self._answering), name="exchange"))
         with only_one(self._config.state), self._web() as web:
             listening(web.address)
             try:

@@ -21,6 +21,8 @@ class Needs:
     """Open to a token that holds one of these scopes."""
 
     scopes: frozenset[Scope]
+    subscribers: bool = False
+    """Whether it is open to a verified subscriber of the network too, for what that is a party to."""
 
     @property
     def words(self) -> str:
@@ -28,7 +30,17 @@ class Needs:
         return " or ".join(sorted(scope.value for scope in self.scopes))
 
 
-Access: TypeAlias = Public | Needs
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Open to what a subscriber of the network signed; the route's own verification room looks, at every byte."""
+
+    because: str
+
+
+Access: TypeAlias = Public | Needs | Signed
+
+RECEIVER = "/bpp/receiver/status"
+"""What the table calls the address of questions, wherever it is registered."""
 
 _VERIFYING = Public("order and growth of the log; digests only, no contents")
 _METERS = Needs(frozenset({Scope.READ_METERS}))
@@ -55,6 +67,7 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/v1/actuals/{digest}"): _WINDOWS,
     ("GET", "/v1/evidence/{digest}"): _EVIDENCE,
     ("GET", "/v1/batches/{index}"): _EVIDENCE,
+    ("POST", RECEIVER): Signed("questions of the exchange, each verified before it is read"),
     ("GET", "/v1/postings"): _OPERATIONS,
     ("GET", "/v1/intake"): _OPERATIONS,
     ("GET", "/v1/refusals"): _OPERATIONS,

@@ -8,13 +8,14 @@ from fastapi import FastAPI
 
 from headend.tokens import Tokens
 from headend.views import Reads
-from headend.web import api, api_log, api_operations, api_registry, console, problems
-from headend.web.access import ACCESS, Access, Needs
-from headend.web.desk import Component, Desk, RegistryDesk
+from headend.web import api, api_log, api_operations, api_registry, beckn, console, problems
+from headend.web.access import ACCESS, RECEIVER, Access, Needs, Signed
+from headend.web.desk import Component, Desk, Door, RegistryDesk
 from headend.web.guard import Guard
 from signing.keys import Signer
 
 _BEARER = "bearer"
+_SIGNATURE = "signature"
 
 
 class HeadendApp(FastAPI):
@@ -26,9 +27,16 @@ class HeadendApp(FastAPI):
             described = super().openapi()
             schemes = described.setdefault("components", {}).setdefault("securitySchemes", {})
             schemes[_BEARER] = {"type": "http", "scheme": "bearer", "description": "a token of `sakshi-headend token`"}
+            schemes[_SIGNATURE] = {
+                "type": "apiKey",
+                "in": "header",
+                "name": "Authorization",
+                "description": "`Signature …`: a Beckn HTTP signature over the raw body, by a subscriber that is served",
+            }
+            receiver = self.state.receiver
             for path, operations in described["paths"].items():
                 for method, operation in operations.items():
-                    _describe(operation, _template_access(method, path))
+                    _describe(operation, _template_access(method, RECEIVER if path == receiver else path))
         return cast("dict[str, Any]", self.openapi_schema)
 
 
@@ -42,11 +50,12 @@ def create_app(
     now: Callable[[], int],
     components: Callable[[], tuple[Component, ...]] = tuple,
     registry: RegistryDesk | None = None,
+    door: Door | None = None,
 ) -> FastAPI:
     """The API and the console of one head-end.
 
     `signer` is the statement key. `now` gives UTC seconds. `components` is asked at every health check and scrape, from any thread. Without
-    `registry` sheets are not taken.
+    `registry` sheets are not taken; without `door` nobody of the exchange is served.
     """
     app = HeadendApp(
         title=f"Sakshi head-end of {discom}",
@@ -66,11 +75,22 @@ def create_app(
         now=now,
         components=components,
         registry=registry,
+        door=door,
     )
+    receiver = RECEIVER if door is None else door.status_path
+    app.state.receiver = receiver
+    beckn.add_routes(app, receiver)
     for part in (api, api_log, api_operations, api_registry, console):
         part.add_routes(app)
     problems.add_handlers(app, console.denied)
-    app.add_middleware(Guard, routes=app.routes, tokens=tokens, now=now, denial=console.denied)
+    app.add_middleware(
+        Guard,
+        routes=app.routes,
+        tokens=tokens,
+        now=now,
+        denial=console.denied,
+        renamed={receiver: RECEIVER},
+    )
     return app
 
 
@@ -88,7 +108,8 @@ def _template_access(method: str, path: str) -> Access | None:
 
 def _describe(operation: dict[str, Any], access: Access | None) -> None:
     if isinstance(access, Needs):
-        operation["security"] = [{_BEARER: []}]
+        signed: list[dict[str, list[str]]] = [{_SIGNATURE: []}] if access.subscribers else []
+        operation["security"] = [{_BEARER: []}, *signed]
         operation["description"] = f"{operation.get('description', '')}\n\nScope: {access.words}."
     else:
-        operation["security"] = []
+        operation["security"] = [{_SIGNATURE: []}] if isinstance(access, Signed) else []

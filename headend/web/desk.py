@@ -13,6 +13,7 @@ from headend.registry_report import Outcome
 from headend.sheet import Sheet
 from headend.tokens import Token, Tokens
 from headend.views import Reads
+from ledger_client.beckn.receiver import Reply
 from signing.keys import Signer
 
 _LOG = logging.getLogger("sakshi.headend.web")
@@ -42,6 +43,30 @@ class RegistryDesk(Protocol):
         """Writes what a sheet changes, or nothing. `by` answers for it."""
 
 
+class Door(Protocol):
+    """Where what the exchange sends is verified. Safe to call from several threads."""
+
+    @property
+    def status_path(self) -> str:
+        """Where questions come to."""
+
+    def status(self, authorization: str | None, body: bytes, now_utc: int) -> Reply:
+        """The reply to one POST of a question, which is kept before it is ACKed."""
+
+    def too_long(self, authorization: str | None, most_bytes: int, now_utc: int) -> Reply:
+        """The reply to a body that was not read to its end."""
+
+    def caller(self, authorization: str, now_utc: int) -> str:
+        """The subscriber that signed a request without a body.
+
+        Raises:
+            RefusedError: (Beckn's) it is not to be believed, or is nobody who is served.
+        """
+
+    def refusals(self) -> dict[str, int]:
+        """How many messages were refused since the start, by the network's code."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """Everything that a route may use."""
@@ -57,6 +82,8 @@ class Desk:
     """The running program's own state, asked at every health check."""
     registry: RegistryDesk | None
     """None where this program takes no sheets."""
+    door: Door | None
+    """None where nobody of the exchange is served."""
 
 
 def of(request: Request) -> Desk:

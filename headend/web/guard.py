@@ -1,6 +1,6 @@
 """The door: one middleware before every route, driven by the one table of `access`.
 
-1. a public route is open
+1. a public route is open, and so is one that verifies by itself what a subscriber signed
 2. without a token or session that holds now: 401, whatever the path
 3. a route that the table does not declare: 403, whoever asks
 4. a token without one of the declared scopes: 403
@@ -8,7 +8,7 @@
 A path that no route has is 404 only for those who got past 2.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 
 from starlette.concurrency import run_in_threadpool
@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from headend.errors import HeadendError
 from headend.tokens import Token, Tokens, admitted, resumed
 from headend.web import problems
-from headend.web.access import Needs, Public, declared
+from headend.web.access import Needs, Public, Signed, declared
 from headend.web.problems import Denial, Problem
 
 SESSION_COOKIE = "sakshi_session"
@@ -48,12 +48,15 @@ class Guard:
         tokens: Tokens,
         now: Callable[[], int],
         denial: Denial,
+        renamed: Mapping[str, str] | None = None,
     ) -> None:
+        """`renamed`: what the table calls paths that the configuration chooses."""
         self._app = app
         self._routes = routes
         self._tokens = tokens
         self._now = now
         self._denial = denial
+        self._renamed = renamed or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuses, or hands on with the caller's token in `state`."""
@@ -74,7 +77,7 @@ class Guard:
     async def _refusal(self, scope: Scope) -> Response | None:
         path = self._matched(scope)
         access = None if path is None else declared(scope["method"], path)
-        if isinstance(access, Public):
+        if isinstance(access, Public | Signed):
             return None
         connection = HTTPConnection(scope)
         try:
@@ -93,7 +96,8 @@ class Guard:
         for route in self._routes:
             match, _ = route.matches(scope)
             if match is Match.FULL:
-                return getattr(route, "path", None) or ""
+                path = getattr(route, "path", None) or ""
+                return self._renamed.get(path, path)
         return None
 
     def _token(self, connection: HTTPConnection) -> Token | None:

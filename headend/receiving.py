@@ -1,0 +1,197 @@
+"""The discom's verification room for the exchange, and where questions are taken: kept first, ACKed after.
+
+What is kept survives whatever happens next; the answer is another thread's work. Source: EXCHANGE §3.3, §4.
+"""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from headend.config import Config
+from headend.errors import HeadendError
+from headend.pace import Pace
+from headend.peers import directory, ledger_signer
+from headend.settings.beckn import BecknSettings
+from headend.store.sqlite import question_rows
+from headend.store.sqlite.database import open_database
+from headend.store.sqlite.question_rows import NewQuestion
+from ledger_client.beckn.context import host_of, is_loopback
+from ledger_client.beckn.directory import Directory
+from ledger_client.beckn.receiver import Received, Receiver, Reply
+from ledger_client.beckn.refusal import Code, Refusal, RefusedError, refused
+from ledger_client.beckn.status import StatusRequest
+from ledger_client.beckn.verification import Caller, Gate, GatePolicy
+from ledger_client.signature import HttpSigner, ReplayCache, SignatureHeader
+
+_LOG = logging.getLogger("sakshi.headend.beckn")
+
+_OF_ALL_PER_MINUTE = 600
+"""Messages of anybody, before a signature is looked at."""
+
+_EVERYBODY = ""
+_TOO_MANY = 429
+_AGAIN_S = "60"
+
+
+class ReplaysSinceStart:
+    """A replay cache that refuses what was signed before this program started: what it remembered then is gone."""
+
+    def __init__(self, started_utc: int) -> None:
+        self._started_utc = started_utc
+        self._cache = ReplayCache()
+
+    def admit(self, header: SignatureHeader, *, now: int) -> bool:
+        """Whether this signature is new; see `Replays.admit`."""
+        return header.created >= self._started_utc and self._cache.admit(header, now=now)
+
+
+class ExchangeDoor:
+    """Lets in what a subscriber of the network signed, and keeps questions. Safe to use from several threads."""
+
+    def __init__(
+        self, *, settings: BecknSettings, signer: HttpSigner, registry: Directory, database: Path, started_utc: int
+    ) -> None:
+        """`registry` says who the subscribers are; `signer` is this discom's own key for HTTP."""
+        self._settings = settings
+        self._database = database
+        self._gate = Gate(
+            directory=registry,
+            replays=ReplaysSinceStart(started_utc),
+            policy=GatePolicy(
+                networks=settings.networks, callers=settings.subscribers, callback_hosts=settings.callback_hosts
+            ),
+        )
+        self._receiver = Receiver(
+            gate=self._gate, signer=signer, dialect=settings.dialect, identifiers=settings.identifiers
+        )
+        self._everybody = Pace(_OF_ALL_PER_MINUTE)
+        self._callers = Pace(settings.per_minute)
+        self._turn = threading.Lock()
+        self._refused: Counter[str] = Counter()
+
+    @property
+    def status_path(self) -> str:
+        """Where questions come to."""
+        return self._settings.status_path
+
+    def refusals(self) -> dict[str, int]:
+        """How many messages were refused since the start, by code."""
+        with self._turn:
+            return dict(self._refused)
+
+    def caller(self, authorization: str, now_utc: int) -> str:
+        """The subscriber that signed a request without a body.
+
+        Raises:
+            RefusedError: it is not to be believed, comes too often, or is nobody who is served.
+        """
+        try:
+            self._require_pace(_EVERYBODY, self._everybody, now_utc)
+            subscriber = self._gate.caller(authorization, b"", now=now_utc).subscriber_id
+            self._require_pace(subscriber, self._callers, now_utc)
+        except RefusedError as error:
+            self._count(error.refusal)
+            raise
+        return subscriber
+
+    def status(self, authorization: str | None, body: bytes, now_utc: int) -> Reply:
+        """The reply to one POST of a question. An ACK is given only once the question is kept."""
+        try:
+            self._require_pace(_EVERYBODY, self._everybody, now_utc)
+        except RefusedError as error:
+            return self._denied(authorization, body, error.refusal, now_utc)
+        received = self._receiver.status(authorization, body, now=now_utc)
+        if received.request is None or received.caller is None:
+            if received.refusal is not None:
+                self._count(received.refusal)
+            return received.reply
+        try:
+            self._require_pace(received.caller.subscriber_id, self._callers, now_utc)
+            self._require_callback(received.caller, received.request)
+            self._keep(received, received.request, body, now_utc)
+        except RefusedError as error:
+            return self._denied(authorization, body, error.refusal, now_utc)
+        except HeadendError as error:
+            # Nothing is kept, so nothing is ACKed: the asker sends it again.
+            _LOG.warning("a question could not be kept: %s", error)
+            return self._receiver.internal(authorization, body, now=now_utc)
+        return received.reply
+
+    def too_long(self, authorization: str | None, most_bytes: int, now_utc: int) -> Reply:
+        """The reply to a body that was not read to its end."""
+        refusal = refused(Code.INVALID_FORMAT, f"expected at most {most_bytes} bytes").refusal
+        return self._denied(authorization, b"", refusal, now_utc)
+
+    def _keep(self, received: Received, request: StatusRequest, body: bytes, now_utc: int) -> None:
+        wanted = request.wanted
+        if len(wanted) > self._settings.most_windows:
+            raise refused(
+                Code.SCHEMA_VALIDATION_FAILED,
+                f"expected at most {self._settings.most_windows} intervals of meters, got {len(wanted)}: ask in parts",
+                "message.contract.commitments",
+            )
+        assert received.caller is not None
+        new = NewQuestion(
+            subscriber=received.caller.subscriber_id,
+            message_id=request.context.message_id,
+            body=body,
+            callback=request.context.callback_url,
+            windows=tuple((one.meter_id, one.window) for one in wanted),
+        )
+        with self._turn, closing(open_database(self._database)) as database, database.transaction() as connection:
+            # The commit point of a question: the ACK goes out after it, and nothing before it is promised.
+            number = question_rows.put_question(connection, new, now_utc)
+        _LOG.info("question %d of %s: %d interval(s)", number, new.subscriber, len(wanted))
+
+    def _require_callback(self, caller: Caller, request: StatusRequest) -> None:
+        """Refuses to answer to an address that nobody vouches for, or that is this machine's own."""
+        host = host_of(request.context.bap_uri)
+        if self._settings.callback_hosts is None and caller.subscriber.url is None:
+            raise refused(
+                Code.UNAUTHORIZED_ACTION,
+                "the registry names no address of the caller, and no callback_hosts are configured here",
+                "context.bapUri",
+            )
+        if is_loopback(host) and not is_loopback(host_of(self._settings.receiver)):
+            raise refused(Code.UNAUTHORIZED_ACTION, "expected an address outside this machine", "context.bapUri")
+
+    def _require_pace(self, name: str, pace: Pace, now_utc: int) -> None:
+        if not pace.admits(name, now_utc):
+            raise refused(Code.POLICY, "too many messages in a minute: send it later, signed anew")
+
+    def _denied(self, authorization: str | None, body: bytes, refusal: Refusal, now_utc: int) -> Reply:
+        self._count(refusal)
+        reply = self._receiver.nack(authorization, body, refusal, now=now_utc)
+        if refusal.code is not Code.POLICY:
+            return reply
+        return replace(reply, status=_TOO_MANY, headers={**reply.headers, "Retry-After": _AGAIN_S})
+
+    def _count(self, refusal: Refusal) -> None:
+        with self._turn:
+            self._refused[refusal.code.value] += 1
+        # Codes and paths only: a message may quote what was sent.
+        _LOG.info("refused %s%s", refusal.code.value, f" in {refusal.path}" if refusal.path else "")
+
+
+@contextmanager
+def opened_door(config: Config, now: Callable[[], int]) -> Iterator[ExchangeDoor | None]:
+    """The door that a configuration opens, until the block ends; none where it opens none.
+
+    Raises:
+        FatalError, KeyFileError: the directory or the key cannot be used; with the remedy.
+    """
+    if config.beckn is None:
+        yield None
+        return
+    with directory(config.beckn, now) as registry:
+        yield ExchangeDoor(
+            settings=config.beckn,
+            signer=ledger_signer(config),
+            registry=registry,
+            database=config.database,
+            started_utc=now(),
+        )

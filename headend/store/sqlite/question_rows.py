@@ -1,0 +1,256 @@
+"""Rows of the exchange's questions. Every function works inside the caller's transaction."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from headend.parties import Sight
+from headend.questions import AskedWindow, Question, QuestionState
+from signing.interval import Interval
+
+_QUESTION = (
+    "SELECT question, subscriber, message_id, body, callback, received_utc, end_utc, asks, answers, state, attempts, "
+    "next_try_utc, note FROM questions"
+)
+_OWN = (
+    "NOT EXISTS (SELECT 1 FROM question_windows AS later JOIN questions AS those ON those.question = later.question "
+    "WHERE later.posted_as = asked.posted_as AND later.start_utc = asked.start_utc AND later.end_utc = asked.end_utc "
+    "AND later.question > asked.question AND those.subscriber = ?)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewQuestion:
+    """A question that was verified and not ACKed yet."""
+
+    subscriber: str
+    message_id: str
+    body: bytes
+    callback: str
+    windows: tuple[tuple[str, Interval], ...]
+    """Meter as the asker spells it, and window; at least one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disclosure:
+    """Interval data that left by somebody's consent."""
+
+    grantee: str
+    purpose: str
+    connection_point: str
+    window: Interval
+    evidence: bytes
+    disclosed_utc: int
+
+
+def put_question(connection: sqlite3.Connection, new: NewQuestion, now_utc: int) -> int:
+    """Keeps a question, and gives its number; the same one asked again is answered again, whatever became of it."""
+    (number, asks) = connection.execute(
+        "INSERT INTO questions (subscriber, message_id, digest, body, callback, received_utc, end_utc, asks, answers, state, "
+        "attempts, next_try_utc, note) VALUES (?, ?, ?, ?, ?, ?, ?, 1, 0, 'OPEN', 0, ?, '') "
+        "ON CONFLICT (subscriber, digest) DO UPDATE SET asks = asks + 1, state = 'OPEN', attempts = 0, "
+        "callback = excluded.callback, received_utc = excluded.received_utc, next_try_utc = excluded.next_try_utc, note = '' "
+        "RETURNING question, asks",
+        (
+            new.subscriber,
+            new.message_id,
+            sha256(new.body).digest(),
+            new.body,
+            new.callback,
+            now_utc,
+            max(window.end_utc for _, window in new.windows),
+            now_utc,
+        ),
+    ).fetchone()
+    if asks == 1:
+        connection.executemany(
+            "INSERT INTO question_windows (posted_as, start_utc, end_utc, question) VALUES (?, ?, ?, ?)",
+            [(name, window.start_utc, window.end_utc, number) for name, window in new.windows],
+        )
+    return int(number)
+
+
+def due(connection: sqlite3.Connection, now_utc: int, *, most: int) -> tuple[Question, ...]:
+    """The questions to look at now, those that wait longest first."""
+    rows = connection.execute(
+        f"{_QUESTION} WHERE state IN ('OPEN', 'ANSWERED') AND next_try_utc <= ? ORDER BY next_try_utc LIMIT ?",
+        (now_utc, most),
+    )
+    return tuple(_question(row) for row in rows)
+
+
+def question(connection: sqlite3.Connection, number: int) -> Question | None:
+    """One question."""
+    row = connection.execute(f"{_QUESTION} WHERE question = ?", (number,)).fetchone()
+    return None if row is None else _question(row)
+
+
+def latest(connection: sqlite3.Connection, *, limit: int) -> tuple[Question, ...]:
+    """Questions, latest first."""
+    return tuple(_question(row) for row in connection.execute(f"{_QUESTION} ORDER BY question DESC LIMIT ?", (limit,)))
+
+
+def trouble(connection: sqlite3.Connection) -> str | None:
+    """Why some asker has not taken its answer yet, or none."""
+    row = connection.execute(
+        "SELECT subscriber, note FROM questions WHERE state = 'OPEN' AND attempts > 0 ORDER BY question LIMIT 1"
+    ).fetchone()
+    return None if row is None else f"{row[0]} does not take its answer: {row[1]}"
+
+
+def counts(connection: sqlite3.Connection) -> dict[QuestionState, int]:
+    """How many questions are in each state."""
+    rows = connection.execute("SELECT state, count(*) FROM questions GROUP BY state")
+    return {QuestionState(state): int(number) for state, number in rows}
+
+
+def windows(connection: sqlite3.Connection, asked: Question) -> tuple[AskedWindow, ...]:
+    """What a question asks for."""
+    rows = connection.execute(
+        f"SELECT posted_as, start_utc, end_utc, sight, told, {_OWN} FROM question_windows AS asked WHERE question = ?",  # noqa: S608 - constants
+        (asked.subscriber, asked.number),
+    )
+    return tuple(
+        AskedWindow(
+            posted_as=name,
+            window=Interval(start, end),
+            sight=None if sight is None else Sight(sight),
+            told=told,
+            is_own=bool(is_own),
+        )
+        for name, start, end, sight, told, is_own in rows
+    )
+
+
+def put_sights(
+    connection: sqlite3.Connection, number: int, sights: Mapping[tuple[str, Interval], Sight | None]
+) -> None:
+    """Stores by what the asker may see windows of a question."""
+    connection.executemany(
+        "UPDATE question_windows SET sight = ? WHERE posted_as = ? AND start_utc = ? AND end_utc = ? AND question = ?",
+        [
+            (None if sight is None else sight.value, name, window.start_utc, window.end_utc, number)
+            for (name, window), sight in sights.items()
+        ],
+    )
+    connection.execute(
+        "UPDATE questions SET sorted = (SELECT max(sorted) + 1 FROM questions) WHERE question = ?", (number,)
+    )
+
+
+def put_progress(connection: sqlite3.Connection, moved: Question) -> bool:
+    """Stores how far a question got; False, and nothing is stored, where it was asked again meanwhile."""
+    cursor = connection.execute(
+        "UPDATE questions SET answers = ?, state = ?, attempts = ?, next_try_utc = ?, note = ? WHERE question = ? AND asks = ?",
+        (
+            moved.answers,
+            moved.state.value,
+            moved.attempts,
+            moved.next_try_utc,
+            moved.note,
+            moved.number,
+            moved.asks,
+        ),
+    )
+    return cursor.rowcount == 1
+
+
+def put_told(connection: sqlite3.Connection, number: int, told: Mapping[tuple[str, Interval], bytes]) -> None:
+    """Stores the figures that the asker ACKed."""
+    connection.executemany(
+        "UPDATE question_windows SET told = ? WHERE posted_as = ? AND start_utc = ? AND end_utc = ? AND question = ?",
+        [(digest, name, window.start_utc, window.end_utc, number) for (name, window), digest in told.items()],
+    )
+
+
+def put_disclosures(connection: sqlite3.Connection, disclosed: Iterable[Disclosure]) -> None:
+    """Notes what left. Nothing is ever taken out again."""
+    connection.executemany(
+        "INSERT INTO disclosures (grantee, purpose, connection_point, start_utc, end_utc, evidence, disclosed_utc) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                one.grantee,
+                one.purpose,
+                one.connection_point,
+                one.window.start_utc,
+                one.window.end_utc,
+                one.evidence,
+                one.disclosed_utc,
+            )
+            for one in disclosed
+        ],
+    )
+
+
+def disclosures(connection: sqlite3.Connection, connection_point: str) -> tuple[Disclosure, ...]:
+    """What left of a connection point, earliest first."""
+    rows = connection.execute(
+        "SELECT grantee, purpose, connection_point, start_utc, end_utc, evidence, disclosed_utc FROM disclosures "
+        "WHERE connection_point = ? ORDER BY disclosure",
+        (connection_point,),
+    )
+    return tuple(
+        Disclosure(
+            grantee=grantee,
+            purpose=purpose,
+            connection_point=point,
+            window=Interval(start, end),
+            evidence=evidence,
+            disclosed_utc=at_utc,
+        )
+        for grantee, purpose, point, start, end, evidence, at_utc in rows
+    )
+
+
+def wake(connection: sqlite3.Connection, since_leaf: int, now_utc: int) -> None:
+    """Has the answered questions looked at whose windows got an actual behind a leaf."""
+    connection.execute(
+        "UPDATE questions SET next_try_utc = ? WHERE state IN ('OPEN', 'ANSWERED') AND attempts = 0 AND question IN ("
+        "SELECT question FROM actuals JOIN question_windows USING (posted_as, start_utc, end_utc) WHERE leaf > ?)",
+        (now_utc, since_leaf),
+    )
+
+
+def wake_all(connection: sqlite3.Connection, now_utc: int) -> None:
+    """Has every live question looked at, but for those whose asker does not answer."""
+    connection.execute(
+        "UPDATE questions SET next_try_utc = ? WHERE state IN ('OPEN', 'ANSWERED') AND attempts = 0", (now_utc,)
+    )
+
+
+def last_sorted(connection: sqlite3.Connection) -> int:
+    """A number that grows whenever what may be seen changed; 0 before the first question."""
+    (number,) = connection.execute("SELECT max(sorted) FROM questions").fetchone()
+    return int(number or 0)
+
+
+def seen_windows(connection: sqlite3.Connection, since_utc: int) -> dict[tuple[str, Interval], int]:
+    """The windows that some asker may see and that end at or after a time, with when each was asked for first."""
+    rows = connection.execute(
+        "SELECT posted_as, start_utc, asked.end_utc, min(received_utc) FROM question_windows AS asked "
+        "JOIN questions USING (question) WHERE sight IS NOT NULL AND asked.end_utc >= ? GROUP BY 1, 2, 3",
+        (since_utc,),
+    )
+    return {(name, Interval(start, end)): int(received) for name, start, end, received in rows}
+
+
+def _question(row: tuple[Any, ...]) -> Question:
+    number, subscriber, message_id, body, callback, received, end, asks, answers, state, attempts, next_try, note = row
+    return Question(
+        number=number,
+        subscriber=subscriber,
+        message_id=message_id,
+        body=body,
+        callback=callback,
+        received_utc=received,
+        end_utc=end,
+        asks=asks,
+        answers=answers,
+        state=QuestionState(state),
+        attempts=attempts,
+        next_try_utc=next_try,
+        note=note,
+    )

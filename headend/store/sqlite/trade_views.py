@@ -1,0 +1,28 @@
+"""Trades as whoever is a party to them, or an operator, looks at them. Every function works inside the caller's transaction."""
+
+import sqlite3
+
+from headend.store.sqlite.postings import TRADE_COLUMNS, trade_of_row
+from ledger_client.ledger import Trade
+from signing.interval import Interval
+
+_SELECT = f"SELECT {TRADE_COLUMNS} FROM trades "  # noqa: S608 - constants
+
+
+def of_window(connection: sqlite3.Connection, discom: str, posted_as: str, window: Interval) -> tuple[Trade, ...]:
+    """The energy trades of a meter of `discom` that are delivered in exactly this window, by record id."""
+    rows = connection.execute(
+        f"{_SELECT} WHERE seller_id = ?1 AND discom_id_seller = ?4 AND start_utc = ?2 AND end_utc = ?3 AND trade_type = 'ENERGY' "
+        f"UNION {_SELECT} WHERE buyer_id = ?1 AND discom_id_buyer = ?4 AND start_utc = ?2 AND end_utc = ?3 "
+        "AND trade_type = 'ENERGY' ORDER BY record_id",
+        (posted_as, window.start_utc, window.end_utc, discom),
+    )
+    return tuple(trade_of_row(row) for row in rows)
+
+
+def by_item(connection: sqlite3.Connection, transaction_id: str, order_item_id: str) -> tuple[Trade, ...]:
+    """The trades that a platform calls so, by record id."""
+    rows = connection.execute(
+        f"{_SELECT} WHERE transaction_id = ? AND order_item_id = ? ORDER BY record_id", (transaction_id, order_item_id)
+    )
+    return tuple(trade_of_row(row) for row in rows)
