@@ -126,8 +126,6 @@ def filled(task: Task, method: str, weights: Sequence[int]) -> Filled | None:
     if not task.holes or len(weights) != len(task.holes) or min(weights) < 0:
         return None
     residual = task.residual_wh
-    if residual is not None and residual < 0:
-        return None
     values = tuple(weights) if residual is None else apportioned(residual, weights)
     found = Filled(task=task, method=method, values=dict(zip(task.holes, values, strict=True)))
     return found if _keeps(task, found.values) else None

@@ -79,7 +79,7 @@ def _known(interval: ValidatedInterval, channel: Channel) -> KnownBlock:
 
 
 def _rise(material: Material, channel: Channel) -> int | None:
-    """By how much the register rose over the context; absent without one value at each edge, or where it fell or rolled over."""
+    """By how much the register rose over the context; absent without one value at each edge, or where it rolled over."""
     edges = [
         {value for register in material.registers.get(at, ()) if (value := _energy(register, channel)) is not None}
         for at in (material.context.start_utc, material.context.end_utc)
@@ -87,8 +87,7 @@ def _rise(material: Material, channel: Channel) -> int | None:
     rolled = any(copy.reading.flags & Flag.ROLLED_OVER for _, copy in material.copies)
     if rolled or any(len(values) != 1 for values in edges) or not material.context.is_measurable(material.period_s):
         return None
-    rise = edges[1].pop() - edges[0].pop()
-    return rise if rise >= 0 else None
+    return edges[1].pop() - edges[0].pop()
 
 
 def _energy(register: Register, channel: Channel) -> int | None:

@@ -162,6 +162,7 @@ class TestBounds:
         found = filled(task(None, None), "E3", [7, 9])
         assert found is not None
         assert found.bounds(set(found.values)) == (0, 16, None)
+        assert found.bounds(()) == (0, 0, 0)
         bounded = filled(task(None, None, limits=replace(NO_LIMITS, most_wh=50)), "E3", [7, 9])
         assert bounded is not None
         assert bounded.bounds(set(bounded.values)) == (0, 16, 100)

@@ -199,6 +199,32 @@ class TestWhatE1Needs:
         assert found is not None
         assert found.exported is None
 
+    def test_an_export_that_some_valid_blocks_lack_is_not_estimated(self) -> None:
+        rows = self.rows(at1=reading(None), at9=reading(110, None))
+        found = self.estimated(rows)
+        assert found is not None
+        assert found.exported is None
+
+    def test_the_tightest_bound_of_the_context_holds(self) -> None:
+        low = {f"at{place}": reading(50 + place) for place in range(4, 16)}
+        usual = case(900, IST, self.rows(at1=reading(None), **low), sanctioned_w=5000)
+        record = usual.parts[0].record
+        for watts, estimated in ((334, 1), (300, 0)):
+            # 334 W and a fifth are 100 Wh a quarter, 300 W are 90 Wh: all that was measured keeps within both.
+            later = replace(record.facts[0], from_utc=IST.start_utc + 3600, sanctioned_w=watts)
+            changed = replace(usual.parts[0], records=(replace(record, facts=(*record.facts, later)),))
+            (part,) = judge(replace(usual, parts=(changed,))).parts
+            assert (part.counts.valid, part.counts.estimated) == (15, estimated)
+
+    def test_of_a_meter_that_said_nothing_nobody_knows_whether_it_exports(self) -> None:
+        usual = case(900, IST, [reading(None)] * 16)
+        (batch,) = usual.parts[0].batches
+        assert batch.opening is not None
+        silent = replace(batch, opening=replace(batch.opening, registers=()))
+        for batches, channels in (((batch,), list(Channel)), ((silent,), [Channel.IMPORT])):
+            (found,) = validated(replace(usual, parts=(replace(usual.parts[0], batches=batches),)))
+            assert [task.channel for task in found.validation.tasks] == channels
+
     def test_only_the_blocks_of_the_part_are_counted(self) -> None:
         usual = case(900, IST, rows_of(900, IST, at1=reading(None), at9=reading(None)))
         first = Interval(IST.start_utc, IST.start_utc + 7200)

@@ -12,6 +12,7 @@ from headend.vee.ruleset import DEFAULT_RULE_SET, RULE_SET_1
 from headend.vee.stated import in_order, stated_findings
 from headend.windows import judge, validated
 from signing.evidence import WindowCase
+from signing.statements.reading import Columns
 from signing.statements.rule_set import Rule
 from signing.statements.window_actual import MAX_STATED, StatedFinding, Status, Verdict, WindowActual
 from tests.headend.vee.judged import EIGHT, one
@@ -51,6 +52,13 @@ def test_a_finding_is_about_the_part_that_holds_its_instant() -> None:
     halves = tuple(replace(usual.parts[0], span=span(*edges)) for edges in (("10:00", "11:00"), ("11:00", "12:00")))
     first, second = judge(replace(usual, parts=halves)).parts
     assert (first.counts.suspect, second.counts.suspect) == (0, 1)
+    # Another meter may measure the other part: what is said of it takes nothing from this one, not even an estimate.
+    (batch,) = usual.parts[0].batches
+    assert batch.opening is not None
+    columns = Columns.of(readings((100, None, 100, 100, 100, 100, 100, 100)))
+    holed = replace(batch, opening=replace(batch.opening, columns=columns))
+    first, second = judge(replace(usual, parts=tuple(replace(half, batches=(holed,)) for half in halves))).parts
+    assert (first.counts.estimated, second.counts.suspect) == (1, 1)
 
 
 @pytest.mark.parametrize("rule", sorted(STATED))
