@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from decimal import Decimal
+from json.encoder import encode_basestring_ascii as _quoted
 
 from ledger_client.ledger import LedgerError
 from signing.energy import kwh_decimal
@@ -37,13 +38,15 @@ def dumps(value: object) -> bytes:
 def _text(value: object) -> str:
     """The JSON text of `value`."""
     match value:
+        case str():
+            return _quoted(value)
         case dict():
-            return "{" + ",".join(f"{json.dumps(str(key))}:{_text(item)}" for key, item in value.items()) + "}"
+            return "{" + ",".join([f"{_quoted(str(key))}:{_text(item)}" for key, item in value.items()]) + "}"
         case list() | tuple():
             return "[" + ",".join(map(_text, value)) + "]"
         case Decimal():
             return decimal_text(value)
-        case None | bool() | int() | str():
+        case None | bool() | int():
             return json.dumps(value)
         case _:
             raise TypeError(f"no exact JSON form for {type(value).__name__}")

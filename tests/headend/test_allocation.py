@@ -328,6 +328,13 @@ def test_only_totals_are_rounded() -> None:
     assert revenue_flows([third]).seller == 0
 
 
+def test_rates_are_charged_to_who_pays_them() -> None:
+    settled = [SettledInterval(requested_wh=3000, final_wh=2000, price=INR(10))]
+    flows = revenue_flows(settled, Rates(buyer_wheeling=INR("0.42"), seller_wheeling=INR("0.1"), penalty=INR(2)))
+    assert [flows.buyer, flows.seller] == [INR(-20) + 2 - INR("0.84"), INR(20) - 2 - INR("0.2")]
+    assert [flows.buyer_discom, flows.seller_discom] == [INR("0.84"), INR("0.2")]
+
+
 def test_a_retailer_is_left_with_nothing_rather_than_less() -> None:
     assert residual_wh(5, [3, 3]) == 0
 
@@ -351,6 +358,7 @@ def test_an_energy_that_is_none_is_refused(wrong: object) -> None:
     with pytest.raises(ValueError, match="quantity_wh"):
         buy(wrong)  # type: ignore[arg-type]
     buy(MAX_WH)
+    assert Measured(imported_wh=MAX_WH, exported_wh=MAX_WH).net_wh == 0
 
 
 @given(legs, meters, st.sampled_from(Side))

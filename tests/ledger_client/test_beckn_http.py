@@ -80,6 +80,7 @@ def test_a_receipt_keeps_what_proves_it(server: Canned, pusher: BecknPusher) -> 
         (400, nack(Code.INVALID_FORMAT), LedgerRefusedError, r"SCH_INVALID_FORMAT: why in 'a\.b'"),
         (200, nack(Code.INVALID_FORMAT), LedgerRefusedError, "SCH_INVALID_FORMAT"),
         (202, nack(Code.POLICY), LedgerRefusedError, "POL_GENERIC_ERROR"),
+        (200, b'{"message":{"status":"NACK","error":{"code":"X","message":"y"}}}', LedgerRefusedError, "X: y$"),
         (404, nack(Code.POLICY), LedgerRefusedError, "POL_GENERIC_ERROR"),
         (401, nack(Code.UNAUTHORIZED_ACTION), LedgerRefusedError, "AUT_UNAUTHORIZED_ACTION"),
         (403, nack(Code.UNAUTHORIZED_ACTION), LedgerRefusedError, "AUT_UNAUTHORIZED_ACTION"),
@@ -97,6 +98,7 @@ def test_a_receipt_keeps_what_proves_it(server: Canned, pusher: BecknPusher) -> 
         (404, b"not found", LedgerProtocolError, "check the callback address"),
         (200, b"welcome", LedgerProtocolError, "check the callback address"),
         (301, b"", LedgerProtocolError, "check the callback address"),
+        (300, ack_body("m"), LedgerProtocolError, "check the callback address"),
     ],
 )
 def test_what_an_answer_means_is_what_is_done_next(

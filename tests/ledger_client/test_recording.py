@@ -1,12 +1,13 @@
 """A discom's own allocation: what no write may be, and its bytes, rendered strictly."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ledger_client import deg
-from ledger_client.ledger import LedgerProtocolError, Side, TradeStatus
+from ledger_client.ledger import LedgerProtocolError, Side, Trade, TradeStatus
 from ledger_client.recording import MAX_NOTE, OUTAGE_STATUSES, RecordConfirmation, record_reference
 from signing.energy import MAX_WH
 from tests.ledger_client.rehearsal import record_posting
@@ -137,3 +138,44 @@ def test_a_record_without_a_status_is_not_compared_by_one() -> None:
     (trade,) = deg.read_page(page(record)).trades
     said = record_posting(4000, transaction_id=trade.transaction_id, order_item_id=trade.order_item_id, status=None)
     assert RecordConfirmation.compared(said, [trade]).agrees
+
+
+def shown(**changes: object) -> Trade:
+    """A row that says nothing yet of either side, changed."""
+    (trade,) = deg.read_page(page(RECORD)).trades
+    return replace(trade, transaction_id="tx-1", order_item_id="it-1", record_id="r", **changes)  # type: ignore[arg-type]
+
+
+DONE, PENDING = TradeStatus.COMPLETED, TradeStatus.PENDING
+
+
+@pytest.mark.parametrize(
+    ("side", "row", "said"),
+    [
+        (Side.SELLER, shown(pushed_wh=4000, status_seller_discom=DONE, status_buyer_discom=PENDING), ()),
+        (Side.BUYER, shown(pulled_wh=4000, status_buyer_discom=DONE, status_seller_discom=PENDING), ()),
+        (
+            Side.SELLER,
+            shown(pulled_wh=4000, status_buyer_discom=DONE),
+            (
+                "r: expected ACTUAL_PUSHED 4.000 kWh, the ledger shows none",
+                "r: expected status COMPLETED, the ledger shows none",
+            ),
+        ),
+        (
+            Side.BUYER,
+            shown(pulled_wh=4001, status_buyer_discom=PENDING),
+            (
+                "r: expected ACTUAL_PULLED 4.000 kWh, the ledger shows 4.001 kWh",
+                "r: expected status COMPLETED, the ledger shows PENDING",
+            ),
+        ),
+    ],
+)
+def test_a_row_is_compared_on_the_side_that_spoke(side: Side, row: Trade, said: tuple[str, ...]) -> None:
+    assert RecordConfirmation.compared(record_posting(4000, side), [row]).differences == said
+
+
+def test_a_status_that_was_not_said_may_be_any() -> None:
+    row = shown(pushed_wh=4000, status_seller_discom=PENDING)
+    assert RecordConfirmation.compared(record_posting(4000, status=None), [row]).agrees

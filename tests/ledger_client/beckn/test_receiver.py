@@ -139,3 +139,4 @@ def test_every_code_has_a_status(code: Code) -> None:
     refusal = Refusal(code=code, message="m", path="p")
     assert refusal.http_status in (400, 401, 404, 500, 503)
     assert str(refusal) == f"{code.value}: m in 'p'"
+    assert str(Refusal(code=code, message="m")) == f"{code.value}: m"
