@@ -18,7 +18,7 @@ from headend.store.sqlite.tokens import StoredTokens
 from headend.tokens import MAX_NAME_LENGTH, Scope, mint
 from headend.trades import Delivery
 from headend.web.app import create_app
-from headend.web.desk import Component
+from headend.web.desk import Component, Door
 from signing.envelope import Signed, sign
 from signing.interval import Interval, utc_text
 from signing.statements.window_actual import WindowActual
@@ -48,6 +48,7 @@ class Served:
     gateway: Gateway = field(default_factory=gateway)
     clock: Clock = field(default_factory=Clock)
     components: tuple[Component, ...] = (Component(name="broker", works=True, note="connected"),)
+    door: Door | None = None
 
     def __post_init__(self) -> None:
         (self.headend.folder / "trust.toml").write_text("version = 1\n", encoding="utf-8")
@@ -74,6 +75,7 @@ class Served:
                 key=self.headend.key,
                 signer=self.headend.statement_signer,
             ),
+            door=self.door,
         )
 
     def close(self) -> None:
