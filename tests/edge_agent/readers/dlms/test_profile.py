@@ -119,6 +119,31 @@ def test_a_stamp_among_others_of_its_day_is_what_it_is_alone(stamps: list[bytes]
     assert read(*stamps) == together
 
 
+@pytest.mark.parametrize("time", ["180000", "003c00", "00003c"], ids=["hour", "minute", "second"])
+def test_a_time_that_is_none_is_refused_also_on_a_day_that_is_known(time: str) -> None:
+    def at(clock: str) -> Data:
+        return octets(bytes.fromhex("07ea041aff" + clock + "00feb600"))
+
+    assert len(rows(row(at("0c0000")), row(at("173b3b")))) == 2
+    with pytest.raises(MeterDecodeError, match="in row 2 of"):
+        rows(row(at("0c0000")), row(at(time)))
+
+
+def test_an_instant_that_is_none_is_refused_also_on_a_day_that_has_others() -> None:
+    def at(clock: str) -> Data:
+        return octets(bytes.fromhex("07b20101ff" + clock + "00feb600"))
+
+    assert rows(row(at("060000")))[0].stamp_utc == 1800
+    with pytest.raises(MeterDecodeError, match="after 1970"):
+        rows(row(at("060000")), row(at("051d00")))
+
+
+@pytest.mark.parametrize("cell", [Data(Tag.BCD, 5), Data(tag=Tag.BOOLEAN, value=True)], ids=["BCD", "BOOLEAN"])
+def test_a_cell_that_only_looks_like_a_number_is_refused(cell: Data) -> None:
+    with pytest.raises(MeterDecodeError, match="expected a number"):
+        rows((stamp(26, 12, 30), u16(1), cell, u32(7)))
+
+
 @given(
     st.lists(st.sampled_from([NULL, u16(0), u16(1), u32(1), Data(Tag.INT8, -1), Data(Tag.FLOAT32, 1.0)]), max_size=8)
 )
