@@ -63,3 +63,10 @@ OUTCOME: list[Any] = [
     D,
     SALT,
 ]
+IMPORTED: list[Any] = [METER, "HES of the AMISP", D, [TEN, TEN + 3600], [4, 1], D]
+IMPORTED_OPENING: list[Any] = [
+    SALT,
+    900,
+    [[TEN, 100, 0, 1], [TEN + 900, 90, None, 0], [TEN + 2700, 0, 5, 1]],
+    [[TEN, 5, 6], [TEN + 3600, 7, None]],
+]

@@ -8,6 +8,7 @@ from signing.envelope import Statement
 from signing.errors import DecodeError
 from signing.statements.answers import Command, Refusal
 from signing.statements.enrolment import EnrolRequest
+from signing.statements.imported_batch import ImportedBatch
 from signing.statements.meter_record import MeterRecord
 from signing.statements.reading_batch import ReadingBatch
 from signing.statements.rule_set import RuleSet
@@ -33,6 +34,8 @@ GOOD: list[tuple[type[Statement], Any]] = [
     (Command, items.COMMAND),
     (TradeOutcome, items.OUTCOME),
     (TradeOutcome, spoiled(spoiled(spoiled(items.OUTCOME, (4,), 2), (5,), D), (7,), None)),
+    (ImportedBatch, items.IMPORTED),
+    (ImportedBatch, spoiled(spoiled(items.IMPORTED, (3, 1), TEN), (4, 0), 0)),
 ]
 
 
@@ -240,6 +243,20 @@ OUTCOME_FAULTS: list[tuple[tuple[Any, ...], list[Any], str]] = [
     ((7,), [b"x", 5], "evidence"),
     ((8,), [b"short", None], "salt"),
 ]
+IMPORTED_FAULTS: list[tuple[tuple[Any, ...], list[Any], str]] = [
+    ((0,), NOT_ID, "meter"),
+    ((1,), NOT_LABEL, "source"),
+    ((2,), NOT_DIGEST, "file"),
+    ((3,), [[TEN], None], "span"),
+    ((3, 0), NOT_TIME, "span.from"),
+    ((3, 1), NOT_TIME, "span.to"),
+    ((3, 1), [TEN - 1], "'from' before 'to'"),
+    ((4,), [[1], None], "counts"),
+    ((4, 0), [-1, 4097, "1", None], "counts.blocks"),
+    ((4, 1), [-1, 4097, "1", None], "counts.registers"),
+    ((4,), [[0, 0]], "at least one block or register"),
+    ((5,), NOT_DIGEST, "contents"),
+]
 FAULTS = [
     pytest.param(kind, item, place, value, message, id=f"{kind.__name__}-{message}-{number}-{n}")
     for kind, item, faults in (
@@ -252,6 +269,7 @@ FAULTS = [
         (Refusal, items.REFUSAL, REFUSAL_FAULTS),
         (Command, items.COMMAND, COMMAND_FAULTS),
         (TradeOutcome, items.OUTCOME, OUTCOME_FAULTS),
+        (ImportedBatch, items.IMPORTED, IMPORTED_FAULTS),
     )
     for number, (place, values, message) in enumerate(faults)
     for n, value in enumerate(values)
