@@ -118,3 +118,25 @@ def test_evidence_that_is_no_reference_is_refused(reference: object) -> None:
 def test_what_is_no_message_is_refused(body: bytes) -> None:
     with pytest.raises(RequestRefusedError):
         read_on_status(body)
+
+
+def test_an_array_of_series_is_read() -> None:
+    item = ANSWER["message"]["contract"]["commitments"][0]["resources"][0]["resourceAttributes"]["dataPayload"]
+    found = read_on_status(answer((SERIES, [item, item | {"resourceName": "M2"}])))
+    assert [one.meter_id for one in found.actuals] == [METER, METER, "M2", "M2"]
+
+
+def test_an_interval_beside_a_gap_is_where_it_says() -> None:
+    own = {"start": "2026-04-26T10:30:00Z", "duration": "PT30M"}
+    intervals = [{"id": 4, "intervalPeriod": own, "payloads": [ENERGY]}]
+    (found,) = read_on_status(answer(((*SERIES, "intervals"), intervals))).actuals
+    assert (found.start_utc, found.end_utc) == (START_UTC + 6 * HOUR, START_UTC + 6 * HOUR + 1800)
+
+
+def test_two_pieces_of_evidence_for_one_figure_are_refused() -> None:
+    other = DESCRIPTOR | {"payloadType": "ENERGY_EVIDENCE"}
+    energy = {"objectType": "REPORT_PAYLOAD_DESCRIPTOR", "payloadType": "ENERGY_CONSUMPTION", "units": "KWH"}
+    payloads = [ENERGY, EVIDENCE, EVIDENCE | {"type": "ENERGY_EVIDENCE"}]
+    body = answer(((*SERIES, "payloadDescriptors"), [energy, DESCRIPTOR, other]), (PAYLOADS, payloads))
+    with pytest.raises(RequestRefusedError, match="at most one evidence"):
+        read_on_status(body)
