@@ -183,6 +183,9 @@ def _report(found: Verdict) -> Report:
         "tree_size": found.tree_size,
         "sequences_never_admitted": found.never_admitted,
     }
+    estimates = [text for part in actual.parts for text in _estimates(part)]
+    if estimates:
+        report["estimated_and_not_counted"] = estimates
     if actual.stated:
         report["stated_not_recomputed"] = [
             f"{entry.rule} version {entry.version}: {entry.verdict.name} at {ist_text(entry.block_utc)}"
@@ -218,6 +221,19 @@ def _measured(part: Part, record: MeterRecord | None) -> str:
             factor *= Factor(ratio.numerator, ratio.denominator)
         words += [f"serial number {fact.identity}", f"factor {factor}", f"record {part.record.sequence}"]
     return ", ".join(words)
+
+
+def _estimates(part: Part) -> list[str]:
+    """What was estimated of a part, before factors and in no total."""
+    if part.estimated is None:
+        return []
+    channels = (("import", part.estimated.imported), ("export", part.estimated.exported))
+    return [
+        f"{part.meter}, {name} of {part.counts.estimated} blocks by {part.estimated.method}: {kwh_text(bounds.value_wh)} kWh, "
+        f"between {kwh_text(bounds.low_wh)} and {kwh_text(bounds.high_wh)}"
+        for name, bounds in channels
+        if bounds is not None
+    ]
 
 
 def _rules(rule_set: RuleSet | None) -> Report:

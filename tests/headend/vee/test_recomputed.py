@@ -94,6 +94,21 @@ class TestEstimated:
         assert WindowActual.parse(actual.payload()) == actual
         assert outcome(headend, signed) is Outcome.VALID
 
+    def test_the_verifier_prints_what_was_estimated_apart_from_what_counts(
+        self, headend: Headend, premises: Gateway, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with_a_hole(headend, premises)
+        bundle, root = tmp_path / "bundle.cbor", tmp_path / "trust.toml"
+        bundle.write_bytes(exported(headend, logged(headend).digest))
+        root.write_text(trust_text(trust(headend)))
+        assert main(["--json", "--trust", str(root), str(bundle)]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["import_kwh"], found["blocks"]["estimated"]) == (None, 1)
+        assert found["estimated_and_not_counted"] == [
+            "SKS00000001, import of 1 blocks by E1: 0.095 kWh, between 0.085 and 0.105",
+            "SKS00000001, export of 1 blocks by E1: 0.005 kWh, between 0.000 and 0.015",
+        ]
+
     @pytest.mark.parametrize(
         ("found", "message"),
         [
