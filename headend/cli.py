@@ -11,6 +11,7 @@ from headend import config as configuration
 from headend.commands import (
     access,
     billing,
+    curtailment,
     evidence,
     figures,
     gates,
@@ -33,6 +34,7 @@ _JOBS = (
     rules.add,
     figures.add,
     posting_control.add,
+    curtailment.add,
     gates.add,
     billing.add,
     access.add,
