@@ -40,7 +40,7 @@ S_co = TypeVar("S_co", bound=Statement, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A well-formed COSE_Sign1 whose signature nobody has checked. Made by `parse` and `sign`."""
+    """A well-formed COSE_Sign1 whose signature nobody has checked. Made by `parse`, `sign` and `rejoined`."""
 
     protected: bytes
     payload: bytes
@@ -123,6 +123,12 @@ def sign(statement: S, signer: Signer) -> Signed[S]:
     return Signed(
         statement, _envelope(protected, payload, signature, int(key.algorithm), statement.CONTENT_TYPE, key.kid)
     )
+
+
+def rejoined(statement: Statement, key: PublicKey, signature: bytes) -> Envelope:
+    """The envelope of a statement of which only the key and the signature were kept; nobody has checked it."""
+    protected = encode({_ALG: int(key.algorithm), _CONTENT_TYPE: statement.CONTENT_TYPE, _KID: key.kid})
+    return _envelope(protected, statement.payload(), signature, int(key.algorithm), statement.CONTENT_TYPE, key.kid)
 
 
 def unseal(envelope: Envelope, kind: type[S], key: PublicKey) -> Signed[S]:

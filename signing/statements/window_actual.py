@@ -1,7 +1,9 @@
 """WindowActual: the discom's word on one subject and delivery window. Source: docs/wire-format.md §4.5; EVIDENCE §4."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import pairwise
 from typing import ClassVar, Self
 
 from signing import fields
@@ -9,7 +11,7 @@ from signing.canonical import decode, encode
 from signing.errors import DecodeError
 from signing.interval import Interval, instant
 from signing.statements.meter_record import Place
-from signing.statements.window_part import Part, parse_part, part_item
+from signing.statements.window_part import Part, edited_part_item, parse_edited_part, parse_part, part_item
 
 MAX_PARTS = 16
 MAX_STATED = 4096
@@ -83,8 +85,17 @@ class StatedFinding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EditHead:
+    """The newest edit of a meter when the window was decided."""
+
+    meter: str
+    number: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WindowActual:
-    """One revision of the actual of one subject and window."""
+    """One revision of the actual of one subject and window. Where edits bear on it, it is an `EditedActual`."""
 
     CONTENT_TYPE: ClassVar[str] = "application/vnd.sakshi.window-actual+cbor;v=1"
 
@@ -106,8 +117,14 @@ class WindowActual:
     stated: tuple[StatedFinding, ...]
     evidence: bytes
     salt: bytes
+    edits: tuple[EditHead, ...] = ()
+    """By meter, exactly in an `EditedActual`."""
 
     def __post_init__(self) -> None:
+        if bool(self.edits) != isinstance(self, EditedActual):
+            raise DecodeError(f"expected 'edits' exactly in version 2, got {len(self.edits)}")
+        if not self.edits and any(part.manual_import_wh is not None for part in self.parts):
+            raise DecodeError("expected manual energies in version 2 only, got some in 'window-actual.parts'")
         if (self.revision == 0) != (self.supersedes is None):
             raise DecodeError(f"expected 'supersedes' exactly when the revision is above 0, got {self.revision}")
         if (self.status in WITH_TOTALS) != (self.totals is not None):
@@ -117,33 +134,39 @@ class WindowActual:
 
     def payload(self) -> bytes:
         """The canonical bytes that are signed."""
+        return encode(self._items([part_item(part) for part in self.parts]))
+
+    def _items(self, parts: list[list[object]]) -> list[object]:
         totals = None if self.totals is None else [self.totals.import_wh, self.totals.export_wh]
         stated = [[entry.rule, entry.version, entry.block_utc, int(entry.verdict)] for entry in self.stated]
-        return encode(
-            [
-                [self.connection_point, self.posted_as],
-                [self.window.start_utc, self.window.end_utc],
-                self.revision,
-                self.supersedes,
-                int(self.cause),
-                None if self.delta is None else list(self.delta),
-                int(self.status),
-                self.reason,
-                int(self.basis),
-                totals,
-                [part_item(part) for part in self.parts],
-                self.rule_set,
-                stated,
-                self.evidence,
-                self.salt,
-            ]
-        )
+        return [
+            [self.connection_point, self.posted_as],
+            [self.window.start_utc, self.window.end_utc],
+            self.revision,
+            self.supersedes,
+            int(self.cause),
+            None if self.delta is None else list(self.delta),
+            int(self.status),
+            self.reason,
+            int(self.basis),
+            totals,
+            parts,
+            self.rule_set,
+            stated,
+            self.evidence,
+            self.salt,
+        ]
 
     @classmethod
     def parse(cls, payload: bytes) -> Self:
         """The actual in canonical bytes. Raises `DecodeError` naming the field."""
         path = "window-actual"
-        row = fields.array(decode(payload, path), 15, path)
+        return cls._read(fields.array(decode(payload, path), 15, path), (), path, parse_part)
+
+    @classmethod
+    def _read(
+        cls, row: list[object], edits: tuple[EditHead, ...], path: str, part: Callable[[object, str], Part]
+    ) -> Self:
         point, posted_as = fields.array(row[0], 2, f"{path}.subject")
         start, end = fields.array(row[1], 2, f"{path}.window")
         parts = fields.sequence(row[10], f"{path}.parts", most=MAX_PARTS)
@@ -160,16 +183,59 @@ class WindowActual:
             reason=fields.optional(row[7], fields.label, f"{path}.reason"),
             basis=fields.member(row[8], Basis, f"{path}.basis"),
             totals=fields.optional(row[9], _totals, f"{path}.totals"),
-            parts=tuple(parse_part(part, f"{path}.parts[{place}]") for place, part in enumerate(parts)),
+            parts=tuple(part(one, f"{path}.parts[{place}]") for place, one in enumerate(parts)),
             rule_set=fields.digest(row[11], f"{path}.ruleset"),
             stated=tuple(_stated(entry, f"{path}.stated[{place}]") for place, entry in enumerate(stated)),
             evidence=fields.digest(row[13], f"{path}.evidence"),
             salt=fields.salt(row[14], f"{path}.salt"),
+            edits=edits,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditedActual(WindowActual):
+    """Version 2: an actual on which edits bear. What they state stands apart from what was measured, and `edits` says which they are."""
+
+    CONTENT_TYPE: ClassVar[str] = "application/vnd.sakshi.window-actual+cbor;v=2"
+
+    def payload(self) -> bytes:
+        """The canonical bytes that are signed."""
+        edits = [[head.meter, head.number, head.digest] for head in self.edits]
+        return encode([*self._items([edited_part_item(part) for part in self.parts]), edits])
+
+    @classmethod
+    def parse(cls, payload: bytes) -> Self:
+        """The actual in canonical bytes. Raises `DecodeError` naming the field."""
+        path = "window-actual"
+        row = fields.array(decode(payload, path), 16, path)
+        rows = fields.sequence(row[15], f"{path}.edits", least=1, most=MAX_PARTS)
+        edits = tuple(_edit(one, f"{path}.edits[{place}]") for place, one in enumerate(rows))
+        if any(later.meter <= earlier.meter for earlier, later in pairwise(edits)):
+            raise DecodeError(f"expected edits sorted by meter, each once, in '{path}.edits'")
+        return cls._read(row[:15], edits, path, parse_edited_part)
+
+
+def actual_kind(content_type: str) -> type[WindowActual]:
+    """The version of a WindowActual that a content type names; version 1 for any other."""
+    return EditedActual if content_type == EditedActual.CONTENT_TYPE else WindowActual
+
+
+def parse_actual(content_type: str, payload: bytes) -> WindowActual:
+    """The actual of either version in canonical bytes. Raises `DecodeError` naming the field."""
+    return actual_kind(content_type).parse(payload)
 
 
 def _names() -> str:
     return ", ".join(sorted(status.name for status in WITH_TOTALS))
+
+
+def _edit(value: object, path: str) -> EditHead:
+    meter, number, digest = fields.array(value, 3, path)
+    return EditHead(
+        meter=fields.identifier(meter, f"{path}.meter"),
+        number=fields.uint(number, f"{path}.number"),
+        digest=fields.digest(digest, f"{path}.digest"),
+    )
 
 
 def _delta(value: object, path: str) -> tuple[int, int | None]:
@@ -195,4 +261,18 @@ def _stated(value: object, path: str) -> StatedFinding:
     )
 
 
-__all__ = ["Basis", "Cause", "Part", "Place", "StatedFinding", "Status", "Totals", "Verdict", "WindowActual"]
+__all__ = [
+    "Basis",
+    "Cause",
+    "EditHead",
+    "EditedActual",
+    "Part",
+    "Place",
+    "StatedFinding",
+    "Status",
+    "Totals",
+    "Verdict",
+    "WindowActual",
+    "actual_kind",
+    "parse_actual",
+]

@@ -3,7 +3,7 @@
 Source: docs/wire-format.md §4.5.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from signing import fields
@@ -93,10 +93,13 @@ class Part:
     estimated: Estimated | None
     origin: Origin | None
     """The weakest origin of the VALID blocks; absent when none is VALID."""
+    manual_import_wh: int | None = None
+    """Wh of the MANUAL blocks as edits state them, before factors; absent when none is MANUAL. Version 1 has no place for it."""
+    manual_export_wh: int | None = None
 
 
 def part_item(part: Part) -> list[object]:
-    """The wire form of a part."""
+    """The wire form of a part, version 1."""
     counts = part.counts
     return [
         part.meter,
@@ -111,8 +114,24 @@ def part_item(part: Part) -> list[object]:
     ]
 
 
+def edited_part_item(part: Part) -> list[object]:
+    """The wire form of a part, version 2: what edits state stands apart from what was measured."""
+    return [*part_item(part), [part.manual_import_wh, part.manual_export_wh]]
+
+
+def parse_edited_part(value: object, path: str) -> Part:
+    """The part of version 2 that a decoded item holds. Raises `DecodeError` naming the field."""
+    row = fields.array(value, 10, path)
+    imported, exported = fields.array(row[9], 2, f"{path}.manual")
+    return replace(
+        parse_part(row[:9], path),
+        manual_import_wh=fields.optional(imported, fields.uint, f"{path}.manual.import"),
+        manual_export_wh=fields.optional(exported, fields.uint, f"{path}.manual.export"),
+    )
+
+
 def parse_part(value: object, path: str) -> Part:
-    """The part that a decoded item holds. Raises `DecodeError` naming the field."""
+    """The part of version 1 that a decoded item holds. Raises `DecodeError` naming the field."""
     row = fields.array(value, 9, path)
     chains = fields.sequence(row[4], f"{path}.chains", most=MAX_CHAINS)
     states = tuple(_chain(chain, f"{path}.chains[{place}]") for place, chain in enumerate(chains))

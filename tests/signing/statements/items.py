@@ -9,7 +9,7 @@ from signing.envelope import Statement
 from signing.errors import DecodeError
 from tests.vectors import scenes
 from tests.vectors.scenes import NOON, part, statement_of
-from tests.vectors.world import METER, TEN, Key, dumps
+from tests.vectors.world import METER, TEN, EdKey, Key, dumps
 
 SCENE = scenes.good()
 D = bytes(32)
@@ -70,3 +70,15 @@ IMPORTED_OPENING: list[Any] = [
     [[TEN, 100, 0, 1], [TEN + 900, 90, None, 0], [TEN + 2700, 0, 5, 1]],
     [[TEN, 5, 6], [TEN + 3600, 7, None]],
 ]
+EDIT_FIELDS: list[Any] = [
+    METER,
+    1,
+    D,
+    900,
+    [[TEN, 12, 700], [TEN + 1800, None, None], [TEN + 2700, 5, None]],
+    "seal broken",
+]
+PROPOSAL: list[Any] = [*EDIT_FIELDS, SALT]
+EDIT: list[Any] = [*EDIT_FIELDS, [Key(1).cose, "A. Rao", bytes(64)], [EdKey(2).cose, "B. Sen", bytes(64)], SALT]
+EDITED_PART = [*PART, [5, None]]
+EDITED = [*statement_of([EDITED_PART], SCENE.rules[0], [], status=0), [["SKS00000000", 3, D], [METER, 0, D]]]

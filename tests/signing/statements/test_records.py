@@ -10,7 +10,7 @@ from signing.errors import DecodeError, VerificationError
 from signing.statements.enrolment import EnrolRequest, enrolment_file, open_enrolment
 from signing.statements.meter_record import MeterRecord
 from signing.statements.rule_set import RuleSet
-from signing.statements.window_actual import Totals, WindowActual
+from signing.statements.window_actual import EditedActual, Totals, WindowActual, actual_kind, parse_actual
 from tests.signing.statements import items
 from tests.signing.statements.items import D, spoiled
 from tests.vectors.world import TEN, Key, dumps, signed
@@ -94,3 +94,20 @@ def test_an_enrolment_by_another_key_or_of_another_form_is_refused() -> None:
 def test_a_record_without_a_fact_cannot_be() -> None:
     with pytest.raises(DecodeError, match="at least one fact"):
         replace(record(), facts=())
+
+
+def test_only_version_2_of_an_actual_has_edits_and_manual_energies() -> None:
+    plain, edited = WindowActual.parse(dumps(items.PLAIN)), EditedActual.parse(dumps(items.EDITED))
+    with pytest.raises(DecodeError, match="'edits' exactly in version 2, got 2"):
+        replace(plain, edits=edited.edits)
+    with pytest.raises(DecodeError, match="'edits' exactly in version 2, got 0"):
+        replace(edited, edits=())
+    with pytest.raises(DecodeError, match="manual energies in version 2 only"):
+        replace(plain, parts=edited.parts)
+
+
+def test_the_content_type_chooses_the_version_of_an_actual() -> None:
+    for kind, item in ((WindowActual, items.PLAIN), (EditedActual, items.EDITED)):
+        assert type(parse_actual(kind.CONTENT_TYPE, dumps(item))) is kind
+        assert actual_kind(kind.CONTENT_TYPE) is kind
+    assert actual_kind("another") is WindowActual

@@ -7,13 +7,14 @@ import pytest
 from signing.envelope import Statement
 from signing.errors import DecodeError
 from signing.statements.answers import Command, Refusal
+from signing.statements.edit import Edit, EditProposal
 from signing.statements.enrolment import EnrolRequest
 from signing.statements.imported_batch import ImportedBatch
 from signing.statements.meter_record import MeterRecord
 from signing.statements.reading_batch import ReadingBatch
 from signing.statements.rule_set import RuleSet
 from signing.statements.trade_outcome import TradeOutcome
-from signing.statements.window_actual import WindowActual
+from signing.statements.window_actual import EditedActual, WindowActual
 from tests.signing.statements import items
 from tests.signing.statements.items import D, refused, spoiled
 from tests.vectors.world import METER, TEN, Key, dumps
@@ -30,6 +31,10 @@ GOOD: list[tuple[type[Statement], Any]] = [
     (WindowActual, items.PLAIN),
     (WindowActual, items.REVISED),
     (WindowActual, items.HELD),
+    (EditedActual, items.EDITED),
+    (Edit, items.EDIT),
+    (Edit, spoiled(spoiled(items.EDIT, (1,), 0), (2,), None)),
+    (EditProposal, items.PROPOSAL),
     (Refusal, items.REFUSAL),
     (Command, items.COMMAND),
     (TradeOutcome, items.OUTCOME),
@@ -256,6 +261,49 @@ IMPORTED_FAULTS: list[tuple[tuple[Any, ...], list[Any], str]] = [
     ((4, 1), [-1, 4097, "1", None], "counts.registers"),
     ((4,), [[0, 0]], "at least one block or register"),
     ((5,), NOT_DIGEST, "contents"),
+]
+EDITED_FAULTS: list[tuple[tuple[Any, ...], list[Any], str]] = [
+    *PART_FAULTS,
+    ((10, 0), [items.PART], "parts\\[0\\]"),
+    ((10, 0, 9), [[1], None, [1, 2, 3]], "manual"),
+    ((10, 0, 9, 0), [-1, "x"], "manual.import"),
+    ((10, 0, 9, 1), [-1, "x"], "manual.export"),
+    ((15,), [[], None, [[f"m{n:02}", 0, D] for n in range(17)]], "edits"),
+    ((15,), [[[METER, 0, D], [METER, 1, D]], [["b", 0, D], ["a", 0, D]]], "sorted by meter, each once"),
+    ((15, 0), [[METER, 0], None], "edits\\[0\\]"),
+    ((15, 0, 0), NOT_ID, "edits\\[0\\].meter"),
+    ((15, 0, 1), NOT_UINT, "edits\\[0\\].number"),
+    ((15, 0, 2), NOT_DIGEST, "edits\\[0\\].digest"),
+]
+MIDNIGHT = TEN + 14 * 3600
+PROPOSAL_FAULTS: list[tuple[tuple[Any, ...], list[Any], str]] = [
+    ((0,), NOT_ID, "meter"),
+    ((1,), NOT_UINT, "number"),
+    ((1,), [0], "'previous' exactly when the number is above 0"),
+    ((2,), [None], "'previous' exactly when the number is above 0"),
+    ((2,), [b"x"], "previous"),
+    ((3,), [0, 901, None], "period"),
+    ((3,), [3600], "on the grid of 3600 s"),
+    ((4,), [[], None, [[TEN, 1, 1]] * 97], "blocks"),
+    ((4,), [[[TEN, 1, 1], [TEN, 1, 1]], [[TEN + 900, 1, 1], [TEN, 1, 1]]], "ascending order, each once"),
+    ((4,), [[[TEN + 1, 1, 1]]], "on the grid of 900 s"),
+    ((4,), [[[MIDNIGHT - 900, 1, 1], [MIDNIGHT, 1, 1]]], "of one IST day"),
+    ((4, 0), [[TEN, 1], None], "blocks\\[0\\]"),
+    ((4, 0, 0), NOT_TIME, "blocks\\[0\\].start"),
+    ((4, 0, 1), [-1, 2**53, 1.5], "blocks\\[0\\].import"),
+    ((4, 0, 1), [None], "no export without an import"),
+    ((4, 0, 2), [-1, 2**53, 1.5], "blocks\\[0\\].export"),
+    ((5,), NOT_LABEL, "reason"),
+]
+EDIT_FAULTS: list[tuple[tuple[Any, ...], list[Any], str]] = [
+    *PROPOSAL_FAULTS,
+    ((6,), [None, [1, 2]], "author"),
+    ((6, 0), [{}, None], "author.key"),
+    ((6, 1), NOT_LABEL, "author.name"),
+    ((6, 2), [bytes(63), bytes(65), None], "author.signature"),
+    ((7,), [None, [1, 2]], "approver"),
+    ((7, 2), [bytes(63), None], "approver.signature"),
+    ((8,), [b"short", None], "salt"),
 ]
 FAULTS = [
     pytest.param(kind, item, place, value, message, id=f"{kind.__name__}-{message}-{number}-{n}")
