@@ -3,18 +3,15 @@
 A listener that does not answer is told again from where it stands; the others do not wait for it. What it got twice it knows by the digest.
 """
 
-import base64
 import json
 from collections.abc import Sequence
 
 from headend.messengers import MessageUnsentError, post_signed, secret
+from headend.outcomes import fields_of
 from headend.settings.feeds import FeedSettings
 from headend.store.sqlite import outcome_rows
 from headend.store.sqlite.database import Database
 from headend.store.sqlite.log_rows import leaf_place
-from headend.store.sqlite.outcome_rows import StoredOutcome
-from signing.energy import kwh_text
-from signing.interval import utc_text
 from signing.keys import PublicKey
 
 MOST = 100
@@ -53,7 +50,9 @@ class Feeding:
         new = outcome_rows.after(connection, self._key, told, limit=MOST)
         if not new:
             return None
-        body = json.dumps({"discom": self._discom, "outcomes": [fields_of(one) for one in new]}).encode()
+        body = json.dumps(
+            {"discom": self._discom, "outcomes": [fields_of(leaf_place(one.leaf)[1], one.signed) for one in new]}
+        ).encode()
         try:
             post_signed(feed.webhook.url, self._secrets[feed.name], body, now_utc)
         except MessageUnsentError as error:
@@ -61,27 +60,3 @@ class Feeding:
         with self._database.transaction() as writing:
             outcome_rows.put_told(writing, feed.name, new[-1].leaf)
         return None
-
-
-def fields_of(stored: StoredOutcome) -> dict[str, object]:
-    """An outcome for machines that read JSON, with the signed bytes beside it."""
-    found = stored.signed.statement
-    return {
-        "cursor": leaf_place(stored.leaf)[1],
-        "digest": stored.signed.digest.hex(),
-        "record_id": found.record,
-        "transaction_id": found.transaction,
-        "order_item_id": found.order_item,
-        "posted_as": found.posted_as,
-        "side": found.side.name,
-        "delivery_start": utc_text(found.window.start_utc),
-        "delivery_end": utc_text(found.window.end_utc),
-        "revision": found.revision,
-        "supersedes": None if found.supersedes is None else found.supersedes.hex(),
-        "contracted_kwh": kwh_text(found.contracted_wh),
-        "own_kwh": kwh_text(found.own_wh),
-        "other_kwh": kwh_text(found.other_wh),
-        "settled_kwh": kwh_text(found.settled_wh),
-        "evidence": None if found.evidence is None else found.evidence.hex(),
-        "statement": base64.b64encode(stored.signed.envelope.encoded()).decode(),
-    }

@@ -4,6 +4,7 @@ An outcome is said once both sides of a trade have their energy and neither disc
 follows the ledger, since money does; what was measured stands in the evidence that it names.
 """
 
+import base64
 from dataclasses import dataclass
 from enum import Enum
 
@@ -11,8 +12,10 @@ from headend.errors import RefusedError
 from headend.trades import TradeSide, settled_wh
 from ledger_client.ledger import Side
 from signing import fields
+from signing.energy import kwh_text
 from signing.envelope import Signed
 from signing.errors import DecodeError
+from signing.interval import utc_text
 from signing.statements.trade_outcome import TradeOutcome
 from signing.statements.trade_outcome import TradeSide as WireSide
 
@@ -92,6 +95,30 @@ def outcome(
         salt=salt,
     )
     return None if previous is not None and _says(found) == _says(previous.statement) else found
+
+
+def fields_of(index: int, signed: Signed[TradeOutcome]) -> dict[str, object]:
+    """An outcome at a log index for machines that read JSON, with the signed bytes beside it."""
+    found = signed.statement
+    return {
+        "cursor": index,
+        "digest": signed.digest.hex(),
+        "record_id": found.record,
+        "transaction_id": found.transaction,
+        "order_item_id": found.order_item,
+        "posted_as": found.posted_as,
+        "side": found.side.name,
+        "delivery_start": utc_text(found.window.start_utc),
+        "delivery_end": utc_text(found.window.end_utc),
+        "revision": found.revision,
+        "supersedes": None if found.supersedes is None else found.supersedes.hex(),
+        "contracted_kwh": kwh_text(found.contracted_wh),
+        "own_kwh": kwh_text(found.own_wh),
+        "other_kwh": kwh_text(found.other_wh),
+        "settled_kwh": kwh_text(found.settled_wh),
+        "evidence": None if found.evidence is None else found.evidence.hex(),
+        "statement": base64.b64encode(signed.envelope.encoded()).decode(),
+    }
 
 
 def _says(found: TradeOutcome) -> tuple[object, ...]:

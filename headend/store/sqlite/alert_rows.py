@@ -6,6 +6,7 @@ from typing import Any
 
 from headend.alerts import Alert, AlertKind, Changes, Trouble
 
+_MAX = 2**63 - 1
 _ALERT = "SELECT alert, kind, about, text, opened_utc, closed_utc FROM alerts"
 _HEARD = """
     SELECT meters.name, kid, (
@@ -19,9 +20,14 @@ def open_alerts(connection: sqlite3.Connection) -> tuple[Alert, ...]:
     return tuple(_alert(row) for row in connection.execute(f"{_ALERT} WHERE closed_utc IS NULL ORDER BY alert"))
 
 
-def latest(connection: sqlite3.Connection, *, limit: int) -> tuple[Alert, ...]:
-    """Alerts, latest first."""
-    return tuple(_alert(row) for row in connection.execute(f"{_ALERT} ORDER BY alert DESC LIMIT ?", (limit,)))
+def latest(connection: sqlite3.Connection, *, limit: int, below: int | None = None) -> tuple[Alert, ...]:
+    """Alerts with a number below `below`, latest first."""
+    return tuple(
+        _alert(row)
+        for row in connection.execute(
+            f"{_ALERT} WHERE alert < ? ORDER BY alert DESC LIMIT ?", (_MAX if below is None else below, limit)
+        )
+    )
 
 
 def apply(connection: sqlite3.Connection, changes: Changes, *, at_utc: int) -> None:

@@ -147,6 +147,15 @@ class SqliteBatches:
         )
         return (_verified(kid, *row) for row in rows)
 
+    def places(self, meter: str, span: Interval) -> tuple[tuple[int, int, Interval], ...]:
+        """Leaf, sequence and span of every admitted batch of a meter whose span overlaps `span`, by span and leaf."""
+        found = [
+            (batch.leaf, batch.sequence, batch.header.span)
+            for kid, chain in self.chains(meter)
+            for batch in self._touching(kid, chain, span)
+        ]
+        return tuple(sorted(found, key=lambda one: (one[2], one[0])))
+
     def at_leaf(self, leaf: int) -> VerifiedBatch | None:
         """The batch behind a leaf, or none when another statement stands there."""
         row = self._connection.execute(

@@ -72,7 +72,8 @@ def put_due(connection: sqlite3.Connection, days: Iterable[tuple[str, int, int]]
 def due(connection: sqlite3.Connection, now_utc: int, *, limit: int) -> tuple[tuple[str, int], ...]:
     """Meter and IST midnight of days that are due, the longest due first."""
     rows = connection.execute(
-        "SELECT meter, start_utc FROM days_due WHERE due_utc <= ? ORDER BY due_utc, start_utc, meter LIMIT ?", (now_utc, limit)
+        "SELECT meter, start_utc FROM days_due WHERE due_utc <= ? ORDER BY due_utc, start_utc, meter LIMIT ?",
+        (now_utc, limit),
     )
     return tuple((str(meter), int(start)) for meter, start in rows)
 
@@ -121,6 +122,15 @@ def newest_in(connection: sqlite3.Connection, meter: str, span: Interval) -> tup
     rows = connection.execute(
         f"{_DAY} WHERE meter = ? AND start_utc >= ? AND start_utc < ? AND is_newest = 1 ORDER BY start_utc",
         (meter, span.start_utc, span.end_utc),
+    )
+    return tuple(_day(*row) for row in rows)
+
+
+def newest_before(connection: sqlite3.Connection, meter: str, before_utc: int, *, limit: int) -> tuple[StoredDay, ...]:
+    """The newest versions of the days of a meter that begin before an instant, latest first."""
+    rows = connection.execute(
+        f"{_DAY} WHERE meter = ? AND start_utc < ? AND is_newest = 1 ORDER BY start_utc DESC LIMIT ?",
+        (meter, before_utc, limit),
     )
     return tuple(_day(*row) for row in rows)
 

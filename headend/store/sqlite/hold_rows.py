@@ -8,6 +8,7 @@ from headend.errors import RefusedError
 from headend.holds import Hold, HoldKind, Order
 from signing.interval import Interval
 
+_MAX = 2**63 - 1
 _HOLD = (
     "SELECT hold, kind, connection_point, start_utc, end_utc, party, reason, opened_by, opened_utc, closed_by, closed_utc, "
     "outcome FROM holds"
@@ -65,9 +66,18 @@ def open_holds(connection: sqlite3.Connection) -> tuple[Hold, ...]:
     return tuple(_hold(row) for row in connection.execute(f"{_HOLD} WHERE closed_utc IS NULL ORDER BY hold"))
 
 
-def holds(connection: sqlite3.Connection, *, limit: int) -> tuple[Hold, ...]:
-    """Every hold, latest first."""
-    return tuple(_hold(row) for row in connection.execute(f"{_HOLD} ORDER BY hold DESC LIMIT ?", (limit,)))
+def holds(connection: sqlite3.Connection, *, limit: int, below: int | None = None) -> tuple[Hold, ...]:
+    """Every hold with a number below `below`, latest first."""
+    rows = connection.execute(
+        f"{_HOLD} WHERE hold < ? ORDER BY hold DESC LIMIT ?", (_MAX if below is None else below, limit)
+    )
+    return tuple(_hold(row) for row in rows)
+
+
+def hold(connection: sqlite3.Connection, number: int) -> Hold | None:
+    """The hold with this number, or none."""
+    row = connection.execute(f"{_HOLD} WHERE hold = ?", (number,)).fetchone()
+    return None if row is None else _hold(row)
 
 
 def put_act(connection: sqlite3.Connection, act: Act) -> None:
@@ -80,9 +90,20 @@ def put_act(connection: sqlite3.Connection, act: Act) -> None:
 
 def acts(connection: sqlite3.Connection, *, limit: int) -> tuple[Act, ...]:
     """What operators did, latest first."""
-    rows = connection.execute("SELECT verb, about, by, reason, done_utc FROM acts ORDER BY act DESC LIMIT ?", (limit,))
+    return tuple(act for _, act in numbered_acts(connection, limit=limit))
+
+
+def numbered_acts(
+    connection: sqlite3.Connection, *, limit: int, below: int | None = None
+) -> tuple[tuple[int, Act], ...]:
+    """What operators did, each with its number, which is below `below`; latest first."""
+    rows = connection.execute(
+        "SELECT act, verb, about, by, reason, done_utc FROM acts WHERE act < ? ORDER BY act DESC LIMIT ?",
+        (_MAX if below is None else below, limit),
+    )
     return tuple(
-        Act(verb=verb, about=about, by=by, reason=reason, done_utc=done) for verb, about, by, reason, done in rows
+        (number, Act(verb=verb, about=about, by=by, reason=reason, done_utc=done))
+        for number, verb, about, by, reason, done in rows
     )
 
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 from dataclasses import dataclass
+from typing import Any
 
 from headend.errors import FatalError
 from headend.outcomes import Notice, NoticeKind
@@ -10,6 +11,9 @@ from signing.envelope import Signed, parse, unseal
 from signing.errors import SigningError
 from signing.keys import PublicKey
 from signing.statements.trade_outcome import TradeOutcome
+
+_MAX = 2**63 - 1
+_NOTICE = "SELECT notice, kind, reference, sender, record_id, posted_as, text, received_utc FROM notices"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,23 @@ def after(connection: sqlite3.Connection, key: PublicKey, leaf: int, *, limit: i
     return tuple(_stored(key, *row) for row in rows)
 
 
+def latest(connection: sqlite3.Connection, key: PublicKey, *, below: int, limit: int) -> tuple[StoredOutcome, ...]:
+    """Outcomes that stand before leaf `below`, latest logged first."""
+    rows = connection.execute(
+        "SELECT leaf, sign1 FROM outcomes JOIN statements USING (leaf) WHERE leaf < ? ORDER BY leaf DESC LIMIT ?",
+        (below, limit),
+    )
+    return tuple(_stored(key, *row) for row in rows)
+
+
+def at_leaf(connection: sqlite3.Connection, key: PublicKey, leaf: int) -> StoredOutcome | None:
+    """The outcome behind a leaf, or none when another statement stands there."""
+    row = connection.execute(
+        "SELECT leaf, sign1 FROM outcomes JOIN statements USING (leaf) WHERE leaf = ?", (leaf,)
+    ).fetchone()
+    return None if row is None else _stored(key, *row)
+
+
 def told(connection: sqlite3.Connection, feed: str) -> int:
     """Up to which leaf a feed was told; -1 before the first."""
     row = connection.execute("SELECT told_leaf FROM feeds WHERE feed = ?", (feed,)).fetchone()
@@ -85,24 +106,30 @@ def put_notice(connection: sqlite3.Connection, notice: Notice) -> bool:
     return bool(cursor.rowcount)
 
 
-def notices(connection: sqlite3.Connection, *, limit: int) -> tuple[Notice, ...]:
-    """Notices, latest first."""
+def notices(connection: sqlite3.Connection, *, limit: int, below: int | None = None) -> tuple[tuple[int, Notice], ...]:
+    """Notices, each with its number, which is below `below`; latest first."""
     rows = connection.execute(
-        "SELECT kind, reference, sender, record_id, posted_as, text, received_utc FROM notices "
-        "ORDER BY notice DESC LIMIT ?",
-        (limit,),
+        f"{_NOTICE} WHERE notice < ? ORDER BY notice DESC LIMIT ?", (_MAX if below is None else below, limit)
     )
-    return tuple(
-        Notice(
-            kind=NoticeKind(kind),
-            reference=reference,
-            sender=sender,
-            record_id=record,
-            posted_as=posted_as,
-            text=text,
-            received_utc=received,
-        )
-        for kind, reference, sender, record, posted_as, text, received in rows
+    return tuple(_notice(row) for row in rows)
+
+
+def notice(connection: sqlite3.Connection, sender: str, reference: str) -> tuple[int, Notice] | None:
+    """The notice that a sender calls so, with its number, or none."""
+    row = connection.execute(f"{_NOTICE} WHERE sender = ? AND reference = ?", (sender, reference)).fetchone()
+    return None if row is None else _notice(row)
+
+
+def _notice(row: tuple[Any, ...]) -> tuple[int, Notice]:
+    number, kind, reference, sender, record, posted_as, text, received = row
+    return number, Notice(
+        kind=NoticeKind(kind),
+        reference=reference,
+        sender=sender,
+        record_id=record,
+        posted_as=posted_as,
+        text=text,
+        received_utc=received,
     )
 
 
