@@ -24,6 +24,8 @@ class AlertKind(Enum):
     """The web's certificate ends soon."""
     COMPONENT = "COMPONENT"
     """A part of the program does not work."""
+    LATE_TERMS = "LATE_TERMS"
+    """The terms of a trade changed after its delivery began."""
     LOST = "LOST"
     """Statements are lost since a restore."""
 

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from headend import posting
+from headend.amendments import Agreed, Amending, Amendment, agreed
 from headend.holds import Hold
 from headend.posting import OPEN, Policy, PostingRecord, PostingState, Trouble
+from headend.store.sqlite import amendment_rows
 from headend.store.sqlite import postings as rows
 from headend.store.sqlite.database import Database
 from headend.trades import Delivery, own_sides
@@ -49,6 +51,8 @@ class PullReport:
     """Rows of the ledger that are no trade; an operator looks."""
     unreached: frozenset[Delivery]
     """Deliveries with a trade that no actual of ours was allocated to yet, as far as the ledger shows."""
+    late: tuple[Amendment, ...] = ()
+    """Terms that changed after their delivery began, each the first time it is seen: they are no basis."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,14 +79,26 @@ def pull(database: Database, ledger: Ledger, discom: str, *, look_back_days: int
     trades = {trade.record_id: trade for listing in listings for trade in listing.trades}
     unreadable = {record.record_id: record for listing in listings for record in listing.unreadable}
     with database.transaction() as connection:
-        rows.put_trades(connection, trades.values(), now_utc)
+        basis = {name: agreed(rows.trade(connection, name), trade, now_utc) for name, trade in trades.items()}
+        late = _amended(connection, basis.values(), now_utc)
+        rows.put_trades(connection, (one.trade for one in basis.values()), now_utc)
         rows.put_unreadable(connection, unreadable.values(), now_utc)
-        shown = _shown(trades.values(), discom)
+        shown = _shown((one.trade for one in basis.values()), discom)
         for delivery, total_wh in shown.items():
             if total_wh is not None:
                 _require_confirmed(connection, delivery, total_wh)
     unreached = frozenset(delivery for delivery, total_wh in shown.items() if total_wh is None)
-    return PullReport(trades=len(trades), unreadable=len(unreadable), unreached=unreached)
+    return PullReport(trades=len(trades), unreadable=len(unreadable), unreached=unreached, late=late)
+
+
+def _amended(connection: sqlite3.Connection, basis: Iterable[Agreed], now_utc: int) -> tuple[Amendment, ...]:
+    """Keeps every change of terms; the late ones that are new."""
+    found = [
+        one.amendment
+        for one in basis
+        if one.amendment is not None and amendment_rows.put_amendment(connection, one.amendment, now_utc)
+    ]
+    return tuple(one for one in found if one.amending is Amending.LATE)
 
 
 def trades_of(ledger: Ledger, discom: str, span: Interval) -> tuple[Trade, ...]:

@@ -152,6 +152,10 @@ class Settlement:
                 report.alarms.append(f"{report.pulled.unreadable} row(s) of the ledger are no trade: see its operator")
             self._unreadable = report.pulled.unreadable
             self._unreached = report.pulled.unreached
+            report.alarms += [
+                f"the terms of trade {one.record_id} changed after its delivery began ({one.changes}): the first ones stay; ask the ledger"
+                for one in report.pulled.late
+            ]
         # More than is asked for: what was awaited before is followed until its posting is given up.
         days = config.ledger.look_back_days + config.posting.give_up_days
         self._traded = exchange.followed(self._database, config.discom, look_back_days=days, now_utc=now_utc)

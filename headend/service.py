@@ -20,6 +20,7 @@ from headend.intake.report import IntakeReport
 from headend.intake.resend import GapChaser
 from headend.intake.worker import IntakeWorker
 from headend.jobs import Office, Step, jobs
+from headend.market import StoredMarket
 from headend.peers import ledger, mqtt_settings
 from headend.pipeline import Settlement, SettlementReport
 from headend.reads import StoredReads
@@ -285,6 +286,8 @@ class Service:
                     signer=self._keys.statements,
                 ),
                 door=door,
+                market=StoredMarket(config=self._config, pool=pool, log=self._published()),
+                domain=self._config.domain,
             )
             with serving(app, self._config.web) as web:
                 yield web

@@ -17,7 +17,7 @@ from headend.config import Config
 from headend.forecast import at_risk, forecast, warning
 from headend.posting import STUCK
 from headend.registry import Registry
-from headend.store.sqlite import actuals, alert_rows, lost_rows, postings
+from headend.store.sqlite import actuals, alert_rows, amendment_rows, lost_rows, postings
 from headend.store.sqlite.database import Database
 from headend.web.desk import Component
 from signing.interval import DAY_S, ist_text
@@ -57,6 +57,7 @@ class Watch:
             *self._certificate(now_utc),
             *self._components(components, now_utc),
             *self._lost(),
+            *self._late_terms(now_utc),
         )
 
     def _windows(self, now_utc: int) -> Iterator[Trouble]:
@@ -134,3 +135,10 @@ class Watch:
         if lost:
             text = f"{lost} statement(s) are lost: gateways are asked for theirs; say again what the discom signed"
             yield Trouble(kind=AlertKind.LOST, about="log 0", text=text)
+
+    def _late_terms(self, now_utc: int) -> Iterator[Trouble]:
+        since = now_utc - self._config.ledger.look_back_days * DAY_S
+        for seen in amendment_rows.late(self._database.connection, since):
+            one = seen.amendment
+            text = f"its terms changed after its delivery began ({one.changes}): the first ones stay; ask the ledger's operator"
+            yield Trouble(kind=AlertKind.LATE_TERMS, about=f"trade {one.record_id}", text=text)

@@ -42,10 +42,15 @@ Access: TypeAlias = Public | Needs | Signed
 RECEIVER = "/bpp/receiver/status"
 """What the table calls the address of questions, wherever it is registered."""
 
+DID = "/.well-known/did.json"
+"""Where `did:web` looks for the document of a domain."""
+
 _VERIFYING = Public("order and growth of the log; digests only, no contents")
 _METERS = Needs(frozenset({Scope.READ_METERS}))
 _WINDOWS = Needs(frozenset({Scope.READ_WINDOWS}))
+_ACTUALS = Needs(frozenset({Scope.READ_WINDOWS}), subscribers=True)
 _EVIDENCE = Needs(frozenset({Scope.READ_EVIDENCE}))
+_BUNDLES = Needs(frozenset({Scope.READ_EVIDENCE}), subscribers=True)
 _OPERATIONS = Needs(frozenset({Scope.READ_OPERATIONS}))
 _REGISTRY = Needs(frozenset({Scope.READ_REGISTRY}))
 _CONSOLE = Needs(frozenset({Scope.CONSOLE}))
@@ -55,6 +60,7 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/v1/log/checkpoint"): _VERIFYING,
     ("GET", "/v1/log/tile/{path:path}"): _VERIFYING,
     ("GET", "/v1/trust"): Public("public keys; a verifier compares them with what it was given elsewhere"),
+    ("GET", DID): Public("the public key of the discom's statements, under its did:web"),
     ("GET", "/openapi.json"): _DESCRIPTION,
     ("GET", "/v1/meters"): _METERS,
     ("GET", "/v1/meters/{meter}"): _METERS,
@@ -63,9 +69,11 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/v1/registry/{meter}"): _REGISTRY,
     ("GET", "/v1/connection-points"): _REGISTRY,
     ("GET", "/v1/windows"): _WINDOWS,
-    ("GET", "/v1/actuals"): _WINDOWS,
-    ("GET", "/v1/actuals/{digest}"): _WINDOWS,
-    ("GET", "/v1/evidence/{digest}"): _EVIDENCE,
+    ("GET", "/v1/actuals"): _ACTUALS,
+    ("GET", "/v1/actuals/{digest}"): _ACTUALS,
+    ("GET", "/v1/changes"): _ACTUALS,
+    ("GET", "/v1/trades"): _OPERATIONS,
+    ("GET", "/v1/evidence/{digest}"): _BUNDLES,
     ("GET", "/v1/batches/{index}"): _EVIDENCE,
     ("POST", RECEIVER): Signed("questions of the exchange, each verified before it is read"),
     ("GET", "/v1/postings"): _OPERATIONS,
@@ -89,6 +97,7 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/console/batches/{index}"): _CONSOLE,
     ("GET", "/console/batches/{index}/envelope"): _CONSOLE,
     ("GET", "/console/batches/{index}/opening"): _CONSOLE,
+    ("GET", "/console/trades"): _CONSOLE,
     ("GET", "/console/postings"): _CONSOLE,
     ("GET", "/console/intake"): _CONSOLE,
 }

@@ -10,20 +10,17 @@ from starlette.responses import JSONResponse, Response
 from headend.views import ActualView, BundleKind
 from headend.web import answers, conditional
 from headend.web.claims import signed_claims
-from headend.web.desk import AtDesk, Desk, disclosed
+from headend.web.desk import AtDesk, Desk, disclosed, is_shown
 from headend.web.parameters import (
     DEFAULT_LIMIT,
     AfterMeter,
     AfterRow,
     DigestPath,
     IndexPath,
-    Instant,
     Limit,
     MeterPath,
     OptionalInstant,
-    PostedAs,
     optional_window,
-    window,
 )
 from headend.web.problems import ApiError, Problem, not_found, problem
 from signing.errors import SigningError
@@ -55,7 +52,6 @@ def add_routes(app: FastAPI) -> None:
         ("/v1/meters", meters),
         ("/v1/meters/{meter}", meter),
         ("/v1/windows", windows),
-        ("/v1/actuals", actuals),
         ("/v1/batches/{index}", batch),
     ):
         app.add_api_route(path, handler, methods=["GET"], responses=refusals)
@@ -94,17 +90,11 @@ def windows(  # noqa: PLR0917 - FastAPI takes parameters by name
     return answers.page(found, limit, str(found[:limit][-1].index) if found else None)
 
 
-def actuals(desk: AtDesk, posted_as: PostedAs, start: Instant, end: Instant) -> list[answers.Actual]:
-    """Every revision of the actual for one subject and window, by revision; empty when there is none."""
-    found = desk.reads.revisions(posted_as, window(start, end))
-    return [_actual(desk, view) for view in found]
-
-
 def actual(request: Request, desk: AtDesk, digest: DigestPath) -> Response:
     """One actual: `application/cose` is the COSE_Sign1 as logged, `application/json` its claims and their compact JWS."""
     kind = conditional.wanted(request, (JSON, COSE))
     view = desk.reads.actual(bytes.fromhex(digest))
-    if view is None:
+    if view is None or not is_shown(request, view):
         raise not_found(f"there is no actual {digest}", _NO_ACTUAL)
     if kind == COSE:
         tag = f'"{digest}-cose"'
@@ -117,12 +107,15 @@ def actual(request: Request, desk: AtDesk, digest: DigestPath) -> Response:
     # Weak: a signer with random nonces signs the same claims with other bytes; a later revision makes it no longer the newest.
     tag = f'W/"{digest}-json-{"newest" if view.newest else "superseded"}"'
     return conditional.answer(
-        request, tag=tag, vary="Accept", build=lambda: JSONResponse(_actual(desk, view).model_dump(mode="json"))
+        request, tag=tag, vary="Accept", build=lambda: JSONResponse(signed_actual(desk, view).model_dump(mode="json"))
     )
 
 
 def evidence(request: Request, desk: AtDesk, digest: DigestPath, kind: BundleKind = BundleKind.WINDOW) -> Response:
     """The evidence bundle of an actual, for `sakshi-verify`: kind `window` recomputes, kind `actual` only attests."""
+    found = desk.reads.actual(bytes.fromhex(digest))
+    if found is None or not is_shown(request, found, with_blocks=kind is BundleKind.WINDOW):
+        raise not_found(f"there is no actual {digest}", _NO_ACTUAL)
     view = desk.reads.bundle(bytes.fromhex(digest), kind)
     if view is None:
         raise not_found(f"there is no actual {digest}", _NO_ACTUAL)
@@ -148,7 +141,8 @@ def batch(request: Request, desk: AtDesk, index: IndexPath) -> answers.Batch:
     return answers.batch(view)
 
 
-def _actual(desk: Desk, view: ActualView) -> answers.Actual:
+def signed_actual(desk: Desk, view: ActualView) -> answers.Actual:
+    """An actual with its claims and their JWS."""
     try:
         stated, signature = signed_claims(view, desk.signer)
     except SigningError as error:

@@ -6,9 +6,21 @@ from typing import Any, cast
 
 from fastapi import FastAPI
 
+from headend.exchange_views import Market
 from headend.tokens import Tokens
 from headend.views import Reads
-from headend.web import api, api_log, api_operations, api_registry, beckn, console, problems
+from headend.web import (
+    api,
+    api_exchange,
+    api_log,
+    api_operations,
+    api_registry,
+    beckn,
+    console,
+    console_trades,
+    did,
+    problems,
+)
 from headend.web.access import ACCESS, RECEIVER, Access, Needs, Signed
 from headend.web.desk import Component, Desk, Door, RegistryDesk
 from headend.web.guard import Guard
@@ -51,11 +63,14 @@ def create_app(
     components: Callable[[], tuple[Component, ...]] = tuple,
     registry: RegistryDesk | None = None,
     door: Door | None = None,
+    market: Market | None = None,
+    domain: str = "localhost",
 ) -> FastAPI:
     """The API and the console of one head-end.
 
     `signer` is the statement key. `now` gives UTC seconds. `components` is asked at every health check and scrape, from any thread. Without
-    `registry` sheets are not taken; without `door` nobody of the exchange is served.
+    `registry` sheets are not taken; without `door` nobody of the exchange is served, without `market` no
+    trades are shown. `domain` is the discom's own.
     """
     app = HeadendApp(
         title=f"Sakshi head-end of {discom}",
@@ -76,11 +91,13 @@ def create_app(
         components=components,
         registry=registry,
         door=door,
+        market=market,
+        domain=domain,
     )
     receiver = RECEIVER if door is None else door.status_path
     app.state.receiver = receiver
     beckn.add_routes(app, receiver)
-    for part in (api, api_log, api_operations, api_registry, console):
+    for part in (api, api_exchange, api_log, api_operations, api_registry, did, console, console_trades):
         part.add_routes(app)
     problems.add_handlers(app, console.denied)
     app.add_middleware(
@@ -89,6 +106,7 @@ def create_app(
         tokens=tokens,
         now=now,
         denial=console.denied,
+        door=door,
         renamed={receiver: RECEIVER},
     )
     return app

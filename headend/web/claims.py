@@ -19,7 +19,7 @@ from signing.statements.window_part import Bounds, ChainState, Estimated, Part
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | bool | None"
 
 JWS_TYPE = "window-actual+jws"
-_ALGORITHMS = {Algorithm.ES256: "ES256", Algorithm.EDDSA: "EdDSA"}
+ALGORITHMS = {Algorithm.ES256: "ES256", Algorithm.EDDSA: "EdDSA"}
 
 
 def claims(digest: bytes, actual: WindowActual) -> dict[str, Json]:
@@ -63,14 +63,14 @@ def signed_claims(view: ActualView, signer: Signer) -> tuple[dict[str, Json], st
     return stated, jws(stated, signer)
 
 
-def jws(stated: dict[str, Json], signer: Signer) -> str:
-    """`stated` as a compact JWS: ES256 or EdDSA by the kind of key, `kid` its thumbprint in hexadecimal.
+def jws(stated: dict[str, Json], signer: Signer, kind: str = JWS_TYPE) -> str:
+    """`stated` as a compact JWS: ES256 or EdDSA by the kind of key, `kid` its thumbprint in hexadecimal, `typ` the `kind`.
 
     Raises:
         KeyUnavailableError: the key cannot be used now.
     """
     key = signer.public_key
-    header: dict[str, Json] = {"alg": _ALGORITHMS[key.algorithm], "kid": key.kid.hex(), "typ": JWS_TYPE}
+    header: dict[str, Json] = {"alg": ALGORITHMS[key.algorithm], "kid": key.kid.hex(), "typ": kind}
     signing_input = f"{_base64url(_compact(header))}.{_base64url(_compact(stated))}"
     return f"{signing_input}.{_base64url(signer.sign(signing_input.encode('ascii')))}"
 

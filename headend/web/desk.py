@@ -8,11 +8,12 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
+from headend.exchange_views import Market
 from headend.registry_plan import Rejected
 from headend.registry_report import Outcome
 from headend.sheet import Sheet
 from headend.tokens import Token, Tokens
-from headend.views import Reads
+from headend.views import ActualView, Reads
 from ledger_client.beckn.receiver import Reply
 from signing.keys import Signer
 
@@ -84,6 +85,10 @@ class Desk:
     """None where this program takes no sheets."""
     door: Door | None
     """None where nobody of the exchange is served."""
+    market: Market | None
+    """None where this program shows no trades."""
+    domain: str
+    """The discom's, which its `did:web` names."""
 
 
 def of(request: Request) -> Desk:
@@ -99,7 +104,27 @@ def disclosed(request: Request, what: str) -> None:
     Source: EVIDENCE §5, "each logged".
     """
     token = getattr(request.state, "token", None)
-    _LOG.info("disclosed %s to %s", what, token.name if isinstance(token, Token) else "nobody")
+    holder = token.name if isinstance(token, Token) else subscriber(request) or "nobody"
+    _LOG.info("disclosed %s to %s", what, holder)
+
+
+def subscriber(request: Request) -> str | None:
+    """The verified subscriber that sent `request`, or none where the holder of a token did."""
+    found = getattr(request.state, "subscriber", None)
+    return found if isinstance(found, str) else None
+
+
+def is_shown(request: Request, actual: ActualView, *, with_blocks: bool = False) -> bool:
+    """Whether whoever sent `request` may see an actual: the holder of a token any, a subscriber those of its own trades.
+
+    The blocks behind it are a household's: a subscriber gets them with the consumer's consent only.
+    """
+    asker, desk = subscriber(request), of(request)
+    if asker is None:
+        return True
+    if desk.market is None or desk.market.sight(asker, actual, desk.now()) is None:
+        return False
+    return not with_blocks or desk.market.has_consent(asker, actual, desk.now())
 
 
 AtDesk = Annotated[Desk, Depends(of)]

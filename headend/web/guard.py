@@ -21,7 +21,9 @@ from headend.errors import HeadendError
 from headend.tokens import Token, Tokens, admitted, resumed
 from headend.web import problems
 from headend.web.access import Needs, Public, Signed, declared
+from headend.web.desk import Door
 from headend.web.problems import Denial, Problem
+from ledger_client.beckn.refusal import Code, RefusedError
 
 SESSION_COOKIE = "sakshi_session"
 CONSOLE = "/console/"
@@ -48,14 +50,16 @@ class Guard:
         tokens: Tokens,
         now: Callable[[], int],
         denial: Denial,
+        door: Door | None = None,
         renamed: Mapping[str, str] | None = None,
     ) -> None:
-        """`renamed`: what the table calls paths that the configuration chooses."""
+        """`door` verifies subscribers. `renamed`: what the table calls paths that the configuration chooses."""
         self._app = app
         self._routes = routes
         self._tokens = tokens
         self._now = now
         self._denial = denial
+        self._door = door
         self._renamed = renamed or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,6 +84,8 @@ class Guard:
         if isinstance(access, Public | Signed):
             return None
         connection = HTTPConnection(scope)
+        if isinstance(access, Needs) and access.subscribers and self._door is not None and _is_signed(connection):
+            return await self._subscriber_refusal(self._door, connection)
         try:
             token = await run_in_threadpool(self._token, connection)
         except HeadendError as error:
@@ -90,6 +96,16 @@ class Guard:
         scope.setdefault("state", {})["token"] = token
         forbidden = None if path is None else _forbidden(access, token)
         return None if forbidden is None else self._denial(connection, HTTPStatus.FORBIDDEN, forbidden)
+
+    async def _subscriber_refusal(self, door: Door, connection: HTTPConnection) -> Response | None:
+        """Lets a verified subscriber in, known by name; what it may see, the route decides."""
+        try:
+            subscriber = await run_in_threadpool(door.caller, connection.headers["authorization"], self._now())
+        except RefusedError as error:
+            status, what = _refusal_of(error)
+            return self._denial(connection, status, what)
+        connection.scope.setdefault("state", {})["subscriber"] = subscriber
+        return None
 
     def _matched(self, scope: Scope) -> str | None:
         """The template of the route that will answer; empty, and so undeclared, for one that has none."""
@@ -112,6 +128,24 @@ class Guard:
             session = resumed(self._tokens, cookie, self._now())
             return None if session is None else session.token
         return None
+
+
+def _is_signed(connection: HTTPConnection) -> bool:
+    return connection.headers.get("authorization", "").partition(" ")[0].lower() == "signature"
+
+
+def _refusal_of(error: RefusedError) -> tuple[HTTPStatus, Problem]:
+    """How a subscriber is told no. One that is nobody here learns no more than that there is nothing for it."""
+    refusal = error.refusal
+    if refusal.code is Code.UNAUTHORIZED_ACTION:
+        return HTTPStatus.NOT_FOUND, problems.problem(
+            "not_found", "there is nothing here for this subscriber", "ask the discom's operator to be served"
+        )
+    if refusal.code is Code.POLICY:
+        return HTTPStatus.TOO_MANY_REQUESTS, problems.problem("too_many_requests", refusal.message, "come later")
+    return HTTPStatus(refusal.http_status), problems.problem(
+        refusal.code.value, refusal.message, "sign the digest of the empty body anew, with a registered key"
+    )
 
 
 def _with_security_headers(send: Send) -> Send:

@@ -22,7 +22,7 @@ ABSENT = "—"
 
 _TONES = {
     **dict.fromkeys(("FINAL", "TRUE_UP", "CONFIRMED", "VALID", "ACTIVE"), "good"),
-    **dict.fromkeys(("REFUSED", "DIFFERS", "EXPIRED", "FORK", "REJECTED", "REVOKED", "DOWN"), "bad"),
+    **dict.fromkeys(("REFUSED", "DIFFERS", "EXPIRED", "FORK", "REJECTED", "REVOKED", "DOWN", "LATE"), "bad"),
     **dict.fromkeys(
         (
             "PENDING",

@@ -113,7 +113,9 @@ class Asking:
     def pull(self, *, everything: bool = False) -> list[dict[str, object]]:
         """The ledger provider asks; what came back at once."""
         answer = httpx.post(
-            f"http://{self.exchange.address}/sandbox/pull", params={"everything": "yes" if everything else "no"}, timeout=30
+            f"http://{self.exchange.address}/sandbox/pull",
+            params={"everything": "yes" if everything else "no"},
+            timeout=30,
         )
         found: list[dict[str, object]] = answer.raise_for_status().json()["questions"]
         return [one for one in found if one["discomId"] == self.settling.config.discom]
@@ -155,7 +157,12 @@ class Asking:
             supply_rows.put_consent(
                 connection,
                 Consent(
-                    connection_point=point, consumer=CONSUMER, purpose=purpose, grantee=grantee, from_utc=0, until_utc=until
+                    connection_point=point,
+                    consumer=CONSUMER,
+                    purpose=purpose,
+                    grantee=grantee,
+                    from_utc=0,
+                    until_utc=until,
                 ),
             )
 

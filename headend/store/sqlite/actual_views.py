@@ -70,6 +70,16 @@ def revisions(
     )
 
 
+def logged_from(connection: sqlite3.Connection, leaf: int, *, below: int, limit: int) -> tuple[ActualView, ...]:
+    """The actuals that stand at or behind a leaf, in the order of the log."""
+    rows = connection.execute(
+        "SELECT leaf, sign1, logged_utc, is_newest FROM actuals JOIN statements USING (leaf) "
+        "WHERE leaf >= ? AND leaf < ? ORDER BY leaf LIMIT ?",
+        (leaf, below, limit),
+    )
+    return _views(rows)
+
+
 def by_digest(connection: sqlite3.Connection, digest: bytes, *, below: int) -> ActualView | None:
     """The actual with this evidence digest, or none."""
     found = _views(connection.execute(_SELECT + "WHERE actuals.digest = ? AND leaf < ?", (digest, below)))

@@ -50,6 +50,12 @@ def trades_from(connection: sqlite3.Connection, start_utc: int) -> tuple[Trade, 
     return tuple(trade_of_row(row) for row in rows)
 
 
+def trade(connection: sqlite3.Connection, record_id: str) -> Trade | None:
+    """The trade of one record, or none."""
+    row = connection.execute(f"SELECT {TRADE_COLUMNS} FROM trades WHERE record_id = ?", (record_id,)).fetchone()  # noqa: S608 - constants
+    return None if row is None else trade_of_row(row)
+
+
 def trades_overlapping(connection: sqlite3.Connection, span: Interval) -> tuple[Trade, ...]:
     """The trades whose delivery shares an instant with `span`, ascending."""
     # No delivery is longer than `MAX_DELIVERY_S`, so the index by start bounds the search.

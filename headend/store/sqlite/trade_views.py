@@ -26,3 +26,13 @@ def by_item(connection: sqlite3.Connection, transaction_id: str, order_item_id: 
         f"{_SELECT} WHERE transaction_id = ? AND order_item_id = ? ORDER BY record_id", (transaction_id, order_item_id)
     )
     return tuple(trade_of_row(row) for row in rows)
+
+
+def beginning(connection: sqlite3.Connection, span: Interval, *, limit: int) -> tuple[tuple[Trade, int], ...]:
+    """The trades that begin in `span`, ascending, with when each was first seen."""
+    rows = connection.execute(
+        f"SELECT {TRADE_COLUMNS}, first_seen_utc FROM trades WHERE start_utc >= ? AND start_utc < ? "  # noqa: S608 - constants
+        "ORDER BY start_utc, end_utc, record_id LIMIT ?",
+        (span.start_utc, span.end_utc, limit),
+    )
+    return tuple((trade_of_row(row[:-1]), int(row[-1])) for row in rows)

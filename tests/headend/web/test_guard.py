@@ -16,6 +16,7 @@ MAY_BE_PUBLIC = {
     ("GET", "/v1/log/checkpoint"),
     ("GET", "/v1/log/tile/{path:path}"),
     ("GET", "/v1/trust"),
+    ("GET", "/.well-known/did.json"),
     ("GET", "/console/login"),
     ("POST", "/console/login"),
     ("GET", "/console/console.css"),

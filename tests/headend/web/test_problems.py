@@ -79,7 +79,10 @@ async def test_openapi_describes_every_json_route(served: Served) -> None:
     assert "Problem" in described["components"]["schemas"]
     assert described["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     evidence = described["paths"]["/v1/evidence/{digest}"]["get"]
-    assert evidence["security"] == [{"bearer": []}]
+    assert evidence["security"] == [{"bearer": []}, {"signature": []}]
+    assert described["paths"]["/v1/meters"]["get"]["security"] == [{"bearer": []}]
+    assert described["paths"]["/bpp/receiver/status"]["post"]["security"] == [{"signature": []}]
+    assert {"/v1/changes", "/v1/trades", "/.well-known/did.json"} <= set(described["paths"])
     assert evidence["description"].endswith("Scope: read:evidence.")
     assert described["paths"]["/v1/log/tile/{path}"]["get"]["security"] == []
     assert list(evidence["responses"]["200"]["content"]) == ["application/vnd.sakshi.bundle+cbor;v=1"]

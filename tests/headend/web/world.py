@@ -8,6 +8,7 @@ import httpx
 from fastapi import FastAPI
 
 from headend.attest import Subject
+from headend.exchange_views import Market
 from headend.posting import PostingRecord, PostingState
 from headend.reads import StoredReads
 from headend.registry_desk import StoredRegistryDesk
@@ -49,6 +50,7 @@ class Served:
     clock: Clock = field(default_factory=Clock)
     components: tuple[Component, ...] = (Component(name="broker", works=True, note="connected"),)
     door: Door | None = None
+    market: Market | None = None
 
     def __post_init__(self) -> None:
         (self.headend.folder / "trust.toml").write_text("version = 1\n", encoding="utf-8")
@@ -76,6 +78,8 @@ class Served:
                 signer=self.headend.statement_signer,
             ),
             door=self.door,
+            market=self.market,
+            domain="pavvnl.example",
         )
 
     def close(self) -> None:
