@@ -21,7 +21,7 @@ from headend.logbook import Logbook
 from headend.peers import ledger, ledger_signer, mqtt_settings
 from headend.store.sqlite.database import open_database
 from headend.transport.mqtt import MqttSettings
-from ledger_client.ledger import LedgerError, TradeQuery
+from ledger_client.ledger import LedgerError, LedgerUnavailableError, TradeQuery
 from signing.errors import SigningError
 from signing.topics import shard_filter
 
@@ -73,8 +73,14 @@ def _log(config: Config) -> str:
 
 def _ledger(config: Config, now: Callable[[], int], patience_s: float) -> str:
     with ledger(config, now, timeout_s=patience_s) as opened:
+        offset = opened.clock_offset()
+        if offset is not None and offset.is_apart:
+            raise LedgerUnavailableError(
+                f"{offset.words}: set it by a time service; nothing is signed by it until then"
+            )
         opened.listing(TradeQuery(record_id=_NO_RECORD, page_size=1))
-    return f"accepts {config.ledger.subscriber}'s signature"
+    clock = "it states no time to compare with" if offset is None else offset.words
+    return f"accepts {config.ledger.subscriber}'s signature; {clock}"
 
 
 def _broker(config: Config, patience_s: float) -> str:

@@ -16,6 +16,7 @@ import httpx
 
 from ledger_client import deg
 from ledger_client.beckn.context import is_loopback
+from ledger_client.clock_offset import Offset, offset
 from ledger_client.contract import Contract, WriteReceipt
 from ledger_client.ledger import (
     Confirmation,
@@ -114,12 +115,36 @@ class Channel:
     ) -> None:
         self._base_url = base_url
         self._signer = FreshSigner(signer, now)
+        self._now = now
         self._timeout_s = timeout_s
         self._client = open_client(timeout_s, tls)
+        self._offset: Offset | None = None
 
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
+
+    def measure_clock(self) -> Offset | None:
+        """How far this computer's clock is from the ledger's, by an unsigned request; none where the ledger states no time.
+
+        Raises:
+            LedgerUnavailableError: no answer.
+        """
+        sent = self._now()
+        try:
+            with self._client.stream("HEAD", self._base_url + "/") as answer:
+                self._offset = offset(sent, self._now(), answer.headers.get("Date"))
+        except httpx.HTTPError as error:
+            raise LedgerUnavailableError(no_answer(self._base_url, error)) from error
+        return self._offset
+
+    def _require_right_clock(self) -> None:
+        """Signs nothing by a clock that the last answer showed to be wrong, and still is."""
+        if self._offset is None or not self._offset.is_apart:
+            return
+        found = self.measure_clock()
+        if found is not None and found.is_apart:
+            raise LedgerUnavailableError(f"{found.words}: nothing is signed by it; set it by a time service")
 
     def call(self, path: str, body: bytes) -> bytes:
         """The body of the 200 answer to a signed POST of `body`.
@@ -127,9 +152,12 @@ class Channel:
         Raises:
             LedgerError: by what the caller does next.
         """
+        self._require_right_clock()
         url = self._base_url + path
+        sent = self._now()
         try:
             with self._client.stream("POST", url, content=body, headers=self._signer.headers(body)) as answer:
+                self._offset = offset(sent, self._now(), answer.headers.get("Date"))
                 status, content = answer.status_code, read_bounded(answer, self._timeout_s, MAX_ANSWER_BYTES)
         except httpx.HTTPError as error:
             raise LedgerUnavailableError(no_answer(url, error)) from error
@@ -171,6 +199,10 @@ class _HttpClient:
     def close(self) -> None:
         """Close connections; nothing may be called afterwards."""
         self._channel.close()
+
+    def clock_offset(self) -> Offset | None:
+        """How far this computer's clock is from the ledger's; see `Channel.measure_clock`."""
+        return self._channel.measure_clock()
 
     def listing(self, query: TradeQuery) -> Listing:
         """Every row visible to this caller that `query` finds; see `Ledger.listing`."""

@@ -6,6 +6,7 @@ from fastapi import FastAPI, Request, Response
 
 from ledger_client import deg
 from ledger_client.exact_json import dumps
+from ledger_client.sandbox.dated import Dated
 from ledger_client.sandbox.desk import DEFAULT_SLOW_S, JSON, Desk
 from ledger_client.sandbox.exchange import Exchange
 from ledger_client.sandbox.faults import Faults
@@ -31,6 +32,7 @@ def create_app(
 ) -> FastAPI:
     """The exchange's ASGI application; `now` gives UTC seconds. The caller owns the store behind `exchange` and `provider`."""
     app = FastAPI(title="Sakshi sandbox exchange", openapi_url=None, exception_handlers={Exception: _broken})
+    app.add_middleware(Dated, now=now)
     switched = Faults() if faults is None else faults
     desk = Desk(participants, now, switched, slow_s)
 

@@ -26,7 +26,14 @@ class _Server(uvicorn.Server):
 
 def _server(app: FastAPI, ready: Callable[[], None]) -> _Server:
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=_GRACE_S, ws="none"
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=_GRACE_S,
+        ws="none",
+        # The exchange states its own time, which a rehearsal sets.
+        date_header=False,
     )
     return _Server(config, ready)
 

@@ -11,6 +11,8 @@ import pytest
 
 from headend.check import Finding, check
 from tests.headend.founded import free_port, installation
+from tests.ledger_client.rehearsal import NOW as RIGHT
+from tests.ledger_client.rehearsal import running
 
 NOW = 1_777_200_000
 CONNACK_OK, CONNACK_REFUSED = b"\x20\x02\x00\x00", b"\x20\x02\x00\x05"
@@ -85,3 +87,16 @@ def test_a_broker_that_does_not_is_named_with_the_remedy(
         finding = broker_finding(tmp_path, port)
     assert not finding.is_good
     assert re.search(remedy, finding.text), finding.text
+
+
+@pytest.mark.parametrize(("off", "words"), [(0, "the clocks agree"), (10, "at least 9 s ahead"), (-10, "10 s behind")])
+def test_the_clock_is_compared_with_the_ledgers(tmp_path: Path, off: int, words: str) -> None:
+    state = tmp_path / "exchange"
+    state.mkdir()
+    with running(state) as exchange:
+        installed = installation(tmp_path, broker_port=free_port(), ledger=exchange.address)
+        installed.found()
+        findings = check(installed.config, lambda: RIGHT + off, patience_s=5)
+    finding = next(finding for finding in findings if finding.what.startswith("ledger"))
+    assert finding.is_good is (off == 0)
+    assert words in finding.text
