@@ -8,6 +8,7 @@ from typing import TypeVar
 from headend.gates import Gates
 from headend.settings.alerts import AlertSettings, alerts
 from headend.settings.beckn import BecknSettings, beckn
+from headend.settings.billing import BillingSettings, billing
 from headend.settings.feeds import FeedSettings, feeds
 from headend.settings.gates import gates
 from headend.settings.series import SeriesSettings, series
@@ -120,6 +121,7 @@ class Config:
     alerts: AlertSettings
     series: SeriesSettings
     feeds: tuple[FeedSettings, ...]
+    billing: BillingSettings
     beckn: BecknSettings | None
     """None: nobody of the exchange asks this head-end."""
 
@@ -171,6 +173,7 @@ def parse(text: str, source: str, base: Path) -> Config:
         posting=_closed(root.table("posting"), _posting),
         gates=_closed(root.table("gates"), gates),
         feeds=feeds(root.tables("feed"), base),
+        billing=_closed(root.table("billing"), lambda table: billing(table, base)),
         series=_closed(root.table("series"), series),
         alerts=_closed(root.table("alerts"), lambda table: alerts(table, base)),
         beckn=_closed(root.table("beckn"), lambda table: beckn(table, base)) if root.has("beckn") else None,

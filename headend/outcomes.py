@@ -34,6 +34,16 @@ class NoticeKind(Enum):
     """An authority orders something."""
 
 
+class Taken(Enum):
+    """What taking a notice comes to."""
+
+    NEW = "new"
+    SAME = "same"
+    """It was there already."""
+    OTHER = "other"
+    """Its sender said something else under this reference before: that stays."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """One notice, as it came."""

@@ -7,7 +7,7 @@ from headend.billing.determinants import Determinants, MeteredRun, determinants,
 from headend.billing.dre import Prosumer
 from headend.billing.tariff import Tariff
 from headend.registry import Registry
-from headend.store.sqlite import day_rows, postings
+from headend.store.sqlite import day_rows, newest_views
 from headend.store.sqlite.database import Database
 from headend.trades import TradeSide, own_sides
 from headend.vee.declared import Channel
@@ -63,16 +63,17 @@ class Month:
     def sides(self, connection_point: str, span: Interval) -> tuple[TradeSide, ...]:
         """Our sides of the trades of a connection point whose delivery begins in `span`, by every name that ledgers have for it."""
         names = frozenset(self._registry.posted_as(connection_point))
-        trades = [
-            trade
-            for trade in postings.trades_from(self._database.connection, span.start_utc)
-            if trade.window.start_utc < span.end_utc
-        ]
-        return tuple(own for own in own_sides(trades, self._discom) if own.delivery.posted_as in names)
+        trades = {
+            trade.record_id: trade
+            for name in names
+            for trade in newest_views.trades_of(self._database.connection, name, span)
+            if trade.window.start_utc >= span.start_utc
+        }
+        return tuple(own for own in own_sides(trades.values(), self._discom) if own.delivery.posted_as in names)
 
     def slots(self, posted_as: str, span: Interval) -> tuple[Slot, ...]:
         """The trades that a ledger's meter takes part in during `span`: whether there is a P2P trade for this meter and slot."""
-        trades = postings.trades_overlapping(self._database.connection, span)
+        trades = newest_views.trades_of(self._database.connection, posted_as, span)
         return tuple(
             Slot(
                 record_id=own.trade.record_id,

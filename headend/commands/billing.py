@@ -8,11 +8,13 @@ from contextlib import closing
 from pathlib import Path
 
 from headend.billing.determinants import Determinants
+from headend.billing.document import document
 from headend.billing.dre import returns
 from headend.billing.month import Month
-from headend.billing.tariff import NO_CHARGES, parse
+from headend.billing.tariff import parse
 from headend.commands.command import DONE, REFUSED, Adding, file_text, instant, misuse
 from headend.config import Config
+from headend.duty import charges
 from headend.registry import Registry
 from headend.store.sqlite.database import open_database
 from signing.energy import kwh_text
@@ -32,7 +34,9 @@ def add(verb: Adding) -> None:
         "action", choices=["determinants", "dre", "lookup"], help="lookup: is there a trade for this meter and time"
     )
     billing.add_argument("--month", metavar="YYYY-MM", help="determinants, dre: of Indian time")
-    billing.add_argument("--tariff", type=Path, metavar="FILE", help="determinants: TOML table of charges")
+    billing.add_argument(
+        "--tariff", type=Path, metavar="FILE", help="determinants: TOML table of charges; billing.tariff unless given"
+    )
     billing.add_argument("--point", metavar="ID", help="of this connection point only")
     billing.add_argument("--posted-as", metavar="ID", help="lookup: the meter, exactly as the ledger spells it")
     billing.add_argument("--start", type=instant, metavar="TIME", help="lookup: start of the slot")
@@ -41,7 +45,8 @@ def add(verb: Adding) -> None:
 
 
 def _billing(settings: Config, arguments: argparse.Namespace) -> int:
-    tariff = NO_CHARGES if arguments.tariff is None else parse(file_text(arguments.tariff), str(arguments.tariff))
+    named = arguments.tariff
+    tariff = charges(settings) if named is None else parse(file_text(named), str(named))
     with closing(open_database(settings.database)) as database:
         month = Month(database=database, registry=Registry(database), discom=settings.discom, tariff=tariff)
         if arguments.action == "lookup":
@@ -64,7 +69,7 @@ def _determinants(month: Month, points: tuple[str, ...], arguments: argparse.Nam
         found = month.determinants(point, arguments.month)
         is_final = is_final and found.is_final
         if arguments.json:
-            print(json.dumps(_fields(found), ensure_ascii=False))
+            print(json.dumps(document(found), ensure_ascii=False))
         else:
             writer.writerow(_row(found))
     return DONE if is_final else REFUSED
@@ -89,7 +94,7 @@ def _lookup(month: Month, arguments: argparse.Namespace) -> int:
 
 
 def _row(found: Determinants) -> list[str]:
-    fields = _fields(found)
+    fields = document(found)
     shown = {
         **fields,
         "meters": " ".join(found.meters),
@@ -97,40 +102,3 @@ def _row(found: Determinants) -> list[str]:
         "faults": "; ".join(found.faults),
     }
     return ["" if shown[name] is None else str(shown[name]) for name in _COLUMNS]
-
-
-def _fields(found: Determinants) -> dict[str, object]:
-    energy = [line for line in found.lines if line.name == "energy"]
-    charges = [line for line in found.lines if line.name != "energy"]
-    return {
-        "connection_point": found.connection_point,
-        "month": found.month,
-        "meters": list(found.meters),
-        "completeness": found.completeness.value,
-        "blocks": {quality.name: number for quality, number in sorted(found.blocks.items()) if number},
-        "import_kwh": _kwh(found.import_wh),
-        "export_kwh": _kwh(found.export_wh),
-        "p2p_bought_kwh": kwh_text(found.bought_wh),
-        "p2p_sold_kwh": kwh_text(found.sold_wh),
-        "residual_import_kwh": _kwh(found.residual_import_wh),
-        "residual_export_kwh": _kwh(found.residual_export_wh),
-        "p2p_amount_inr": str(sum(line.amount_inr for line in energy)),
-        "charges_inr": str(sum(line.amount_inr for line in charges)),
-        "lines": [
-            {
-                "trade": line.trade,
-                "name": line.name,
-                "kwh": kwh_text(line.energy_wh),
-                "inr_per_kwh": str(line.inr_per_kwh),
-                "amount_inr": str(line.amount_inr),
-            }
-            for line in found.lines
-        ],
-        "open_trades": list(found.open_trades),
-        "final": found.is_final,
-        "faults": list(found.faults),
-    }
-
-
-def _kwh(wh: int | None) -> str | None:
-    return None if wh is None else kwh_text(wh)

@@ -133,6 +133,12 @@ def _notice(row: tuple[Any, ...]) -> tuple[int, Notice]:
     )
 
 
+def counted_notices(connection: sqlite3.Connection) -> int:
+    """How many notices there are."""
+    (number,) = connection.execute("SELECT count(*) FROM notices").fetchone()
+    return int(number)
+
+
 def _stored(key: PublicKey, leaf: int, sign1: bytes) -> StoredOutcome:
     try:
         return StoredOutcome(leaf=leaf, signed=unseal(parse(sign1), TradeOutcome, key))
