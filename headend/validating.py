@@ -12,13 +12,14 @@ from headend.readings import Quality
 from headend.registry import Registry
 from headend.series import Day, Note, SeriesBlock, notes_of, series_blocks
 from headend.settings.series import SeriesSettings
-from headend.store.sqlite import actuals, day_rows, registry_rows
+from headend.store.sqlite import actuals, day_rows, postings, registry_rows
 from headend.store.sqlite.actuals import StoredRuleSet
 from headend.store.sqlite.database import Database
 from headend.store.sqlite.day_rows import Progress
 from headend.store.sqlite.window_cases import StoredRecords, stored_part, stored_records
-from headend.vee.declared import Companion, History
+from headend.vee.declared import Companion, History, TradedExport
 from headend.vee.estimate_order import Known
+from headend.vee.stated_rules import Declared, found_beyond
 from headend.vee.validate import validate
 from headend.windows import bounded, same_terms
 from signing.interval import DAY_S, Interval, ist_day_start
@@ -80,8 +81,12 @@ class Validating:
             part = bounded(stored_part(connection, records, span).case)
             judged = validate(part, fact.period_s, rules.signed.statement)
             known = self._known(connection, meter, span, fact)
-            blocks += series_blocks(judged, span, fact.period_s, known, rules.signed.statement)
+            used = series_blocks(judged, span, fact.period_s, known, rules.signed.statement)
+            blocks += used
             notes += notes_of(judged.findings, span)
+            declared = self._declared(connection, fact, known, _day(meter, start_utc, rules, [*used], []))
+            beyond = found_beyond(rules.signed.statement, declared, span, judged.intervals, ())
+            notes += notes_of(beyond, span)
         return _day(meter, start_utc, rules, blocks, notes)
 
     def _collect(self, now_utc: int) -> None:
@@ -125,6 +130,26 @@ class Validating:
             history=History(days=tuple(day for day in found if day is not None)),
             kinds={midnight: self._settings.kind(midnight)},
         )
+
+    def _declared(self, connection: sqlite3.Connection, fact: Fact, known: Known, day: Day | None) -> Declared:
+        """What rules are told that no evidence holds: the days before, a check meter, what was sold. Their findings are notes of the day."""
+        return Declared(
+            day=None if day is None else day.history(self._settings.kind(day.start_utc)),
+            history=known.history,
+            companion=known.companion,
+            traded=None if day is None else self._traded(connection, fact, day.span),
+        )
+
+    def _traded(self, connection: sqlite3.Connection, fact: Fact, day: Interval) -> TradedExport | None:
+        """What the connection point sold in trades that begin in the day; none without registered generation."""
+        if fact.installed_w is None:
+            return None
+        names = frozenset(self._registry.posted_as(fact.connection_point))
+        trades = [
+            trade for trade in postings.trades_overlapping(connection, day) if day.start_utc <= trade.window.start_utc
+        ]
+        sold = sum(trade.quantity_wh for trade in trades if trade.seller_id in names)
+        return TradedExport(traded_wh=sold, installed_w=fact.installed_w) if sold else None
 
     def _companion(self, connection: sqlite3.Connection, span: Interval, fact: Fact) -> Companion | None:
         """The first check meter at the connection point with measured blocks of the day."""

@@ -4,19 +4,22 @@ from dataclasses import replace
 
 import pytest
 
+from headend.enrol import Application, MeterFacts
 from headend.readings import Quality
 from headend.registry import Registry
 from headend.series import Day
 from headend.settings.series import SeriesSettings, series
-from headend.store.sqlite import day_rows
+from headend.store.sqlite import day_rows, postings
 from headend.store.sqlite.database import open_database
 from headend.validating import Validating
 from headend.vee.declared import Channel, DayKind
 from signing.errors import DecodeError
 from signing.interval import DAY_S, Interval, parse_instant
+from signing.statements.meter_record import Role
 from signing.tables import parse_toml
 from tests.headend.discom import METER, log_rules, stated
-from tests.headend.premises import DAY, Gateway, Headend, gateway
+from tests.headend.premises import DAY, Gateway, Headend, fact, gateway
+from tests.headend.test_posting import TRADE
 
 HOUR = (99, 101, 100, 100)
 FULL: tuple[int | None, ...] = HOUR * 24
@@ -126,7 +129,11 @@ def test_like_days_are_found_among_the_days_that_were_validated_before(headend: 
     settle(work)
     holes = [block for block in stored(headend).blocks if block.quality is Quality.ESTIMATED]
     assert len(holes) == 20
-    assert {(block.import_wh, block.import_method, block.export_wh) for block in holes} <= {(99, "E3", None), (100, "E3", None), (101, "E3", None)}
+    assert {(block.import_wh, block.import_method, block.export_wh) for block in holes} <= {
+        (99, "E3", None),
+        (100, "E3", None),
+        (101, "E3", None),
+    }
 
 
 def test_a_day_survives_being_stored_to_the_byte(headend: Headend, one: Gateway) -> None:
@@ -211,3 +218,73 @@ def test_a_wrong_setting_is_named(text: str, message: str) -> None:
     series(table)
     with pytest.raises(DecodeError, match=message):
         table.faults.check()
+
+
+# what no evidence holds is a note of the day
+
+
+def notes(day: Day | None) -> dict[str, str]:
+    assert day is not None
+    return {note.rule: note.because for note in day.notes}
+
+
+def enrolled_check(headend: Headend, main: Gateway) -> Gateway:
+    """A check meter at the same connection point, read by a gateway of its own."""
+    other = gateway(2, ("SKS00000009",))
+    record = headend.record(METER)
+    beside = replace(record.facts[0], identity="SKS00000009", role=Role.CHECK)
+    meters = {"SKS00000009": MeterFacts(facts=(beside,), blocks_from_utc=0)}
+    headend.registrar.enrol(Application(file=other.file(), meters=meters, shard=0), at_utc=DUE)
+    return other
+
+
+@pytest.mark.parametrize(("check_wh", "seen"), [(100, "agrees"), (97, "differs")])
+def test_v28_a_check_meter_that_says_otherwise_is_noted_and_changes_nothing(
+    headend: Headend, one: Gateway, check_wh: int, seen: str
+) -> None:
+    other = enrolled_check(headend, one)
+    rows = [wh - 100 + check_wh for wh in FULL if wh is not None]
+    headend.take_in(stated(other, 0, rows, meter="SKS00000009"))
+    headend.take_in(stated(one, 0, FULL, registers=REGISTERS))
+    work = validating(headend)
+    settle(work)
+    day = work.day(METER, DAY)
+    assert ("differs" if "V28" in notes(day) else "agrees") == seen
+    assert day is not None
+    assert day.quality is Quality.VALID
+
+
+def test_e2_a_check_meter_fills_what_the_meter_lacks(headend: Headend, one: Gateway) -> None:
+    other = enrolled_check(headend, one)
+    headend.take_in(stated(other, 0, FULL, meter="SKS00000009"))
+    headend.take_in(stated(one, 0, lacking(*range(20, 40)), registers=REGISTERS))
+    work = validating(headend)
+    settle(work)
+    day = work.day(METER, DAY)
+    assert day is not None
+    assert {block.import_method for block in day.blocks if block.quality is Quality.ESTIMATED} == {"E2"}
+    assert day.total_wh(Channel.IMPORT) == 9600
+
+
+def test_v30_days_of_estimates_in_a_row_are_noted(headend: Headend, one: Gateway) -> None:
+    for number in range(-5, 0):
+        at = 24 * number
+        register = 1000 + 9600 * (number + 5)
+        headend.take_in(stated(one, at, lacking(40), registers=((at, register), (at + 24, register + 9600))))
+    work = validating(headend)
+    settle(work)
+    headend.take_in(stated(one, 0, FULL))
+    assert "estimated for 5 days in a row" in notes(work.day(METER, DAY))["V30"]
+
+
+@pytest.mark.parametrize(("sold_wh", "seen"), [(24_000, "within"), (24_001, "above")])
+def test_v31_more_sold_than_the_cap_is_noted(headend: Headend, sold_wh: int, seen: str) -> None:
+    log_rules(headend)
+    seller = gateway()
+    facts = MeterFacts(facts=(fact(METER, installed_w=5000),), blocks_from_utc=0, posted_as=(f"LEDGER-{METER}",))
+    headend.registrar.enrol(Application(file=seller.file(), meters={METER: facts}, shard=0), at_utc=DAY)
+    with headend.database.transaction() as connection:
+        sold = replace(TRADE, seller_id=f"LEDGER-{METER}", quantity_wh=sold_wh)
+        postings.put_trades(connection, [sold], DUE)
+    headend.take_in(stated(seller, 0, FULL, registers=REGISTERS))
+    assert ("above" if "V31" in notes(validating(headend).day(METER, DAY)) else "within") == seen
