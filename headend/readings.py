@@ -109,9 +109,20 @@ class ValidatedInterval:
     block: Interval
     quality: Quality
     import_wh: int | None
-    """Wh as the meter states them, before factors; absent when the block is missing or in conflict."""
+    """Wh as the meter or an edit states them, before factors; absent when the block is missing or in conflict."""
     export_wh: int | None
     origin: Origin | None
-    """The weakest of the copies that carry the value."""
+    """The weakest of the copies that carry the value; absent for what an edit states."""
     flags: int
     findings: tuple[Finding, ...]
+    """Of the readings, also where an edit says otherwise."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it has a value that counts: measured, or stated by two persons."""
+        return self.quality in {Quality.VALID, Quality.MANUAL}
+
+    def is_of(self, part: Interval) -> bool:
+        """Whether it counts in a part: it lies wholly in it, or it starts in it and an edit says what it is worth, whatever cuts it."""
+        starts_in = part.start_utc <= self.block.start_utc < part.end_utc
+        return part.contains(self.block) or (starts_in and self.quality is Quality.MANUAL)

@@ -7,12 +7,20 @@ Source: EVIDENCE §4; VEE §C; docs/wire-format.md §4.5.
 from dataclasses import dataclass, replace
 
 from headend.vee.validate import standing
-from headend.windows import bounded, evidence, judge
+from headend.windows import bearing, bounded, edit_heads, evidence, judge
 from signing import fields
 from signing.envelope import Signed
 from signing.errors import DecodeError
 from signing.evidence import Judgement, WindowCase
-from signing.statements.window_actual import MAX_PARTS, MAX_STATED, Cause, Status, Totals, WindowActual
+from signing.statements.window_actual import (
+    MAX_PARTS,
+    MAX_STATED,
+    Cause,
+    EditedActual,
+    Status,
+    Totals,
+    WindowActual,
+)
 from signing.statements.window_part import Part, parse_part, part_item
 
 _UNREADABLE = "the evidence is more than one statement can hold"
@@ -50,12 +58,13 @@ def build(
 ) -> WindowActual | None:
     """The revision after `previous`, or none when it would say the same.
 
-    New is what changes status, reason, totals, coverage or evidence. `cause` is derived unless an operator or a lost statement is it.
+    New is what changes status, reason, totals, coverage or evidence, and a new edit that bears on it. `cause` is derived unless an operator or a lost statement is it.
     What an operator withdrew stays withdrawn until an operator says otherwise.
     """
     case, judgement = decision.case, decision.judgement
     before = None if previous is None else previous.statement
-    actual = WindowActual(
+    heads = edit_heads(case)
+    actual = (EditedActual if heads else WindowActual)(
         connection_point=case.connection_point,
         posted_as=case.posted_as,
         window=case.window,
@@ -72,10 +81,13 @@ def build(
         stated=judgement.stated,
         evidence=evidence(case),
         salt=salt,
+        edits=heads,
     )
     if before is None or cause is not None:
         return actual
-    if before.status is Status.WITHDRAWN or _says(actual) == _says(before):
+    if before.status is Status.WITHDRAWN:
+        return None
+    if _says(actual) == _says(before) and not _is_edited(case, before):
         return None
     return actual
 
@@ -83,7 +95,8 @@ def build(
 def withdraw(decision: Decision, previous: Signed[WindowActual], reason: str, salt: bytes) -> WindowActual:
     """The revision by which an operator takes a figure back. It states the evidence as it stands, and no figure."""
     case, before = decision.case, previous.statement
-    return WindowActual(
+    heads = edit_heads(case)
+    return (EditedActual if heads else WindowActual)(
         connection_point=case.connection_point,
         posted_as=case.posted_as,
         window=case.window,
@@ -100,6 +113,7 @@ def withdraw(decision: Decision, previous: Signed[WindowActual], reason: str, sa
         stated=decision.judgement.stated,
         evidence=evidence(case),
         salt=salt,
+        edits=heads,
     )
 
 
@@ -118,11 +132,13 @@ def _delta(new: Totals | None, old: Totals | None) -> tuple[int, int | None] | N
 
 
 def _cause(decision: Decision, before: WindowActual | None) -> Cause:
-    """What made the difference: rules, evidence (a fork or late data), a record, or the balance alone."""
+    """What made the difference: rules, an edit, evidence (a fork or late data), a record, or the balance alone."""
     if before is None:
         return Cause.FIRST
     if decision.rule_set != before.rule_set:
         return Cause.RULES
+    if _is_edited(decision.case, before):
+        return Cause.OPERATOR
     if evidence(decision.case) != before.evidence:
         return Cause.FORK if _is_forked(decision.case) else Cause.LATE_DATA
     if [(part.meter, part.span, part.record) for part in decision.judgement.parts] != [
@@ -130,6 +146,12 @@ def _cause(decision: Decision, before: WindowActual | None) -> Cause:
     ]:
         return Cause.RECORD
     return Cause.BALANCE
+
+
+def _is_edited(case: WindowCase, before: WindowActual) -> bool:
+    """Whether an edit bears on the case that was not there before."""
+    known = {head.meter: head.number for head in before.edits}
+    return any(number > known.get(meter, -1) for meter, number in bearing(case).items())
 
 
 def _is_readable(part: Part) -> bool:
@@ -158,6 +180,8 @@ def _says(actual: WindowActual) -> tuple[object, ...]:
             part.counts,
             part.measured_import_wh,
             part.measured_export_wh,
+            part.manual_import_wh,
+            part.manual_export_wh,
             part.estimated,
             part.origin,
         )

@@ -143,7 +143,8 @@ class Day:
 def series_blocks(
     validation: Validation, part: Interval, period_s: int, known: Known, rule_set: RuleSet
 ) -> tuple[SeriesBlock, ...]:
-    """The blocks of `part` from a validation of its context: measured where VALID, else estimated by the first method that applies.
+    """The blocks of `part` from a validation of its context: measured where VALID, stated by an edit where MANUAL, else estimated by the first
+    method that applies.
 
     Raises:
         RuleSetError: this program cannot judge by the set.
@@ -153,7 +154,7 @@ def series_blocks(
         filling = estimated(task, known, rule_set)
         if filling is not None:
             found[task.channel] = filling
-    return tuple(_used(interval, period_s, found) for interval in validation.intervals if part.contains(interval.block))
+    return tuple(_used(interval, period_s, found) for interval in validation.intervals if interval.is_of(part))
 
 
 def notes_of(findings: Sequence[Finding], part: Interval) -> tuple[Note, ...]:
@@ -175,17 +176,19 @@ def notes_of(findings: Sequence[Finding], part: Interval) -> tuple[Note, ...]:
 
 def _used(interval: ValidatedInterval, period_s: int, filled: Mapping[Channel, Filled]) -> SeriesBlock:
     start = interval.block.start_utc
-    if interval.quality is Quality.VALID:
+    if interval.is_known:
+        # E7: what two persons agreed on.
+        method = None if interval.quality is Quality.VALID else "E7"
         return SeriesBlock(
             start_utc=start,
             period_s=period_s,
-            quality=Quality.VALID,
+            quality=interval.quality,
             import_wh=interval.import_wh,
             export_wh=interval.export_wh,
             flags=interval.flags,
             origin=interval.origin,
-            import_method=None,
-            export_method=None,
+            import_method=method,
+            export_method=None if interval.export_wh is None else method,
         )
     imported, exported = (_filling(filled.get(channel), start) for channel in (Channel.IMPORT, Channel.EXPORT))
     # A block whose import nobody can say has no value, whatever is said of its export.

@@ -20,6 +20,7 @@ from signing.energy import kwh_text
 from signing.errors import DecodeError, VerificationError
 from signing.evidence import Judgement, WindowCase
 from signing.interval import ist_text
+from signing.statements.edit import Edit
 from signing.statements.meter_record import MeterRecord
 from signing.statements.rule_set import RuleSet
 from signing.statements.window_actual import Basis, Totals, WindowActual
@@ -175,6 +176,8 @@ def _report(found: Verdict) -> Report:
         **({} if actual.reason is None else {"status_reason": actual.reason}),
         **_figures(actual.totals, actual.basis),
         "blocks": _coverage(actual),
+        "manual": _manual(actual),
+        "edits": [_edit(edit) for edit in found.edits],
         "meters": [_measured(part, found.records.get(part.meter)) for part in actual.parts],
         **_rules(found.rule_set),
         "revision": actual.revision,
@@ -208,6 +211,24 @@ def _figures(totals: Totals | None, basis: Basis) -> Report:
 def _coverage(actual: WindowActual) -> dict[str, int]:
     names = ("expected", "valid", "estimated", "manual", "suspect", "missing")
     return {name: sum(getattr(part.counts, name) for part in actual.parts) for name in names}
+
+
+def _manual(actual: WindowActual) -> list[str]:
+    """What edits state, which no meter measured; it is in the totals."""
+    return [
+        f"{part.meter}: import {part.manual_import_wh} Wh, export {part.manual_export_wh} Wh, before factors"
+        for part in actual.parts
+        if part.manual_import_wh is not None
+    ]
+
+
+def _edit(edit: Edit) -> str:
+    """An edit with its two persons; that the keys are theirs is the discom's word."""
+    proposal = edit.proposal
+    return (
+        f"edit {proposal.number} of meter {proposal.meter}: {proposal.reason}; {len(proposal.blocks)} blocks from "
+        f"{ist_text(proposal.span.start_utc)}, by {edit.author.name}, approved by {edit.approver.name}"
+    )
 
 
 def _measured(part: Part, record: MeterRecord | None) -> str:

@@ -17,10 +17,10 @@ from headend.vee.stated import in_order, stated_of
 from headend.vee.validate import Validation, validate
 from signing.chain import AdmittedBatch, evidence_bytes
 from signing.energy import MAX_WH, scaled
-from signing.evidence import Judgement, PartCase, WindowCase
+from signing.evidence import Judgement, PartCase, WindowCase, edited_blocks
 from signing.interval import IST_OFFSET_S, Interval, ist_text
 from signing.statements.meter_record import Fact, MeterRecord, Place, Role
-from signing.statements.window_actual import StatedFinding, Status, Totals, Verdict
+from signing.statements.window_actual import EditHead, StatedFinding, Status, Totals, Verdict
 from signing.statements.window_part import Bounds, Counts, Estimated, Part
 
 _MAX_REASON = 128
@@ -40,15 +40,16 @@ class ValidatedPart:
 
     @property
     def intervals(self) -> tuple[ValidatedInterval, ...]:
-        """The validated blocks that lie wholly in the part; a block that its end cuts is not among them."""
-        span = self.case.span
-        return tuple(interval for interval in self.validation.intervals if span.contains(interval.block))
+        """The validated blocks that lie wholly in the part; a block that its end cuts is among them only where an edit says its worth."""
+        return tuple(interval for interval in self.validation.intervals if interval.is_of(self.case.span))
 
     def statement(self) -> Part:
         """The part as a WindowActual states it."""
         counted = Counter(interval.quality for interval in self.intervals)
         estimated = self._estimated_starts()
         valid = [interval for interval in self.intervals if interval.quality is Quality.VALID]
+        manual = [interval for interval in self.intervals if interval.quality is Quality.MANUAL]
+        suspect = counted[Quality.SUSPECT]
         record = self.case.record
         return Part(
             meter=record.meter,
@@ -59,14 +60,16 @@ class ValidatedPart:
                 expected=len(self.blocks),
                 valid=len(valid),
                 estimated=len(estimated),
-                manual=0,
-                suspect=counted[Quality.SUSPECT],
-                missing=len(self.blocks) - len(valid) - len(estimated) - counted[Quality.SUSPECT],
+                manual=len(manual),
+                suspect=suspect,
+                missing=len(self.blocks) - len(valid) - len(manual) - len(estimated) - suspect,
             ),
             measured_import_wh=_sum(interval.import_wh for interval in valid),
             measured_export_wh=_sum(interval.export_wh for interval in valid),
             estimated=self._estimated(estimated),
             origin=min((interval.origin for interval in valid if interval.origin is not None), default=None),
+            manual_import_wh=_sum(interval.import_wh for interval in manual),
+            manual_export_wh=_sum(interval.export_wh for interval in manual),
         )
 
     def _estimated_starts(self) -> frozenset[int]:
@@ -155,6 +158,27 @@ def bounded(part: PartCase) -> PartCase:
 def evidence(case: WindowCase) -> bytes:
     """The `evidence` field of a WindowActual of this case."""
     return hashlib.sha256(evidence_bytes(evidence_batches(case))).digest()
+
+
+def bearing(case: WindowCase) -> dict[str, int]:
+    """The number of the newest edit that has a block in the context of a part, by meter."""
+    found: dict[str, int] = {}
+    for part in case.parts:
+        fact = part.record.fact(part.span.start_utc)
+        if not part.edits or fact is None:
+            continue
+        span = bounded(part).context()
+        numbers = [edit.proposal.number for edit in part.edits if edited_blocks((edit,), fact.period_s, span)]
+        if numbers:
+            meter = part.record.meter
+            found[meter] = max(found.get(meter, 0), *numbers)
+    return found
+
+
+def edit_heads(case: WindowCase) -> tuple[EditHead, ...]:
+    """The `edits` field of a WindowActual of this case: empty, and the actual of version 1, where no edit bears on it."""
+    heads = {part.record.meter: part.edit_head for part in case.parts} if bearing(case) else {}
+    return tuple(head for _, head in sorted(heads.items()) if head is not None)
 
 
 def settling_spans(
@@ -257,20 +281,20 @@ def _half_exports(parts: Sequence[ValidatedPart]) -> list[str]:
     """Where a meter states an export for some blocks of its part and none for others: what is absent is not zero."""
     found = []
     for part in parts:
-        valid = [interval for interval in part.intervals if interval.quality is Quality.VALID]
-        absent = sum(interval.export_wh is None for interval in valid)
-        if 0 < absent < len(valid):
+        known = [interval for interval in part.intervals if interval.is_known]
+        absent = sum(interval.export_wh is None for interval in known)
+        if 0 < absent < len(known):
             found.append(f"{absent} of {len(part.blocks)} blocks without export")
     return found
 
 
 def _causes(parts: Sequence[ValidatedPart]) -> list[str]:
-    """What is said against the blocks that are not VALID, by rule, each said once."""
+    """What is said against the blocks without a value that counts, by rule, each said once."""
     found = []
     for part in parts:
         found += [finding for finding in part.validation.findings if finding.block_utc is None]
         for interval in part.intervals:
-            found += interval.findings if interval.quality is not Quality.VALID else ()
+            found += () if interval.is_known else interval.findings
     against = [finding for finding in found if finding.verdict >= Verdict.SUSPECT and finding.code != "COUNT"]
     return list(dict.fromkeys(finding.because for finding in sorted(against, key=lambda finding: finding.rule)))
 
@@ -280,9 +304,10 @@ def _totals(parts: Sequence[ValidatedPart], statements: Sequence[Part]) -> Total
     imports, exports = [], []
     for part, statement in zip(parts, statements, strict=True):
         factors = (part.fact.ct, part.fact.pt, part.fact.factor)
-        imports.append(scaled(statement.measured_import_wh or 0, *factors))
-        if statement.measured_export_wh is not None:
-            exports.append(scaled(statement.measured_export_wh, *factors))
+        imports.append(scaled((statement.measured_import_wh or 0) + (statement.manual_import_wh or 0), *factors))
+        exported = _sum((statement.measured_export_wh, statement.manual_export_wh))
+        if exported is not None:
+            exports.append(scaled(exported, *factors))
     if max(sum(imports), sum(exports)) > MAX_WH:
         return None
     return Totals(import_wh=sum(imports), export_wh=sum(exports) if exports else None)

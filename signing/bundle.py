@@ -17,11 +17,14 @@ from signing.messages import parse_path
 from signing.topics import MAX_MESSAGE
 
 VERSION = 1
+EDITED_VERSION = 2
+"""Of a bundle that holds edits; all others are version 1."""
+
 MAX_BUNDLE = 2**26
 """Longest bundle that is read, in bytes: a hundred thousand headers and their openings."""
 
 MAX_STATEMENTS = 4096
-"""Most actuals, records or rule sets in one bundle."""
+"""Most actuals, records, rule sets or edits in one bundle."""
 
 MAX_BATCHES = 200_000
 MAX_EXTENSIONS = 64
@@ -93,6 +96,8 @@ class Bundle:
     rule_sets: tuple[Logged, ...]
     batches: tuple[BundledBatch, ...]
     """By meter, kid, sequence, digest."""
+    edits: tuple[Logged, ...] = ()
+    """By meter, then number; numbers 0 to the one that the newest actual names."""
 
     def __post_init__(self) -> None:
         if (self.kind is Kind.BATCH) != (not self.actuals):
@@ -106,6 +111,8 @@ class Bundle:
                 f"expected one rule set in a bundle of kind WINDOW and none in others, got {len(self.rule_sets)} "
                 "in 'bundle.rulesets'"
             )
+        if self.edits and self.kind is not Kind.WINDOW:
+            raise DecodeError(f"expected no edits in a bundle of kind {self.kind.name}, got some in 'bundle.edits'")
         least, most = {Kind.ACTUAL: (0, 0), Kind.WINDOW: (0, MAX_BATCHES), Kind.BATCH: (1, 1)}[self.kind]
         if not least <= len(self.batches) <= most:
             raise DecodeError(
@@ -115,9 +122,10 @@ class Bundle:
 
     def encoded(self) -> bytes:
         """The canonical bytes."""
+        edits = [[_logged_item(entry) for entry in self.edits]] if self.edits else []
         return encode(
             [
-                VERSION,
+                EDITED_VERSION if edits else VERSION,
                 int(self.kind),
                 self.checkpoint,
                 [[step.old_size, list(step.path)] for step in self.consistency],
@@ -125,6 +133,7 @@ class Bundle:
                 [_logged_item(entry) for entry in self.records],
                 [_logged_item(entry) for entry in self.rule_sets],
                 [_batch_item(entry) for entry in self.batches],
+                *edits,
             ]
         )
 
@@ -137,8 +146,9 @@ class Bundle:
         """
         if len(data) > MAX_BUNDLE:
             raise DecodeError(f"expected at most {MAX_BUNDLE} bytes, got {len(data)} in 'bundle'")
-        row = fields.array(decode(data, "bundle"), 8, "bundle")
-        fields.integer(row[0], "bundle.version", least=VERSION, most=VERSION)
+        row = fields.sequence(decode(data, "bundle"), "bundle", least=8, most=9)
+        version = fields.integer(row[0], "bundle.version", least=VERSION, most=EDITED_VERSION)
+        fields.array(row, 9 if version == EDITED_VERSION else 8, "bundle")
         return cls(
             kind=fields.member(row[1], Kind, "bundle.kind"),
             checkpoint=fields.byte_string(row[2], "bundle.checkpoint", most=MAX_CHECKPOINT),
@@ -147,11 +157,14 @@ class Bundle:
             records=_each(row[5], _logged, "bundle.records"),
             rule_sets=_each(row[6], _logged, "bundle.rulesets"),
             batches=_each(row[7], _batch, "bundle.batches", most=MAX_BATCHES),
+            edits=_each(row[8], _logged, "bundle.edits", least=1) if version == EDITED_VERSION else (),
         )
 
 
-def _each(value: object, check: Callable[[object, str], T], path: str, *, most: int = MAX_STATEMENTS) -> tuple[T, ...]:
-    rows = fields.sequence(value, path, most=most)
+def _each(
+    value: object, check: Callable[[object, str], T], path: str, *, least: int = 0, most: int = MAX_STATEMENTS
+) -> tuple[T, ...]:
+    rows = fields.sequence(value, path, least=least, most=most)
     return tuple(check(row, f"{path}[{place}]") for place, row in enumerate(rows))
 
 

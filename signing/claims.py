@@ -9,10 +9,11 @@ from signing.bundle import ERASED, Bundle, BundledBatch, Logged, LoggedAt
 from signing.chain import AdmittedBatch, evidence_item
 from signing.envelope import Envelope, S, S_co
 from signing.errors import DecodeError
+from signing.statements.edit import Edit
 from signing.statements.meter_record import MeterRecord
 from signing.statements.reading_batch import Opening, ReadingBatch
 from signing.statements.rule_set import RuleSet
-from signing.statements.window_actual import WindowActual
+from signing.statements.window_actual import WindowActual, actual_kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,8 @@ class Claims:
     rule_set: Claimed[RuleSet] | None
     batches: tuple[ClaimedBatch, ...]
     """By meter, kid, sequence, digest."""
+    edits: dict[str, tuple[Claimed[Edit], ...]]
+    """By meter, ascending by number."""
 
 
 def read_claims(data: bytes) -> Claims:
@@ -66,7 +69,10 @@ def read_claims(data: bytes) -> Claims:
         DecodeError: a part of it does not decode canonically, is another statement than its place says, or is out of order.
     """
     bundle = Bundle.parse(data)
-    actuals = tuple(_claimed(entry, WindowActual, f"actuals[{n}]") for n, entry in enumerate(bundle.actuals))
+    actuals = tuple(
+        _claimed(entry, actual_kind(entry.envelope.content_type), f"actuals[{n}]")
+        for n, entry in enumerate(bundle.actuals)
+    )
     rules = tuple(_claimed(entry, RuleSet, "rulesets[0]") for entry in bundle.rule_sets)
     batches = tuple(_batch(entry, f"batches[{n}]") for n, entry in enumerate(bundle.batches))
     rows = [evidence_item(entry.batch) for entry in batches]
@@ -78,6 +84,7 @@ def read_claims(data: bytes) -> Claims:
         records=_records(bundle.records),
         rule_set=rules[0] if rules else None,
         batches=batches,
+        edits=_edits(bundle.edits),
     )
 
 
@@ -88,6 +95,15 @@ def _records(entries: Iterable[Logged]) -> dict[str, tuple[Claimed[MeterRecord],
         raise DecodeError("expected records by meter and number, each once, in 'bundle.records'")
     meters = {meter for meter, _ in rows}
     return {m: tuple(entry for entry in records if entry.statement.meter == m) for m in sorted(meters)}
+
+
+def _edits(entries: Iterable[Logged]) -> dict[str, tuple[Claimed[Edit], ...]]:
+    edits = [_claimed(entry, Edit, f"edits[{n}]") for n, entry in enumerate(entries)]
+    rows = [(entry.statement.proposal.meter, entry.statement.proposal.number) for entry in edits]
+    if any(later <= earlier for earlier, later in pairwise(rows)):
+        raise DecodeError("expected edits by meter and number, each once, in 'bundle.edits'")
+    meters = {meter for meter, _ in rows}
+    return {m: tuple(entry for entry in edits if entry.statement.proposal.meter == m) for m in sorted(meters)}
 
 
 def _claimed(entry: Logged, kind: type[S], path: str) -> Claimed[S]:

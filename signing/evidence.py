@@ -5,18 +5,19 @@ EVIDENCE §§1, 4; docs/wire-format.md §§7, 9.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Protocol
 
 from signing.chain import AdmittedBatch, Chain, touches
 from signing.interval import MAX_INSTANT, Interval
+from signing.statements.edit import Edit, EditedBlock
 from signing.statements.meter_record import MeterRecord
 from signing.statements.reading import Reading
 from signing.statements.reading_batch import Origin, Register
 from signing.statements.rule_set import RuleSet
-from signing.statements.window_actual import Basis, StatedFinding, Status, Totals
+from signing.statements.window_actual import Basis, EditHead, StatedFinding, Status, Totals
 from signing.statements.window_part import Part
 
 
@@ -71,6 +72,10 @@ class PartCase:
     """Digests of `records`, in the same order."""
     batches: tuple[AdmittedBatch, ...]
     """Every admitted batch of every chain from its base to its head; openings at least where they touch the context."""
+    edits: tuple[Edit, ...] = ()
+    """Numbers 0…n of the meter, ascending."""
+    edit_digests: tuple[bytes, ...] = ()
+    """Digests of `edits`, in the same order."""
 
     @property
     def record(self) -> MeterRecord:
@@ -89,6 +94,18 @@ class PartCase:
     def context_batches(self) -> tuple[AdmittedBatch, ...]:
         """The batches that the part rests on."""
         return context_batches(self.span, self.batches, self.device)
+
+    def edited(self, period_s: int) -> Mapping[int, EditedBlock]:
+        """What the newest edit says of each edited block that starts in the context, by start."""
+        return edited_blocks(self.edits, period_s, self.context())
+
+    @property
+    def edit_head(self) -> EditHead | None:
+        """The newest edit of the meter, whatever blocks it is about."""
+        if not self.edits:
+            return None
+        newest = self.edits[-1].proposal
+        return EditHead(meter=newest.meter, number=newest.number, digest=self.edit_digests[-1])
 
     @property
     def chains(self) -> tuple[Chain, ...]:
@@ -201,6 +218,15 @@ def resolve(start_utc: int, copies: tuple[Copy, ...]) -> Block:
         origin=min((copy.batch.header.origin for copy in present), default=None),
         copies=copies,
     )
+
+
+def edited_blocks(edits: Iterable[Edit], period_s: int, span: Interval) -> Mapping[int, EditedBlock]:
+    """What the newest of `edits`, which are ascending by number, says of each block of this length that starts in `span`, by start."""
+    found: dict[int, EditedBlock] = {}
+    for edit in edits:
+        if edit.proposal.period_s == period_s:
+            found |= {block.start_utc: block for block in edit.proposal.blocks}
+    return {start: found[start] for start in sorted(found) if span.start_utc <= start < span.end_utc}
 
 
 def signed_registers(batches: Iterable[AdmittedBatch], device: Device | None = None) -> dict[int, frozenset[Register]]:

@@ -7,10 +7,11 @@ The checks, by their numbers (docs/wire-format.md §9); a `VerificationError` ca
 (2) the checkpoint is signed by the log key, by the witnesses that the policy asks for, and extends the pinned one
 (3) every inclusion path leads to the checkpoint
 (4) every signature; the records of each meter from 0 to the one that the actual names, linked, in one log; every header by its
-    own signature or by an authentic successor; every logged batch vouched by the newest record before it in the log
+    own signature or by an authentic successor; every logged batch vouched by the newest record before it in the log; the
+    edits of each meter from 0 to the one that the actual names, linked, each signed by two persons
 (5) openings, heads and gaps are as stated, links that disagree are forks; exactly the context batches are opened
 (6) `evidence` covers exactly these
-(7) rule set, records and batches stand before the actual in the log; each revision before the next, down to 0
+(7) rule set, records, edits and batches stand before the actual in the log; each revision before the next, down to 0
 (8) every rule recomputes to the same verdict; a stated finding never turns SUSPECT into VALID
 (9) the sums: parts, totals, delta
 
@@ -27,12 +28,14 @@ from signing.bundle import Kind
 from signing.claims import Claims, read_claims
 from signing.errors import DecodeError, VerificationError
 from signing.evidence import Judge
+from signing.statements.edit import Edit
 from signing.statements.meter_record import MeterRecord
 from signing.statements.rule_set import RuleSet
 from signing.statements.window_actual import WindowActual
 from signing.trust import TrustRoot
 from signing.verify_batches import History, history, require_vouched
 from signing.verify_chains import require_chains, require_evidence, require_opened, require_openings, rests
+from signing.verify_edits import verified_edits
 from signing.verify_window import require_judgement, require_order, require_revisions, require_sums
 
 
@@ -68,6 +71,8 @@ class Verdict:
     """By which the figure was judged; None where the bundle does not hold it."""
     records: Mapping[str, MeterRecord]
     """The newest record of each meter of the bundle: factors, serial number and block length are its word."""
+    edits: tuple[Edit, ...]
+    """Every edit of the bundle, by meter and number; one need not bear on the window."""
 
     @property
     def never_admitted(self) -> int:
@@ -90,7 +95,7 @@ def verify(data: bytes, trust: TrustRoot | None, judge: Judge) -> Verdict:
     anchor = Anchor.drop(claims.bundle, trust)
     # (0), (3), (4): what the discom stated.
     for entry in claims.actuals:
-        anchor.stated(entry, WindowActual, f"revision {entry.statement.revision}")
+        anchor.stated(entry, type(entry.statement), f"revision {entry.statement.revision}")
     # (7), (9): between revisions.
     require_revisions(claims.actuals)
     outcome = Outcome.ATTESTED if claims.bundle.kind is Kind.ACTUAL else _recomputed(claims, anchor, judge)
@@ -121,7 +126,8 @@ def _recomputed(claims: Claims, anchor: Anchor, judge: Judge) -> Outcome:
     assert claims.rule_set is not None
     # (0), (3), (4): rule set and records, then the batches that the records let speak.
     rule_set = anchor.stated(claims.rule_set, RuleSet, "the rule set").statement
-    parts = rests(claims, verified_histories(claims, anchor))
+    histories = verified_histories(claims, anchor)
+    parts = rests(claims, histories, verified_edits(claims, anchor))
     # (5): what the window rests on is all there, and nothing else.
     require_openings(claims.batches)
     require_chains(parts)
@@ -157,4 +163,5 @@ def _verdict(claims: Claims, outcome: Outcome, anchor: Anchor | None, reason: st
         tree_size=None if anchor is None else anchor.checkpoint.size,
         rule_set=None if claims.rule_set is None else claims.rule_set.statement,
         records={meter: entries[-1].statement for meter, entries in claims.records.items()},
+        edits=tuple(entry.statement for entries in claims.edits.values() for entry in entries),
     )

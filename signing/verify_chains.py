@@ -14,6 +14,7 @@ from signing.interval import Interval
 from signing.statements.window_actual import WindowActual
 from signing.statements.window_part import ChainState, Part
 from signing.verify_batches import History
+from signing.verify_edits import Edits
 
 Range: TypeAlias = tuple[int, int]
 """Sequences from the first to the last, both included."""
@@ -38,7 +39,7 @@ class Rest:
     """The part as the judge sees it: every chain from its base."""
 
 
-def _rest(part: Part, records: History, rows: tuple[ClaimedBatch, ...]) -> Rest:
+def _rest(part: Part, records: History, rows: tuple[ClaimedBatch, ...], edits: Edits) -> Rest:
     batches = tuple(row.batch for row in rows)
     is_erased = any(row.is_erased for row in rows)
     everything = PartCase(
@@ -46,6 +47,8 @@ def _rest(part: Part, records: History, rows: tuple[ClaimedBatch, ...]) -> Rest:
         records=tuple(entry.statement for entry in records.records),
         record_digests=tuple(entry.envelope.digest for entry in records.records),
         batches=batches,
+        edits=tuple(entry.statement for entry in edits.get(part.meter, ())),
+        edit_digests=tuple(entry.envelope.digest for entry in edits.get(part.meter, ())),
     )
     whole = everything.context()
     chains = everything.chains
@@ -66,7 +69,7 @@ def _rest(part: Part, records: History, rows: tuple[ClaimedBatch, ...]) -> Rest:
     )
 
 
-def rests(claims: Claims, histories: dict[str, History]) -> tuple[Rest, ...]:
+def rests(claims: Claims, histories: dict[str, History], edits: Edits) -> tuple[Rest, ...]:
     """What each part of the newest actual rests on; the record that it names is the newest of the bundle.
 
     Raises:
@@ -86,9 +89,10 @@ def rests(claims: Claims, histories: dict[str, History]) -> tuple[Rest, ...]:
                 f"ends at record {newest.statement.number}",
             )
         rows = tuple(row for row in claims.batches if row.batch.header.meter == part.meter)
-        found.append(_rest(part, records, rows))
+        found.append(_rest(part, records, rows, edits))
     meters = {rest.part.meter for rest in found}
-    strangers = sorted(histories.keys() - meters | {row.batch.header.meter for row in claims.batches} - meters)
+    named = histories.keys() | edits.keys() | {row.batch.header.meter for row in claims.batches}
+    strangers = sorted(named - meters)
     if strangers:
         raise VerificationError(5, f"the bundle speaks of meter {strangers[0]}, which is in no part of the window")
     return tuple(found)

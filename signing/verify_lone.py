@@ -156,6 +156,7 @@ def _shown(claims: Claims) -> dict[int, bytes]:
     """The digest at every index that the bundle shows."""
     shown = {entry.at.index: entry.envelope.digest for entry in claims.actuals}
     shown |= {entry.at.index: entry.envelope.digest for entries in claims.records.values() for entry in entries}
+    shown |= {entry.at.index: entry.envelope.digest for edits in claims.edits.values() for entry in edits}
     shown |= {row.at.index: row.batch.digest for row in claims.batches if row.at is not None}
     if claims.rule_set is not None:
         shown[claims.rule_set.at.index] = claims.rule_set.envelope.digest

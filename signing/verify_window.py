@@ -40,6 +40,11 @@ def require_order(claims: Claims, rule_set: Claimed[RuleSet]) -> None:
         for meter, entries in claims.records.items()
         for entry in entries
     ]
+    before += [
+        (f"edit {entry.statement.proposal.number} of meter {meter}", entry.at.index)
+        for meter, edits in claims.edits.items()
+        for entry in edits
+    ]
     before += [(row.name, row.at.index) for row in claims.batches if row.at is not None]
     for name, index in before:
         if index >= newest.at.index:
@@ -168,12 +173,16 @@ def _facts(record: MeterRecord, part: Part) -> list[Fact | None]:
 
 
 def _totals(parts: Sequence[Rest]) -> Totals | None:
-    """The sums over the parts after factors, each part rounded once; None when nothing was measured."""
-    imports = [_scaled(rest, rest.part.measured_import_wh) for rest in parts]
-    exports = [_scaled(rest, rest.part.measured_export_wh) for rest in parts]
+    """The sums over the parts after factors, each part rounded once; None when nothing was measured and nothing edited."""
+    imports = [_scaled(rest, _sum(rest.part.measured_import_wh, rest.part.manual_import_wh)) for rest in parts]
+    exports = [_scaled(rest, _sum(rest.part.measured_export_wh, rest.part.manual_export_wh)) for rest in parts]
     measured = [wh for wh in imports if wh is not None]
     exported = [wh for wh in exports if wh is not None]
     return Totals(import_wh=sum(measured), export_wh=sum(exported) if exported else None) if measured else None
+
+
+def _sum(measured: int | None, manual: int | None) -> int | None:
+    return None if measured is None and manual is None else (measured or 0) + (manual or 0)
 
 
 def _scaled(rest: Rest, wh: int | None) -> int | None:

@@ -1,6 +1,6 @@
 """The task of estimating one validated span, taken from what validation left of it.
 
-What is VALID is known; what is missing or SUSPECT is a hole. Registers count only where each edge has one value and none rolled over.
+What is VALID, or stated by an edit, is known; what is missing or SUSPECT is a hole. Registers count only where each edge has one value and none rolled over.
 Source: VEE §B; docs/vee-rules.md "Estimates".
 """
 
@@ -45,9 +45,10 @@ def interpolated(material: Material, intervals: Sequence[ValidatedInterval], rul
 def span_task(
     material: Material, intervals: Sequence[ValidatedInterval], rule_set: RuleSet, channel: Channel
 ) -> Task | None:
-    """The task of one channel of the material's context; none where the meter does not record the channel, or not in every VALID block."""
-    blocks = tuple(_known(interval, channel) for interval in intervals)
-    valid = [interval.quality is Quality.VALID for interval in intervals]
+    """The task of one channel of the material's context; none where the meter does not record the channel, or not in every known block."""
+    inside = tuple(interval for interval in intervals if material.context.contains(interval.block))
+    blocks = tuple(_known(interval, channel) for interval in inside)
+    valid = [interval.is_known for interval in inside]
     lacking = sum(is_valid and block.wh is None for is_valid, block in zip(valid, blocks, strict=True))
     if lacking:
         return None
@@ -69,12 +70,11 @@ def span_task(
 
 
 def _known(interval: ValidatedInterval, channel: Channel) -> KnownBlock:
-    is_valid = interval.quality is Quality.VALID
     wh = interval.import_wh if channel is Channel.IMPORT else interval.export_wh
     return KnownBlock(
         start_utc=interval.block.start_utc,
-        wh=wh if is_valid else None,
-        is_pattern=is_valid and not interval.flags & UNSUPPLIED,
+        wh=wh if interval.is_known else None,
+        is_pattern=interval.quality is Quality.VALID and not interval.flags & UNSUPPLIED,
     )
 
 

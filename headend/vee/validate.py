@@ -1,7 +1,8 @@
 """Validation of one part: its copies, registers and blocks through the rules, in their fixed order.
 
 Rejected copies count as missing; the one-value rule makes blocks of what is left; clock and chain rules judge the blocks; the balance
-comes last. What was stated by rules that nobody can recompute is added to the blocks, and E1 fills holes beside them.
+comes last. What was stated by rules that nobody can recompute is added to the blocks, edits of two persons are laid over them, and E1 fills
+holes beside them.
 Source: VEE §A, §C; EVIDENCE §§1, 4; docs/vee-rules.md.
 """
 
@@ -16,8 +17,9 @@ from headend.vee.estimate_span import interpolated, span_task
 from headend.vee.rule import Material, Stage, Standing
 from headend.vee.ruleset import judged_by
 from signing.chain import AdmittedBatch, Chain, touches
-from signing.evidence import Block, BlockState, Copy, PartCase, device, resolve
+from signing.evidence import Block, BlockState, Copy, PartCase, device, edited_blocks, resolve
 from signing.interval import Interval
+from signing.statements.edit import EditedBlock
 from signing.statements.meter_record import MeterRecord
 from signing.statements.reading_batch import Register
 from signing.statements.rule_set import RuleSet
@@ -34,15 +36,15 @@ class Validation:
     context: Interval
     chains: tuple[ChainState, ...]
     intervals: tuple[ValidatedInterval, ...]
-    """Every block of the context, ascending."""
+    """Every block of the context, ascending; also one that its end cuts, where an edit says what it is worth."""
     findings: tuple[Finding, ...]
     """All findings, in the order of the rules; those about single blocks stand in `intervals` too."""
     balanced: bool
-    """Whether every channel of the context was compared with its registers and agrees."""
+    """Whether every channel of the context was compared with its registers and agrees, and no edit set a block of it aside."""
     filled: tuple[Filled, ...] = ()
     """What E1 puts beside the missing blocks of the context: import, then export where it can; the blocks themselves stay missing."""
     tasks: tuple[Task, ...] = ()
-    """Each channel whose blocks are not all VALID, for the methods that no actual rests on."""
+    """Each channel whose blocks are not all VALID or MANUAL, for the methods that no actual rests on."""
 
 
 def validate(part: PartCase, period_s: int, rule_set: RuleSet, stated: tuple[Finding, ...] = ()) -> Validation:
@@ -76,13 +78,15 @@ def validate(part: PartCase, period_s: int, rule_set: RuleSet, stated: tuple[Fin
     findings += stated
     shown = tuple(f for f in findings if f.block_utc is None or span.start_utc <= f.block_utc < span.end_utc)
     sums = [finding for finding in shown if finding.rule == SUM_RULE]
-    intervals = _intervals(material, shown)
+    edited = edited_blocks(part.edits, period_s, span)
+    # Over what the rules made of the readings: nothing that a meter said is changed by an edit.
+    intervals = _overlaid(_intervals(material, shown), edited, period_s)
     return Validation(
         context=span,
         chains=states,
         intervals=intervals,
         findings=shown,
-        balanced=bool(sums) and all(finding.verdict is Verdict.VALID for finding in sums),
+        balanced=bool(sums) and all(finding.verdict is Verdict.VALID for finding in sums) and not edited,
         filled=interpolated(material, intervals, rule_set),
         tasks=_tasks(material, intervals, rule_set),
     )
@@ -202,8 +206,29 @@ def _intervals(material: Material, findings: tuple[Finding, ...]) -> tuple[Valid
     )
 
 
+def _overlaid(
+    intervals: tuple[ValidatedInterval, ...], edited: Mapping[int, EditedBlock], period_s: int
+) -> tuple[ValidatedInterval, ...]:
+    """The blocks with what edits state in place of what readings say."""
+    if not edited:
+        return intervals
+    found = {interval.block.start_utc: interval for interval in intervals}
+    for start, block in edited.items():
+        before = found.get(start)
+        found[start] = ValidatedInterval(
+            block=Interval(start, start + period_s),
+            quality=Quality.MISSING if block.import_wh is None else Quality.MANUAL,
+            import_wh=block.import_wh,
+            export_wh=block.export_wh,
+            origin=None,
+            flags=0 if before is None else before.flags,
+            findings=() if before is None else before.findings,
+        )
+    return tuple(found[start] for start in sorted(found))
+
+
 def _tasks(material: Material, intervals: tuple[ValidatedInterval, ...], rule_set: RuleSet) -> tuple[Task, ...]:
-    if all(interval.quality is Quality.VALID for interval in intervals):
+    if all(interval.is_known for interval in intervals):
         return ()
     tasks = (span_task(material, intervals, rule_set, channel) for channel in Channel)
     return tuple(task for task in tasks if task is not None)

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from signing.envelope import headers_of
 from signing.errors import VerificationError
 from signing.evidence import Judge, Judgement, WindowCase
-from signing.statements.window_actual import Status, WindowActual
+from signing.statements.window_actual import Status, parse_actual
 from signing.trust import TrustRoot, parse_trust
 from signing.verify import Verdict, verify
 from tests.signing.judges import judge
@@ -37,7 +38,8 @@ def refused(check: int, message: str, scene: Scene, **more: Any) -> str:
 
 def agreeing(scene: Scene) -> Judge:
     """A judge that finds what the scene's newest actual states: for checks that must hold whatever the rules say."""
-    stated = WindowActual.parse(scene.actuals[0].payload)
+    statement = scene.actuals[0]
+    stated = parse_actual(headers_of(statement.protected)[1], statement.payload)
 
     def judge_so(case: WindowCase) -> Judgement:
         status = Status.FINAL if stated.status is Status.TRUE_UP else stated.status

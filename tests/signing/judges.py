@@ -51,14 +51,17 @@ def _part(part: PartCase) -> tuple[Part, bool]:
     assert fact is not None
     counting, suspect = _standing(part.chains, part)
     blocks = _blocks(counting, part.span, fact.period_s)
+    edited = part.edited(fact.period_s)
+    manual = [b for start, b in edited.items() if part.span.start_utc <= start < part.span.end_utc]
+    blocks = [b for b in blocks if b.start_utc not in edited]
     valid = [b for b in blocks if b.state is BlockState.VALUED and b.start_utc not in suspect]
     doubtful = [b for b in blocks if b.state is BlockState.CONFLICT or b.start_utc in suspect]
     exports = [b.export_wh for b in valid if b.export_wh is not None]
     counts = Counts(
-        expected=len(blocks),
+        expected=len(blocks) + len(manual),
         valid=len(valid),
         estimated=0,
-        manual=0,
+        manual=len(manual),
         suspect=len(doubtful),
         missing=len(blocks) - len(valid) - len(doubtful),
     )
@@ -72,6 +75,8 @@ def _part(part: PartCase) -> tuple[Part, bool]:
         measured_export_wh=sum(exports) if exports else None,
         estimated=None,
         origin=min((b.origin for b in valid if b.origin is not None), default=None),
+        manual_import_wh=sum(b.import_wh or 0 for b in manual) if manual else None,
+        manual_export_wh=sum(b.export_wh or 0 for b in manual) if manual else None,
     )
     return judged, counts.valid == counts.expected and _balances(whole, counting, fact.period_s, part.device)
 
@@ -100,7 +105,8 @@ def _totals(case: WindowCase, parts: tuple[Part, ...]) -> Totals:
     for part, given in zip(parts, case.parts, strict=True):
         fact = given.record.fact(part.span.start_utc)
         assert fact is not None
-        imports += scaled(part.measured_import_wh or 0, fact.ct, fact.pt, fact.factor)
-        if part.measured_export_wh is not None:
-            exports = (exports or 0) + scaled(part.measured_export_wh, fact.ct, fact.pt, fact.factor)
+        imports += scaled((part.measured_import_wh or 0) + (part.manual_import_wh or 0), fact.ct, fact.pt, fact.factor)
+        exported = [wh for wh in (part.measured_export_wh, part.manual_export_wh) if wh is not None]
+        if exported:
+            exports = (exports or 0) + scaled(sum(exported), fact.ct, fact.pt, fact.factor)
     return Totals(import_wh=imports, export_wh=exports)

@@ -41,7 +41,8 @@ def test_an_erased_opening_is_told_from_one_that_is_not_needed() -> None:
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        ((0,), 2, "expected 1 to 1, got 2 in 'bundle.version'"),
+        ((0,), 3, "expected 1 to 2, got 3 in 'bundle.version'"),
+        ((0,), 2, "expected an array of 9, got list of 8 in 'bundle'"),
         ((1,), 3, "in 'bundle.kind'"),
         ((2,), "text", "in 'bundle.checkpoint'"),
         ((3,), [[1]], "in 'bundle.consistency\\[0\\]'"),
@@ -109,3 +110,25 @@ def test_a_truncated_bundle_is_refused_at_every_length() -> None:
     for length in range(len(data)):
         with pytest.raises(DecodeError):
             Bundle.parse(data[:length])
+
+
+def test_a_bundle_that_holds_edits_is_version_2_and_no_other_is() -> None:
+    item = scenes.edited_twice().bundle()
+    parsed = Bundle.parse(dumps(item))
+    assert (len(parsed.edits), parsed.encoded()) == (2, dumps(item))
+    for other, message in (
+        ([1, *item[1:]], "expected an array of 8, got list of 9 in 'bundle'"),
+        ([*item[:8], []], "expected an array of 1 to 4096, got list of 0 in 'bundle.edits'"),
+        ([*item[:8], [1]], "in 'bundle.edits\\[0\\]'"),
+        (item[:7], "expected an array of 8 to 9"),
+        ([*item, 0], "expected an array of 8 to 9"),
+    ):
+        with pytest.raises(DecodeError, match=message):
+            Bundle.parse(dumps(other))
+
+
+@pytest.mark.parametrize("kind", [Kind.ACTUAL, Kind.BATCH])
+def test_only_a_window_has_edits(kind: Kind) -> None:
+    edits = scenes.edited().bundle()[8]
+    with pytest.raises(DecodeError, match="expected no edits in a bundle of kind"):
+        Bundle.parse(dumps([2, *items()[kind][1:], edits]))

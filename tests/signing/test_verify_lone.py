@@ -122,6 +122,13 @@ def test_a_receipt_for_a_header_shown_without_its_place_leaves_nothing_open() ->
     assert confronted(scene, scene.world.receipt(scene.batches[4])) == ()
 
 
+def test_a_receipt_for_an_edit_that_is_shown_leaves_nothing_open() -> None:
+    scene = scenes.edited()
+    item: list[Any] = scene.world.receipt()
+    item[5] = [[scene.edits[0].digest, *scene.world.place(scene.edits[0])]]
+    assert confronted(scene, item) == ()
+
+
 def test_a_batch_logged_after_the_actual_speaks_against_nothing() -> None:
     scene = stating(three_hours())
     late = scene.world.batch(TEN)

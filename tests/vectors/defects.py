@@ -11,7 +11,20 @@ import cbor2
 
 from tests.vectors import scenes
 from tests.vectors.scenes import NOON, Scene, part, statement_of
-from tests.vectors.world import HOUR, METER, TEN, Batch, EdKey, Key, World, content_type, dumps, energy, to_be_signed
+from tests.vectors.world import (
+    HOUR,
+    METER,
+    RAO,
+    TEN,
+    Batch,
+    EdKey,
+    Key,
+    World,
+    content_type,
+    dumps,
+    energy,
+    to_be_signed,
+)
 
 TRUST = "trust.toml"
 
@@ -117,6 +130,64 @@ def meter_exchange() -> Vector:
 
 def device_exchange() -> Vector:
     return _vector(scenes.device_exchange().bundle(), "two devices of one meter share the window", Run(0, "6.768"))
+
+
+def edited_conflict() -> Vector:
+    run = Run(0, "edits: edit 0 of meter SKS00000001: seal broken, figures agreed with the customer")
+    return _vector(scenes.edited().bundle(), "two persons say what a block in conflict is worth", run)
+
+
+def edit_replaced() -> Vector:
+    return _vector(scenes.edited_twice().bundle(), "the newest edit of a block holds", Run(0, "1 manual"))
+
+
+def edit_left_out() -> Vector:
+    """The newest edit, which the actual rests on, is not shown."""
+    scene = scenes.edited_twice()
+    scene.edits = scene.edits[:1]
+    run = Run(1, f"edit 1 of meter {METER} is left out", 4)
+    return _vector(scene.bundle(), "an edit that the actual rests on is left out", run)
+
+
+def edit_before_left_out() -> Vector:
+    scene = scenes.edited_twice()
+    scene.edits = scene.edits[1:]
+    return _vector(scene.bundle(), "an earlier edit is left out", Run(1, "edit 0 of meter", 4))
+
+
+def _edited_by(**persons: Any) -> Scene:
+    scene = scenes.conflict()
+    scene.edits = [scene.world.edit(0, None, [[scenes.TEN_30, *energy(scenes.TEN_30)]], **persons)]
+    return scenes.stating_edits(scene)
+
+
+def edit_by_one_person() -> Vector:
+    scene = _edited_by(approver=(RAO, "B. Sen"))
+    return _vector(scene.bundle(), "one key signs for two persons", Run(1, "the keys of two persons", 4))
+
+
+def edit_unapproved() -> Vector:
+    """The second signature is over something else."""
+    scene = _edited_by(signed_by_approver=[METER, 0, None, 900, [[scenes.TEN_30, 0, 0]], "agreed", bytes(16)])
+    return _vector(scene.bundle(), "one of two signatures is missing", Run(1, "'B. Sen' did not sign", 4))
+
+
+def edit_after_the_actual() -> Vector:
+    scene = scenes.conflict()
+    world = scene.world
+    late = world.edit(0, None, [[scenes.TEN_30, *energy(scenes.TEN_30)]], into_log=False)
+    scene.edits = [late]
+    scenes.stating_edits(scene)
+    world.logged(late)
+    return _vector(scene.bundle(), "an edit logged after it was used", Run(1, f"edit 0 of meter {METER} stands", 7))
+
+
+def edit_called_final() -> Vector:
+    """Two persons say what was measured to the last Wh, and it is no measurement."""
+    scene = scenes.conflict()
+    scene.edits = [scene.world.edit(0, None, [[scenes.TEN_30, *energy(scenes.TEN_30)]])]
+    run = Run(1, "stated FINAL, the rules recompute to PROVISIONAL", 8)
+    return _vector(scenes.stating_edits(scene, status=1).bundle(), "FINAL over an edited block", run)
 
 
 def foreign_keys() -> Vector:

@@ -95,6 +95,7 @@ class Scene:
     opened: list[Batch] = field(default_factory=list)
     ends: list[Batch] = field(default_factory=list)
     """Ends of runs that are not opened."""
+    edits: list[Statement] = field(default_factory=list)
 
     def rows(self) -> list[list[Any]]:
         ordered = sorted(self.batches, key=lambda b: (b.meter, b.kid, b.sequence, b.digest))
@@ -108,7 +109,7 @@ class Scene:
         ]
 
     def bundle(self, **more: Any) -> list[Any]:
-        return self.world.bundle(self.actuals, self.records, self.rules, self.rows(), **more)
+        return self.world.bundle(self.actuals, self.records, self.rules, self.rows(), **({"edits": self.edits} | more))
 
 
 def start(world: World | None = None, *, rules: list[Any] | None = None) -> tuple[Scene, bytes]:
@@ -288,3 +289,48 @@ def meter_exchange() -> Scene:
     ]
     scene.actuals = [world.actual(statement_of(rows, scene.rules[0], scene.opened))]
     return scene
+
+
+TEN_30 = TEN + HOUR // 2
+
+
+def conflict() -> Scene:
+    """10:30 was read twice, with two values: one window that nobody can measure."""
+    scene, _ = start()
+    world = scene.world
+    nine = world.batch(TEN - HOUR, registers=[TEN])
+    ten = world.batch(TEN)
+    eleven = world.batch(TEN + HOUR, registers=[NOON])
+    again = world.batch(TEN_30, 1, value=lambda at: (energy(at)[0], energy(at)[1] + 300))
+    scene.batches = scene.opened = [nine, ten, eleven, again]
+    return scene
+
+
+def stating_edits(scene: Scene, manual: list[Any] | None = None, **item: Any) -> Scene:
+    """The PROVISIONAL actual of `conflict` in which 10:30 is worth what the newest edit says."""
+    world, newest = scene.world, scene.edits[-1]
+    manual = manual or list(energy(TEN_30))
+    blocks = [energy(at) for at in range(TEN, NOON, 900) if at != TEN_30]
+    measured = [sum(b[0] for b in blocks), sum(b[1] for b in blocks)]
+    chains: list[tuple[bytes, Batch | None, list[list[int]]]] = [(world.gateway.kid, scene.batches[-1], [])]
+    row = part(scene.records[0], 0, chains, counts=[8, 7, 0, 1, 0, 0], measured=measured)
+    totals = [measured[0] + manual[0], measured[1] + manual[1]]
+    fields = statement_of([[*row, manual]], scene.rules[0], scene.opened, **({"status": 0, "totals": totals} | item))
+    heads = [[METER, len(scene.edits) - 1, newest.digest]]
+    scene.actuals = [world.actual([*fields, heads], version=2)]
+    return scene
+
+
+def edited() -> Scene:
+    """As `conflict`, and two persons say what 10:30 is worth."""
+    scene = conflict()
+    scene.edits = [scene.world.edit(0, None, [[TEN_30, *energy(TEN_30)]])]
+    return stating_edits(scene)
+
+
+def edited_twice() -> Scene:
+    """As `edited`, and then they say otherwise."""
+    scene = conflict()
+    first = scene.world.edit(0, None, [[TEN_30, *energy(TEN_30)]])
+    scene.edits = [first, scene.world.edit(1, first, [[TEN_30, 1, 2]], reason="the other reading was right")]
+    return stating_edits(scene, [1, 2])

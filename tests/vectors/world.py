@@ -69,8 +69,8 @@ class EdKey:
         return sha256(name.encode() + b"\n" + bytes([kind]) + self.public).digest()[:4]
 
 
-def content_type(name: str) -> str:
-    return f"application/vnd.sakshi.{name}+cbor;v=1"
+def content_type(name: str, version: int = 1) -> str:
+    return f"application/vnd.sakshi.{name}+cbor;v={version}"
 
 
 def to_be_signed(protected: bytes, payload: bytes) -> bytes:
@@ -107,8 +107,8 @@ class Batch(Statement):
     opening: bytes = b""
 
 
-def signed(key: Key | EdKey, name: str, item: Any, algorithm: int | None = None) -> Statement:
-    protected = dumps({1: algorithm or key.algorithm, 3: content_type(name), 4: key.kid})
+def signed(key: Key | EdKey, name: str, item: Any, algorithm: int | None = None, *, version: int = 1) -> Statement:
+    protected = dumps({1: algorithm or key.algorithm, 3: content_type(name, version), 4: key.kid})
     payload = dumps(item)
     return Statement(protected, payload, key.sign(to_be_signed(protected, payload)))
 
@@ -181,6 +181,10 @@ class Chain:
     previous: bytes
     sequence: int = 0
     reach: int = 0
+
+
+RAO, SEN = Key(31), EdKey(32)
+"""Two operators of the discom."""
 
 
 @dataclass
@@ -275,8 +279,34 @@ class World:
         """A batch that is signed and never admitted."""
         return self.batch(start, blocks, meter=meter, into_log=False)
 
-    def actual(self, item: list[Any]) -> Statement:
-        stated: Statement = self.logged(signed(self.discom, "window-actual", item))
+    def actual(self, item: list[Any], *, version: int = 1) -> Statement:
+        stated: Statement = self.logged(signed(self.discom, "window-actual", item, version=version))
+        return stated
+
+    def edit(
+        self,
+        number: int,
+        previous: Statement | None,
+        blocks: list[Any],
+        *,
+        meter: str = METER,
+        reason: str = "seal broken, figures agreed with the customer",
+        author: tuple[Any, str] = (RAO, "A. Rao"),
+        approver: tuple[Any, str] = (SEN, "B. Sen"),
+        signed_by_approver: list[Any] | None = None,
+        into_log: bool = True,
+    ) -> Statement:
+        """The discom's edit of one meter; `signed_by_approver` is what the second person signed instead of the proposal."""
+        salt = self.salt()
+        shared = [meter, number, None if previous is None else previous.digest, 900, blocks, reason]
+        said = [[*shared, salt], signed_by_approver or [*shared, salt]]
+        persons = [
+            [key.cose, name, signed(key, "edit-proposal", item).signature]
+            for (key, name), item in zip((author, approver), said, strict=True)
+        ]
+        stated = signed(self.discom, "edit", [*shared, *persons, salt])
+        if into_log:
+            self.logged(stated)
         return stated
 
     def checkpoint(self, size: int | None = None) -> bytes:
@@ -311,12 +341,13 @@ class World:
         *,
         kind: int = 1,
         old_sizes: Sequence[int] = (),
+        edits: Sequence[Statement] = (),
     ) -> list[Any]:
-        """A bundle as of now, as an array that a test may still change."""
+        """A bundle as of now, as an array that a test may still change; version 2 where it holds edits."""
         steps = [[size, consistency(size, self.leaves)] for size in old_sizes]
-        head = [1, kind, self.checkpoint(), steps]
+        head = [2 if edits else 1, kind, self.checkpoint(), steps]
         rows = [[self.entry(entry) for entry in entries] for entries in (actuals, records, rules)]
-        return [*head, *rows, list(batches)]
+        return [*head, *rows, list(batches), *([[self.entry(entry) for entry in edits]] if edits else [])]
 
     def receipt(self, *batches: Batch, old: int = 0, size: int | None = None) -> list[Any]:
         """A `down` message for these batches."""
