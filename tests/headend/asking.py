@@ -1,7 +1,7 @@
 """A head-end that is asked: settlement and web on one database, a sandbox that plays the ledger provider, real HTTP, hand-set time."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ import httpx
 from headend.answering import Answering, AnswerReport
 from headend.consent import Consent
 from headend.dated import Dated
+from headend.market import StoredMarket
 from headend.proven import ProvenActuals
 from headend.questions import Question
 from headend.receiving import ExchangeDoor
@@ -18,7 +19,6 @@ from headend.settings.beckn import BecknSettings
 from headend.store.sqlite import question_rows, supply_rows
 from headend.store.sqlite.published_log import PublishedLog
 from headend.supply import Supply
-from ledger_client.beckn.status import StatusRequest
 from ledger_client.beckn_http import BecknPusher
 from ledger_client.dedi import DediDirectory
 from ledger_client.sandbox import store
@@ -27,9 +27,10 @@ from ledger_client.sandbox.exchange import Exchange
 from ledger_client.sandbox.faults import Faults
 from ledger_client.sandbox.participants import Participants
 from ledger_client.sandbox.provider import TEST_NETWORK, Provider, ProviderSettings
-from ledger_client.sandbox.question import Form
+from ledger_client.sandbox.question import Form, Spoiled, status
 from ledger_client.sandbox.server import address, listen, serving
-from tests.headend.discom import METER, stated
+from signing.interval import utc_text
+from tests.headend.discom import METER, SUBJECT, stated
 from tests.headend.premises import Headend
 from tests.headend.settling import FULL, HOUR, REGISTERS, Settling
 from tests.headend.web.world import Clock, Served
@@ -40,7 +41,9 @@ OWN = "discom-s.example.org"
 OTHER_LEDGER = "platform-x.example.org"
 SELLER_PLATFORM = "platform-s.example.org"
 CONSUMER = "C-1"
-LATE = NOW + 45 * 86_400
+WINDOW = (SUBJECT.window.start_utc, SUBJECT.window.end_utc)
+QUARTERS = [(at, at + 900) for at in range(*WINDOW, 900)]
+"""The blocks of the traded window: finer than any trade."""
 
 
 def section(receiver: str, registry: str, **changes: str) -> str:
@@ -68,7 +71,7 @@ class Asking:
     door: ExchangeDoor
     directory: DediDirectory
     url: str
-    pushes: list[str] = field(default_factory=list)
+    pulls: int = 0
     answering: Answering = field(init=False)
     pusher: BecknPusher = field(init=False)
 
@@ -131,6 +134,51 @@ class Asking:
         self.answering.step(self.now())
         self.settling.step(self.now())
         return self.answering.step(self.now())
+
+    def body(
+        self,
+        meters: Mapping[str, Iterable[tuple[int, int]]],
+        *,
+        subscriber: str = LEDGER,
+        uri: str | None = None,
+        name: str = "1",
+        network: str = TEST_NETWORK,
+    ) -> bytes:
+        """A question about windows of meters, `name` its message id."""  # fmt: skip
+        context = {
+            "networkId": network,
+            "version": "2.0.0",
+            "action": "status",
+            "bapId": subscriber,
+            "bapUri": uri or f"http://{self.exchange.address}/bap/receiver",
+            "bppId": OWN,
+            "bppUri": self.url,
+            "transactionId": f"6f1c1c7e-0d0a-4a53-9a53-{int(name):012d}",
+            "messageId": f"5a2d6940-71cc-44c7-b27b-{int(name):012d}",
+            "timestamp": utc_text(self.now()),
+        }
+        return status(
+            context=context,
+            contract_id="0d8f3a52-3a2b-4c55-8a35-7f7f1d1d2e01",
+            discom_id=self.settling.config.discom,
+            meters=meters,
+            form=Form.ARRAY,
+            spoiled=Spoiled(),
+        )
+
+    def send(self, body: bytes, *, subscriber: str = LEDGER, life_s: int = 300, created: int = 0) -> httpx.Response:
+        """Posts a signed question."""
+        at = created or self.now()
+        authorization = signer(subscriber).sign(body, created=at, expires=at + life_s)
+        return httpx.post(f"{self.url}/status", content=body, headers={"Authorization": authorization}, timeout=30)
+
+    def get(self, path: str, *, subscriber: str = LEDGER, life_s: int | None = None, **headers: str) -> httpx.Response:
+        """A pull of the exchange's own: the digest of the empty body is signed."""
+        self.pulls += 1
+        at = self.now()
+        authorization = signer(subscriber).sign(b"", created=at, expires=at + (life_s or 100 + self.pulls))
+        base = self.url.removesuffix("/bpp/receiver")
+        return httpx.get(base + path, headers={"Authorization": authorization, **headers}, timeout=30)
 
     def questions(self) -> tuple[Question, ...]:
         return question_rows.latest(self.headend.database.connection, limit=100)
@@ -195,6 +243,8 @@ def asking(headend: Headend, directory: Path, *, form: Form = Form.ARRAY, **chan
         )
         served = Served(headend, clock=Clock(NOW), door=door)
         stack.callback(served.close)
+        log = PublishedLog(log=0, key=headend.key.verifier, folder=headend.folder)
+        served.market = StoredMarket(config=settling.config, pool=served.pool, log=log)
         stack.enter_context(serving(served.app(), listening=web_socket))
         one = Asking(settling=settling, served=served, door=door, directory=found, url=receiver)
         stack.callback(one.pusher.close)
@@ -219,10 +269,3 @@ def _provider(
     )
     with serving(app, listening=listening):
         yield
-
-
-def request_of(question: Question) -> StatusRequest:
-    """What a kept question asks."""
-    from ledger_client.beckn.status import read_status
-
-    return read_status(question.body)
