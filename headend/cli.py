@@ -21,6 +21,7 @@ from headend.commands import (
     posting_control,
     recovery,
     registry_sheets,
+    retention,
     rules,
 )
 from headend.commands.command import MISUSE, REFUSED, Command
@@ -42,6 +43,7 @@ _JOBS = (
     access.add,
     evidence.add,
     recovery.add,
+    retention.add,
 )
 """Where the verbs come from. A new job is one module of `headend.commands` and its name here."""
 

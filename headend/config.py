@@ -11,6 +11,7 @@ from headend.settings.beckn import BecknSettings, beckn
 from headend.settings.billing import BillingSettings, billing
 from headend.settings.feeds import FeedSettings, feeds
 from headend.settings.gates import gates
+from headend.settings.retention import RetentionSettings, retention
 from headend.settings.series import SeriesSettings, series
 from ledger_client.http import base_url
 from ledger_client.ledger import LedgerProtocolError
@@ -121,6 +122,7 @@ class Config:
     alerts: AlertSettings
     series: SeriesSettings
     feeds: tuple[FeedSettings, ...]
+    retention: RetentionSettings
     billing: BillingSettings
     beckn: BecknSettings | None
     """None: nobody of the exchange asks this head-end."""
@@ -172,6 +174,7 @@ def parse(text: str, source: str, base: Path) -> Config:
         windows=_closed(root.table("windows"), _windows),
         posting=_closed(root.table("posting"), _posting),
         gates=_closed(root.table("gates"), gates),
+        retention=_closed(root.table("retention"), retention),
         feeds=feeds(root.tables("feed"), base),
         billing=_closed(root.table("billing"), lambda table: billing(table, base)),
         series=_closed(root.table("series"), series),

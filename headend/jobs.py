@@ -20,6 +20,7 @@ from headend.outcome_log import OutcomeLog
 from headend.peers import ledger_signer
 from headend.proven import ProvenActuals
 from headend.registry import Registry
+from headend.retention import Retention
 from headend.store.sqlite.database import Database, open_database
 from headend.store.sqlite.published_log import PublishedLog
 from headend.telling import Telling
@@ -32,6 +33,8 @@ from signing.interval import DAY_S
 _LOOK_S = 60.0
 _VALIDATE_S = 5.0
 _FEED_S = 10.0
+_RETAIN_S = 3600.0
+_ERASE_S = 0.5
 _ANSWER_S = 1.0
 
 _LOG = logging.getLogger("sakshi.headend")
@@ -139,10 +142,29 @@ def answers(office: Office) -> Iterator[Step]:
         yield step
 
 
+@contextmanager
+def retention(office: Office) -> Iterator[Step]:
+    """Erases what may not be kept any longer."""
+    with office.opened() as (database, _):
+        erasing = Retention(database=database, settings=office.config.retention)
+
+        def step() -> None:
+            _, more = erasing.step(office.now())
+            office.stop.wait(_ERASE_S if more else _RETAIN_S)
+
+        yield step
+
+
 Job = Callable[[Office], AbstractContextManager[Step]]
 
 _ANSWERS = "exchange"
-JOBS: Mapping[str, Job] = {"validation": validation, "alerts": alerts, "outcomes": outcomes, _ANSWERS: answers}
+JOBS: Mapping[str, Job] = {
+    "validation": validation,
+    "alerts": alerts,
+    "outcomes": outcomes,
+    "retention": retention,
+    _ANSWERS: answers,
+}
 """By the name under which the job is shown as a component."""
 
 
