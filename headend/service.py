@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 
 from headend.attest import Attestor
 from headend.config import Config
+from headend.duty import StoredDuty
 from headend.errors import FatalError, UnavailableError
 from headend.founding import LOG, HeadendKeys, open_keys
 from headend.intake.report import IntakeReport
@@ -21,6 +22,7 @@ from headend.intake.resend import GapChaser
 from headend.intake.worker import IntakeWorker
 from headend.jobs import Office, Step, jobs
 from headend.market import StoredMarket
+from headend.notice_desk import StoredNoticeDesk
 from headend.peers import ledger, mqtt_settings
 from headend.pipeline import Settlement, SettlementReport
 from headend.reads import StoredReads
@@ -288,6 +290,10 @@ class Service:
                 door=door,
                 market=StoredMarket(config=self._config, pool=pool, log=self._published()),
                 domain=self._config.domain,
+                duty=StoredDuty(
+                    config=self._config, pool=pool, log=self._published(), key=self._keys.statements.public_key
+                ),
+                notices=StoredNoticeDesk(self._config.database),
             )
             with serving(app, self._config.web) as web:
                 yield web

@@ -53,6 +53,8 @@ _EVIDENCE = Needs(frozenset({Scope.READ_EVIDENCE}))
 _BUNDLES = Needs(frozenset({Scope.READ_EVIDENCE}), subscribers=True)
 _OPERATIONS = Needs(frozenset({Scope.READ_OPERATIONS}))
 _REGISTRY = Needs(frozenset({Scope.READ_REGISTRY}))
+_OUTCOMES = Needs(frozenset({Scope.READ_OUTCOMES}))
+_BILLING = Needs(frozenset({Scope.READ_BILLING}))
 _CONSOLE = Needs(frozenset({Scope.CONSOLE}))
 _DESCRIPTION = Needs(frozenset(Scope) - {Scope.CONSOLE})
 
@@ -76,6 +78,16 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/v1/evidence/{digest}"): _BUNDLES,
     ("GET", "/v1/batches/{index}"): _EVIDENCE,
     ("POST", RECEIVER): Signed("questions of the exchange, each verified before it is read"),
+    ("GET", "/v1/days/{meter}"): _EVIDENCE,
+    ("GET", "/v1/outcomes"): _OUTCOMES,
+    ("GET", "/v1/notices"): _OPERATIONS,
+    ("POST", "/v1/notices"): Needs(frozenset({Scope.WRITE_NOTICES})),
+    ("GET", "/v1/p2p"): _BILLING,
+    ("GET", "/v1/billing/{month}"): _BILLING,
+    ("GET", "/v1/forecast"): _OPERATIONS,
+    ("GET", "/v1/alerts"): _OPERATIONS,
+    ("GET", "/v1/holds"): _OPERATIONS,
+    ("GET", "/v1/acts"): _OPERATIONS,
     ("GET", "/v1/postings"): _OPERATIONS,
     ("GET", "/v1/intake"): _OPERATIONS,
     ("GET", "/v1/refusals"): _OPERATIONS,

@@ -6,15 +6,18 @@ from typing import Any, cast
 
 from fastapi import FastAPI
 
+from headend.duty_views import DutyReads
 from headend.exchange_views import Market
 from headend.tokens import Tokens
 from headend.views import Reads
 from headend.web import (
     api,
+    api_duty,
     api_exchange,
     api_log,
     api_operations,
     api_registry,
+    api_settling,
     beckn,
     console,
     console_trades,
@@ -22,12 +25,26 @@ from headend.web import (
     problems,
 )
 from headend.web.access import ACCESS, RECEIVER, Access, Needs, Signed
-from headend.web.desk import Component, Desk, Door, RegistryDesk
+from headend.web.desk import Component, Desk, Door, NoticeDesk, RegistryDesk
 from headend.web.guard import Guard
 from signing.keys import Signer
 
 _BEARER = "bearer"
 _SIGNATURE = "signature"
+
+_PARTS = (
+    api,
+    api_duty,
+    api_exchange,
+    api_log,
+    api_operations,
+    api_registry,
+    api_settling,
+    did,
+    console,
+    console_trades,
+)
+"""Where the routes come from."""
 
 
 class HeadendApp(FastAPI):
@@ -65,12 +82,15 @@ def create_app(
     door: Door | None = None,
     market: Market | None = None,
     domain: str = "localhost",
+    duty: DutyReads | None = None,
+    notices: NoticeDesk | None = None,
 ) -> FastAPI:
     """The API and the console of one head-end.
 
     `signer` is the statement key. `now` gives UTC seconds. `components` is asked at every health check and scrape, from any thread. Without
     `registry` sheets are not taken; without `door` nobody of the exchange is served, without `market` no
-    trades are shown. `domain` is the discom's own.
+    trades are shown, without `duty` nothing of gates, holds, outcomes and days, and without `notices` none is taken. `domain` is the
+    discom's own.
     """
     app = HeadendApp(
         title=f"Sakshi head-end of {discom}",
@@ -93,11 +113,13 @@ def create_app(
         door=door,
         market=market,
         domain=domain,
+        duty=duty,
+        notices=notices,
     )
     receiver = RECEIVER if door is None else door.status_path
     app.state.receiver = receiver
     beckn.add_routes(app, receiver)
-    for part in (api, api_exchange, api_log, api_operations, api_registry, did, console, console_trades):
+    for part in _PARTS:
         part.add_routes(app)
     problems.add_handlers(app, console.denied)
     app.add_middleware(

@@ -8,7 +8,9 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
+from headend.duty_views import DutyReads
 from headend.exchange_views import Market
+from headend.outcomes import Notice, Taken
 from headend.registry_plan import Rejected
 from headend.registry_report import Outcome
 from headend.sheet import Sheet
@@ -42,6 +44,17 @@ class RegistryDesk(Protocol):
 
     def apply(self, sheet: Sheet, rejected: Rejected, *, by: str, at_utc: int) -> Outcome:
         """Writes what a sheet changes, or nothing. `by` answers for it."""
+
+
+class NoticeDesk(Protocol):
+    """Where notices go. Safe to call from several threads."""
+
+    def take(self, notice: Notice) -> Taken:
+        """Keeps a notice, once for each sender and reference.
+
+        Raises:
+            StoreUnavailableError: nothing was written.
+        """
 
 
 class Door(Protocol):
@@ -89,6 +102,10 @@ class Desk:
     """None where this program shows no trades."""
     domain: str
     """The discom's, which its `did:web` names."""
+    duty: DutyReads | None
+    """None where this program shows nothing of gates, holds, outcomes and days."""
+    notices: NoticeDesk | None
+    """None where this program takes no notices."""
 
 
 def of(request: Request) -> Desk:

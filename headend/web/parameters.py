@@ -1,10 +1,13 @@
 """Parameters of requests: their patterns, bounds and how text becomes a value."""
 
+from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Depends, Path, Query, Request
 
-from headend.web.problems import invalid
+from headend.duty_views import DutyReads
+from headend.web.desk import of
+from headend.web.problems import ApiError, invalid, problem
 from signing.errors import DecodeError
 from signing.interval import Interval, parse_instant
 
@@ -23,9 +26,29 @@ MeterPath = Annotated[str, Path(pattern=_ID, description="the discom's id of the
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="items on a page")]
 AfterMeter = Annotated[str | None, Query(pattern=_ID, description="`next` of the page before")]
 AfterRow = Annotated[int | None, Query(ge=0, le=_ROW_MAX, description="`next` of the page before")]
+AfterIndex = Annotated[int | None, Query(ge=0, le=_INDEX_MAX, description="log index of the last one taken")]
 Instant = Annotated[str, Query(max_length=40, description="RFC 3339 with an offset; write + as %2B")]
 OptionalInstant = Annotated[str | None, Query(max_length=40, description="RFC 3339 with an offset; write + as %2B")]
 PostedAs = Annotated[str, Query(min_length=1, max_length=128, description="meter id exactly as the ledger spells it")]
+
+
+def duty_of(request: Request) -> DutyReads:
+    """What stands open at the head-end that answers `request`.
+
+    Raises:
+        ApiError: this program does not show it.
+    """
+    duty = of(request).duty
+    if duty is None:
+        raise ApiError(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            problem("not_ready", "this head-end does not show it here", "use the commands of `sakshi-headend`"),
+        )
+    return duty
+
+
+AtDuty = Annotated[DutyReads, Depends(duty_of)]
+"""A route's parameter that receives what stands open."""
 
 
 def window(start: str, end: str) -> Interval:
@@ -66,6 +89,15 @@ def optional_window(start: str | None, end: str | None) -> Interval | None:
         return None
     if start is None or end is None:
         raise invalid("expected both 'query.start' and 'query.end', or neither", "give both ends of the span")
+    return bounded_window(start, end)
+
+
+def bounded_window(start: str, end: str) -> Interval:
+    """The window that two query parameters name, no longer than a list is asked for.
+
+    Raises:
+        ApiError: one is wrong, or they are too far apart.
+    """
     span = window(start, end)
     if span.length_s > MAX_SPAN_S:
         raise invalid(

@@ -8,7 +8,10 @@ import httpx
 from fastapi import FastAPI
 
 from headend.attest import Subject
+from headend.config import parse
+from headend.duty import StoredDuty
 from headend.exchange_views import Market
+from headend.notice_desk import StoredNoticeDesk
 from headend.posting import PostingRecord, PostingState
 from headend.reads import StoredReads
 from headend.registry_desk import StoredRegistryDesk
@@ -25,6 +28,7 @@ from signing.interval import Interval, utc_text
 from signing.statements.window_actual import WindowActual
 from tests.headend.discom import LATER, METER, SUBJECT, attestor, log_rules, stated
 from tests.headend.premises import DAY, Gateway, Headend, Message, gateway
+from tests.headend.test_config import GOOD
 
 HOUR = (100, 110, 90, 100)
 BASE = "http://127.0.0.1:8080"
@@ -60,6 +64,12 @@ class Served:
             log=PublishedLog(log=0, key=self.headend.key.verifier, folder=self.headend.folder),
             key=self.headend.statement_signer.public_key,
         )
+        self.duty = StoredDuty(
+            config=parse(GOOD, "headend.toml", self.headend.folder),
+            pool=self.pool,
+            log=PublishedLog(log=0, key=self.headend.key.verifier, folder=self.headend.folder),
+            key=self.headend.statement_signer.public_key,
+        )
         self.tokens = StoredTokens(self.pool)
 
     def app(self) -> FastAPI:
@@ -80,6 +90,8 @@ class Served:
             door=self.door,
             market=self.market,
             domain="pavvnl.example",
+            duty=self.duty,
+            notices=StoredNoticeDesk(self.headend.folder / "headend.db"),
         )
 
     def close(self) -> None:
