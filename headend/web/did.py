@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.responses import JSONResponse, Response
 
+from headend.ies.credential import KEY
 from headend.web.access import DID
 from headend.web.claims import ALGORITHMS
 from headend.web.desk import AtDesk
@@ -33,10 +34,10 @@ def document(desk: AtDesk) -> Response:
 
 
 def did_document(domain: str, key: PublicKey) -> dict[str, Any]:
-    """The document of `did:web:<domain>` with one key that asserts."""
+    """The document of `did:web:<domain>` with the one key that asserts, under the name of its `kid` and under that of credentials."""
     did = f"did:web:{domain}"
     kid = key.kid.hex()
-    method = f"{did}#{kid}"
+    names = [f"{did}#{kid}", f"{did}#{KEY}"]
     kind, curve = _CURVES[key.algorithm]
     jwk = {
         "kty": kind,
@@ -49,8 +50,10 @@ def did_document(domain: str, key: PublicKey) -> dict[str, Any]:
     return {
         "@context": _CONTEXTS,
         "id": did,
-        "verificationMethod": [{"id": method, "type": "JsonWebKey2020", "controller": did, "publicKeyJwk": jwk}],
-        "assertionMethod": [method],
+        "verificationMethod": [
+            {"id": name, "type": "JsonWebKey2020", "controller": did, "publicKeyJwk": jwk} for name in names
+        ],
+        "assertionMethod": names,
     }
 
 

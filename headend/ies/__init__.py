@@ -1,0 +1,1 @@
+"""IES MeterData, MeterDataRequest and MeterDataCredential v0.6: read, checked and written. Pure."""

@@ -1,0 +1,1 @@
+"""Readings of an existing HES or MDMS, as the discom vouches for them: never signed at source. Pure."""
