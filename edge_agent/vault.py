@@ -3,6 +3,7 @@
 Every change is one transaction with its line in the audit trail: when, what meter, which sealed file, who says so.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from edge_agent.counters import CounterJournal, Lease, counter_key
 from edge_agent.errors import MeterKeyError
 from edge_agent.meter_keys import Role, Sealed, open_wrapping_key, parse, unseal
 from edge_agent.outbox.database import Database, Hook, no_hook
+from edge_agent.outbox.errors import OutboxError
 from edge_agent.readers.access import MeterKeys
 
 
@@ -58,7 +60,12 @@ class GatewayVault:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._database.close()
+        try:
+            # On a disk that takes no more, the rest of a block is lost, as in a crash, and nothing else.
+            with contextlib.suppress(OutboxError):
+                self.journal.close()
+        finally:
+            self._database.close()
 
     def unlock(self, uri: str) -> MeterKeys:
         """See `Vault.unlock`."""

@@ -17,7 +17,7 @@ from signing.interval import DAY_S
 KEY = counter_key(bytes(16), b"SAK00001")
 STEPS = [
     f"counter-{name}:{step}"
-    for name in ("reserve", "confirm", "give-back", "learn", "look", "alarm")
+    for name in ("reserve", "confirm", "close", "learn", "look", "alarm")
     for step in ("begun", "written", "committed")
 ]
 
@@ -45,22 +45,80 @@ def row(database: Database) -> tuple[object, ...]:
     return database.one("SELECT reserved, verified, heard, others_utc FROM invocation_counter WHERE key = ?", KEY)
 
 
+def associate(journal: CounterJournal, count: int) -> list[int]:
+    """The counters of one association, each proven."""
+    lease = journal.lease("M1", KEY)
+    taken = []
+    for _ in range(count):
+        taken.append(lease.take())
+        lease.confirm(own=taken[-1], heard=taken[-1])
+    lease.settle()
+    return taken
+
+
 def test_counters_start_at_zero_and_rise_over_associations(database: Database) -> None:
     journal = CounterJournal(database, block=4)
-    taken = []
-    for _ in range(3):
-        lease = journal.lease("M1", KEY)
-        taken += [lease.take() for _ in range(3)]
-        lease.settle()
-    assert taken == list(range(9))
-    assert row(database)[0] == 9
+    assert [taken for _ in range(3) for taken in associate(journal, 3)] == list(range(9))
+    assert row(database)[0] == 12
+    journal.close()
+    journal.close()
+    assert row(database) == (9, 8, 8, None)
+
+
+def test_a_block_serves_many_associations_and_the_disk_is_written_for_the_first_proof_only(path: Path) -> None:
+    written: list[str] = []
+    with Database(path, written.append) as database:
+        journal = CounterJournal(database, block=100)
+        for _ in range(10):
+            associate(journal, 9)
+    assert [step for step in written if step.endswith(":committed")] == [
+        "counter-reserve:committed",
+        "counter-confirm:committed",
+    ]
 
 
 def test_a_crash_loses_the_rest_of_a_block_and_no_more(path: Path) -> None:
     with Database(path) as database:
-        assert CounterJournal(database, block=10).lease("M1", KEY).take() == 0
+        assert associate(CounterJournal(database, block=10), 1) == [0]
     with Database(path) as database:
-        assert CounterJournal(database, block=10).lease("M1", KEY).take() == 10
+        assert associate(CounterJournal(database, block=10), 1) == [10]
+
+
+def test_the_rest_of_a_block_is_given_back_at_the_end_unless_another_reserved_behind_it(path: Path) -> None:
+    with Database(path) as one, Database(path) as other:
+        first, second = CounterJournal(one, block=10), CounterJournal(other, block=10)
+        assert associate(first, 2) + associate(second, 3) == [0, 1, 10, 11, 12]
+        first.close()
+        assert row(one)[0] == 20
+        second.close()
+        assert row(one)[0] == 13
+
+
+def test_a_journal_whose_closing_failed_takes_nothing_of_what_it_may_have_given_back(path: Path) -> None:
+    def crash(step: str) -> None:
+        if step == "counter-close:committed":
+            raise CrashError
+
+    with Database(path, crash) as database, Database(path) as elsewhere:
+        journal = CounterJournal(database, block=10)
+        associate(journal, 1)
+        with pytest.raises(CrashError):
+            journal.close()
+        assert associate(CounterJournal(elsewhere, block=10), 1) == [1]
+        assert associate(journal, 1) == [11]
+
+
+def test_whoever_finds_that_another_reserved_leaves_the_rest_of_its_block(path: Path) -> None:
+    with Database(path) as one, Database(path) as other:
+        first, second = CounterJournal(one, block=10), CounterJournal(other, block=10)
+        # The second takes one, and gives the rest back: its counter lies above the first one's block all the same.
+        assert associate(first, 2) + associate(second, 1) == [0, 1, 10]
+        second.close()
+        assert associate(first, 2) == [11, 12]
+        # One that reserved and used nothing has had nothing accepted.
+        second.lease("M1", KEY).settle()
+        second.close()
+        assert associate(first, 1) == [13]
 
 
 def test_a_lease_that_is_settled_gives_nothing_any_more(database: Database) -> None:
@@ -72,51 +130,63 @@ def test_a_lease_that_is_settled_gives_nothing_any_more(database: Database) -> N
         lease.take()
 
 
-def test_two_leases_never_meet_and_only_the_last_gives_back(database: Database) -> None:
-    journal = CounterJournal(database, block=10)
-    first, second = journal.lease("M1", KEY), journal.lease("M1", KEY)
-    assert (first.take(), second.take(), first.take(), second.take()) == (0, 10, 1, 11)
-    first.settle()
-    assert row(database)[0] == 20
-    second.settle()
-    assert row(database)[0] == 12
-    assert journal.lease("M1", KEY).take() == 12
+def test_two_leases_never_meet(path: Path) -> None:
+    with Database(path) as one, Database(path) as other:
+        journal = CounterJournal(one, block=10)
+        first, second = journal.lease("M1", KEY), journal.lease("M1", KEY)
+        third = CounterJournal(other, block=10).lease("M1", KEY)
+        taken = [lease.take() for _ in range(2) for lease in (first, third, second)]
+        assert taken == [0, 10, 1, 2, 11, 3]
 
 
 @given(
     actions=st.lists(
         st.tuples(
+            st.integers(0, 2),  # which process
             st.integers(0, 8),  # counters taken
             st.sampled_from([*STEPS, None]),  # where it crashes
             st.one_of(st.none(), st.integers(0, 60)),  # what the meter says
+            st.booleans(),  # whether the process ends afterwards
         ),
-        max_size=12,
+        max_size=14,
     ),
     block=st.integers(1, 5),
 )
-def test_a_crash_at_any_step_never_has_a_counter_used_twice(
-    tmp_path_factory: pytest.TempPathFactory, actions: list[tuple[int, str | None, int | None]], block: int
+def test_processes_that_crash_at_any_step_never_use_a_counter_twice_nor_a_lower_one_later(
+    tmp_path_factory: pytest.TempPathFactory, actions: list[tuple[int, int, str | None, int | None, bool]], block: int
 ) -> None:
     path = tmp_path_factory.mktemp("counters") / "agent.db"
     path.touch()
     with Database(path) as database:
         database.migrate()
     taken: list[int] = []
-    for count, crash, said in actions:
+    crash_at: list[str | None] = [None]
 
-        def hook(step: str, crash: str | None = crash) -> None:
-            if step == crash:
-                raise CrashError
+    def hook(step: str) -> None:
+        if step == crash_at[0]:
+            raise CrashError
 
-        with Database(path, hook) as database, contextlib.suppress(CrashError, CounterBackError):
-            journal = CounterJournal(database, block=block)
-            if said is not None and journal.take_look("M1", KEY, now_utc=1 << 20):
-                journal.learn("M1", KEY, counter=said, now_utc=1)
-            lease = journal.lease("M1", KEY)
-            for _ in range(count):
-                taken.append(lease.take())
-                lease.confirm(own=taken[-1], heard=taken[-1])
-            lease.settle()
+    with contextlib.ExitStack() as stack:
+        running: dict[int, CounterJournal] = {}
+        for process, count, crash, said, ends in actions:
+            crash_at[0] = crash
+            try:
+                if process not in running:
+                    running[process] = CounterJournal(stack.enter_context(Database(path, hook)), block=block)
+                journal = running[process]
+                if said is not None and journal.take_look("M1", KEY, now_utc=1 << 20):
+                    with contextlib.suppress(CounterBackError):
+                        journal.learn("M1", KEY, counter=said, now_utc=1)
+                lease = journal.lease("M1", KEY)
+                for _ in range(count):
+                    taken.append(lease.take())
+                    lease.confirm(own=taken[-1], heard=taken[-1])
+                lease.settle()
+                if ends:
+                    journal.close()
+                    del running[process]
+            except CrashError:
+                del running[process]
     assert len(set(taken)) == len(taken)
     assert taken == sorted(taken)
 
@@ -128,12 +198,28 @@ def test_a_stale_journal_continues_above_the_meter(database: Database) -> None:
     assert journal.lease("M1", KEY).take() == 5000
 
 
-def test_a_meter_that_is_behind_moves_nothing(database: Database) -> None:
+def test_a_meter_that_is_behind_moves_nothing(path: Path) -> None:
+    with Database(path) as database:
+        journal = CounterJournal(database, block=10)
+        associate(journal, 5)
+        assert not journal.learn("M1", KEY, counter=4, now_utc=1)
+        assert associate(journal, 1) == [5]
+    with Database(path) as database:
+        # Nobody knows how far the block was used before the crash.
+        journal = CounterJournal(database, block=10)
+        assert not journal.learn("M1", KEY, counter=9, now_utc=1)
+        assert associate(journal, 1) == [10]
+        assert journal.shared_since("M1") is None
+
+
+def test_counters_of_another_user_in_our_block_are_left_out(database: Database) -> None:
     journal = CounterJournal(database, block=10)
-    journal.lease("M1", KEY).take()
-    assert not journal.learn("M1", KEY, counter=3, now_utc=1)
-    assert journal.lease("M1", KEY).take() == 10
-    assert journal.shared_since("M1") is None
+    associate(journal, 3)
+    assert journal.learn("M1", KEY, counter=3, now_utc=77)
+    assert journal.shared_since("M1") == 77
+    assert associate(journal, 1) == [4]
+    assert journal.learn("M1", KEY, counter=9, now_utc=78)
+    assert associate(journal, 1) == [10]
 
 
 def test_counters_that_we_never_used_tell_of_another_user(database: Database) -> None:
@@ -147,28 +233,66 @@ def test_counters_that_we_never_used_tell_of_another_user(database: Database) ->
 
 def test_a_counter_below_what_is_proven_is_refused_and_noted(database: Database) -> None:
     journal = CounterJournal(database)
-    lease = journal.lease("M1", KEY)
-    for _ in range(5):
-        lease.confirm(own=lease.take(), heard=40)
-    lease.settle()
-    assert row(database) == (5, 4, 40, None)
+    associate(journal, 5)
+    before = row(database)
     assert not journal.learn("M1", KEY, counter=4, now_utc=1)  # the last good
     with pytest.raises(CounterBackError, match=r"is 3, it had accepted 4.*accept-counter"):
         journal.learn("M1", KEY, counter=3, now_utc=9)
-    assert row(database) == (5, 4, 40, None)
+    assert row(database) == before
     assert database.all("SELECT at_utc, meter, kind FROM meter_key_event") == [(9, "M1", "COUNTER_BACK")]
 
 
-def test_an_operator_may_accept_lower_counters_and_none_is_used_again(database: Database) -> None:
-    journal = CounterJournal(database)
-    lease = journal.lease("M1", KEY)
-    lease.confirm(own=lease.take(), heard=40)
-    lease.settle()
-    assert journal.accept_lower("M1", who="A. Rao", now_utc=9) == 1
-    assert not journal.learn("M1", KEY, counter=0, now_utc=10)
-    assert journal.heard(KEY) == -1
-    assert journal.lease("M1", KEY).take() == 1
-    assert database.all("SELECT kind, who FROM meter_key_event") == [("COUNTER_ACCEPTED", "A. Rao")]
+def test_what_was_proven_last_outlives_a_restart(path: Path) -> None:
+    with Database(path) as database:
+        journal = CounterJournal(database)
+        associate(journal, 5)
+        journal.close()
+    with Database(path) as database:
+        journal = CounterJournal(database)
+        assert journal.lease("M1", KEY).heard == 4
+        with pytest.raises(CounterBackError, match=r"is 3, it had accepted 4"):
+            journal.learn("M1", KEY, counter=3, now_utc=9)
+
+
+def test_what_was_proven_rides_with_another_transaction_on_the_state(path: Path) -> None:
+    with Database(path) as database, Database(path) as outbox:
+        journal = CounterJournal(database)
+        associate(journal, 5)
+        assert row(database)[1:3] == (0, 0)
+        with outbox.transaction("put"):
+            journal.ride(outbox)
+        journal.arrived()
+        assert row(database)[1:3] == (4, 4)
+        changed = outbox.one("SELECT total_changes()")
+        with outbox.transaction("nothing new"):
+            journal.ride(outbox)
+        assert outbox.one("SELECT total_changes()") == changed
+
+
+def test_an_operator_may_accept_lower_counters_and_none_is_used_again(path: Path) -> None:
+    with Database(path) as database, Database(path) as elsewhere:
+        journal, desk = CounterJournal(database), CounterJournal(elsewhere)
+        associate(journal, 40)
+        assert desk.accept_lower("M1", who="A. Rao", now_utc=9) == 1
+        assert not journal.learn("M1", KEY, counter=0, now_utc=10)
+        assert journal.lease("M1", KEY).heard == -1
+        assert associate(journal, 1) == [40]
+        assert database.all("SELECT kind, who FROM meter_key_event") == [("COUNTER_ACCEPTED", "A. Rao")]
+
+
+def test_what_was_proven_before_an_operator_accepted_is_never_written_over_it(path: Path) -> None:
+    with Database(path) as database, Database(path) as elsewhere:
+        journal, desk = CounterJournal(database), CounterJournal(elsewhere)
+        associate(journal, 40)
+        running = journal.lease("M1", KEY)
+        desk.accept_lower("M1", who="A. Rao", now_utc=9)
+        journal.close()
+        assert row(database)[1:3] == (-1, -1)
+        journal.lease("M1", KEY).settle()
+        # An association that began before says nothing of the meter that was accepted.
+        running.confirm(own=40, heard=40)
+        assert journal.lease("M1", KEY).heard == -1
+        assert row(database)[1:3] == (-1, -1)
 
 
 def test_the_first_proof_is_durable_at_once(database: Database) -> None:
@@ -177,14 +301,14 @@ def test_the_first_proof_is_durable_at_once(database: Database) -> None:
     lease.confirm(own=lease.take(), heard=7)
     assert row(database)[1:3] == (0, 7)
     lease.confirm(own=lease.take(), heard=8)
-    assert row(database)[1:3] == (0, 7)
-    lease.settle()
+    assert (row(database)[1:3], lease.heard) == ((0, 7), 8)
+    journal.close()
     assert row(database)[1:3] == (1, 8)
 
 
 def test_a_key_is_used_to_its_last_counter_and_no_further(database: Database) -> None:
     journal = CounterJournal(database)
-    journal.reserve("M1", KEY)
+    associate(CounterJournal(database), 1)
     with database.transaction("test"):
         database.run("UPDATE invocation_counter SET reserved = ?", MAX_COUNTER)
     lease = journal.lease("M1", KEY)

@@ -129,7 +129,7 @@ class Invocations(Protocol):
         """Notes that a verified answer proves the meter to have accepted `own`, and stands at `heard` itself."""
 
     def settle(self) -> None:
-        """Makes what was confirmed durable, and gives back what was not taken. Idempotent; nothing is taken afterwards."""
+        """The association is over: nothing is taken afterwards. Idempotent."""
 
 
 def seal(key: Secret, *, control: int, authentication: Secret, nonce: bytes, plain: bytes) -> bytes:
@@ -289,7 +289,7 @@ class Cipher:
         return compare_digest(proof[5:], self._gmac(self._meter, proof[1:5], challenge))
 
     def settle(self) -> None:
-        """Makes the counters durable; the association is over. Idempotent."""
+        """The association is over. Idempotent."""
         self._invocations.settle()
 
     def _is_general(self) -> bool:
