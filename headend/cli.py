@@ -11,6 +11,7 @@ from headend import config as configuration
 from headend.commands import (
     access,
     billing,
+    contracts,
     curtailment,
     evidence,
     field,
@@ -38,6 +39,7 @@ _JOBS = (
     posting_control.add,
     curtailment.add,
     gates.add,
+    contracts.add,
     billing.add,
     field.add,
     access.add,
