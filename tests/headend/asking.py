@@ -172,13 +172,17 @@ class Asking:
         authorization = signer(subscriber).sign(body, created=at, expires=at + life_s)
         return httpx.post(f"{self.url}/status", content=body, headers={"Authorization": authorization}, timeout=30)
 
-    def get(self, path: str, *, subscriber: str = LEDGER, life_s: int | None = None, **headers: str) -> httpx.Response:
+    def get(
+        self, path: str, *, subscriber: str = LEDGER, life_s: int = 0, tag: str = "", accept: str = "*/*"
+    ) -> httpx.Response:
         """A pull of the exchange's own: the digest of the empty body is signed."""
         self.pulls += 1
         at = self.now()
         authorization = signer(subscriber).sign(b"", created=at, expires=at + (life_s or 100 + self.pulls))
         base = self.url.removesuffix("/bpp/receiver")
-        return httpx.get(base + path, headers={"Authorization": authorization, **headers}, timeout=30)
+        return httpx.get(
+            base + path, headers={"Authorization": authorization, "Accept": accept, "If-None-Match": tag}, timeout=30
+        )
 
     def questions(self) -> tuple[Question, ...]:
         return question_rows.latest(self.headend.database.connection, limit=100)
