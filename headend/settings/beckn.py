@@ -109,7 +109,7 @@ def beckn(table: Table, base: Path) -> BecknSettings:
         directory=_directory(table, base),
         callback_hosts=frozenset(host.lower() for host in hosts) or None,
         dialect=_member(table, "dialect", Dialect.MESSAGE_STATUS),
-        shape=None if shape == _AS_ASKED else _named(table, "shape", shape, Shape.DATASET),
+        shape=None if shape == _AS_ASKED else _named(table, "shape", shape, Shape.DATASET, also=(_AS_ASKED,)),
         evidence=_member(table, "evidence", EvidenceColumn.BY_SIDE),
         identifiers=_member(table, "identifiers", Identifiers.ANY),
         revisions=_member(table, "revisions", Revisions.PUSH),
@@ -155,8 +155,8 @@ def _member(table: Table, name: str, default: E) -> E:
     return _named(table, name, table.text(name, default=str(default.value)), default)
 
 
-def _named(table: Table, name: str, word: str, default: E) -> E:
+def _named(table: Table, name: str, word: str, default: E, *, also: tuple[str, ...] = ()) -> E:
     kinds: dict[str, E] = {str(kind.value): kind for kind in type(default)}
     if word not in kinds:
-        table.faults.add(table.key(name), f"expected one of {', '.join(kinds)}, got {word!r:.40}")
+        table.faults.add(table.key(name), f"expected one of {', '.join((*also, *kinds))}, got {word!r:.40}")
     return kinds.get(word, default)
