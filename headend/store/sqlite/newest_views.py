@@ -32,7 +32,7 @@ class NewestActual:
 def newest(connection: sqlite3.Connection, posted_as: str, window: Interval, *, below: int) -> NewestActual | None:
     """The newest actual of a subject and window that stands before leaf `below`, or none."""
     row = connection.execute(
-        "SELECT digest, status, sign1 FROM actuals JOIN statements USING (leaf) "
+        "SELECT actuals.digest, status, sign1 FROM actuals JOIN statements USING (leaf) "
         "WHERE posted_as = ? AND start_utc = ? AND end_utc = ? AND leaf < ? ORDER BY revision DESC LIMIT 1",
         (posted_as, window.start_utc, window.end_utc, below),
     ).fetchone()
