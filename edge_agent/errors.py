@@ -47,7 +47,11 @@ class MeterForgedError(MeterDecodeError):
     """
 
 
-class CounterRefusedError(MeterRefusedError):
+class MeterExceptionError(MeterRefusedError):
+    """The meter could not process the request at all. It says so outside of any protection: nobody vouches for it."""
+
+
+class CounterRefusedError(MeterExceptionError):
     """The meter refuses our invocation counter. `expected` is the one it wants, where it says so; nobody vouches for it."""
 
     def __init__(self, message: str, *, expected: int | None = None) -> None:

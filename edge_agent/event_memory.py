@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from edge_agent.errors import MeterDecodeError, MeterRefusedError
+from edge_agent.errors import CounterRefusedError, MeterDecodeError, MeterRefusedError
 from edge_agent.events import EventLog, Marks, MeterEvent, marks
 from edge_agent.readers.reader import EventReader, Reader
 from signing.interval import DAY_S, Interval
@@ -73,6 +73,9 @@ class EventMemory:
                 continue
             try:
                 await self._read(reader, log, counts.get(log), now_utc)
+            except CounterRefusedError:
+                # It is no log that the meter refuses.
+                raise
             except MeterRefusedError as error:
                 self._left_alone[log] = now_utc
                 if log is EventLog.POWER:

@@ -15,7 +15,7 @@ from edge_agent.clock import ClockEvidence, evidence
 from edge_agent.clock_watch import ClockWatch, Look
 from edge_agent.config import MeterSettings
 from edge_agent.drafts import Draft
-from edge_agent.errors import MeterDecodeError, MeterRefusedError
+from edge_agent.errors import CounterRefusedError, MeterDecodeError, MeterRefusedError
 from edge_agent.event_memory import EventMemory
 from edge_agent.gather import Gatherer
 from edge_agent.readers.reader import Reader
@@ -300,6 +300,8 @@ class MemoryMeter:
         """
         try:
             return await visit.reader.daily_registers(span)
+        except CounterRefusedError:
+            raise
         except MeterRefusedError as error:
             self._refuses_registers = True
             visit.outcome.faults.append(f"no registers of midnight, so that no day can be balanced: {error}")

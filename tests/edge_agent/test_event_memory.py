@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge_agent.errors import MeterDecodeError, MeterRefusedError, ReaderError
+from edge_agent.errors import CounterRefusedError, MeterDecodeError, MeterRefusedError, ReaderError
 from edge_agent.event_memory import AGAIN_S, KEPT_S, WHOLE_S, EventMemory
 from edge_agent.events import EventLog, MeterEvent
 from signing.interval import DAY_S, Interval
@@ -161,3 +161,13 @@ async def test_old_events_are_forgotten(meter: Logging, memory: EventMemory) -> 
 async def test_a_meter_without_event_logs_is_asked_nothing(memory: EventMemory) -> None:
     assert await memory.refresh(MemoryBench(), NOW) == []
     assert memory.marks.marks == ()
+
+
+async def test_a_counter_that_is_refused_leaves_no_log_alone(meter: Logging, memory: EventMemory) -> None:
+    meter.log(EventLog.OTHER, NOW - 7200, 201)
+    meter.bad[EventLog.OTHER] = CounterRefusedError("service not allowed, invocation counter error")
+    with pytest.raises(CounterRefusedError):
+        await memory.refresh(meter, NOW)
+    meter.bad.clear()
+    await memory.refresh(meter, NOW + 60)
+    assert flags(memory, NOW - 900) == Flag.TAMPER

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from edge_agent.errors import MeterRefusedError, MeterUnavailableError
+from edge_agent.errors import CounterRefusedError, MeterRefusedError, MeterUnavailableError
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.poll import MemoryMeter
 from edge_agent.refusals import Refusals
@@ -40,7 +40,7 @@ class SlowBench(MemoryBench):
         self.layout_ms = 0
         self.row_ms = ROW_MS
         self.breaks: Callable[[Interval], bool] = lambda _: False
-        self.refuses_registers = False
+        self.no_registers: MeterRefusedError | None = None
 
     async def layout(self) -> ProfileLayout:
         known = await super().layout()
@@ -79,8 +79,8 @@ class SlowBench(MemoryBench):
         )
 
     async def daily_registers(self, span: Interval) -> tuple[CumulativeRegisters, ...]:
-        if self.refuses_registers:
-            raise MeterRefusedError("the meter refuses 1.0.99.2.0.255")
+        if self.no_registers is not None:
+            raise self.no_registers
         return await super().daily_registers(span)
 
 
@@ -281,7 +281,7 @@ async def test_a_command_amid_a_reread_has_everything_read_anew(case: Case) -> N
 
 
 async def test_a_meter_that_refuses_its_daily_registers_is_signed_without_and_told(case: Case) -> None:
-    case.bench.refuses_registers = True
+    case.bench.no_registers = MeterRefusedError("the meter refuses 1.0.99.2.0.255")
     await case.until_whole(TEN + 30)
     assert sorted(case.imports()) == list(range(MIDNIGHT - 2 * DAY_S, TEN, PERIOD_S))
     assert case.stamps() == []
@@ -290,6 +290,16 @@ async def test_a_meter_that_refuses_its_daily_registers_is_signed_without_and_to
     case.bench.asked.clear()
     await case.until_whole(TEN + 2 * POLL.absent_retry_s)
     assert min(span.start_utc for span in case.bench.asked) == TEN
+
+
+async def test_a_counter_that_is_refused_is_no_refusal_of_the_daily_registers(case: Case) -> None:
+    case.bench.no_registers = CounterRefusedError("service not allowed, invocation counter error")
+    case.bench.midnights = {MIDNIGHT: 1_000_000}
+    await case.look(TEN + 30)
+    case.bench.no_registers = None
+    await case.until_whole(TEN + POLL.absent_retry_s)
+    assert case.stamps() == [MIDNIGHT] * 2
+    assert not any("no day can be balanced" in fault for outcome in case.outcomes for fault in outcome.faults)
 
 
 async def test_registers_that_come_late_are_asked_for_again_and_travel(case: Case) -> None:

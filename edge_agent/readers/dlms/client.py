@@ -8,7 +8,13 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
-from edge_agent.errors import MeterDecodeError, MeterRefusedError, MeterUnavailableError
+from edge_agent.errors import (
+    CounterRefusedError,
+    MeterDecodeError,
+    MeterExceptionError,
+    MeterRefusedError,
+    MeterUnavailableError,
+)
 from edge_agent.readers.dlms.apdu import AccessResult
 from edge_agent.readers.dlms.association import RETRY_REFUSED_S, Association, Conformance
 from edge_agent.readers.dlms.codec import Data
@@ -65,6 +71,8 @@ class DlmsClient:
         self._connect = connect
         self._again = again
         self._was_verified = True
+        self._has_guessed = False
+        """Whether an exception was taken for a refusal of the attribute that was asked for."""
         self._session = session
         self._renewal = renewal
         self._timeout_s = timeout_s
@@ -84,8 +92,12 @@ class DlmsClient:
 
     @property
     def is_verified(self) -> bool:
-        """Whether the tag of every answer so far was verified."""
+        """Whether the tag of every answer so far was verified, and nothing was taken for absent on an exception's word."""
         return self._was_verified and self._session.is_verified
+
+    def doubt(self) -> None:
+        """Something is taken for absent because of an exception, which anybody on the wire can say."""
+        self._was_verified = False
 
     async def open(self) -> None:
         """Connects and associates.
@@ -190,17 +202,24 @@ class DlmsClient:
             outcome = await self._exchange(self._session.get(attribute, access), str(attribute))
         return given(attribute, _results(outcome, str(attribute))[0])
 
-    async def get_many(self, attributes: tuple[Attribute, ...]) -> list[Data | AccessResult]:
-        """Several attributes, at once where the meter can; a refusal takes its attribute's place.
+    async def get_many(
+        self, attributes: tuple[Attribute, ...], *, absence_counts: bool = True
+    ) -> list[Data | AccessResult]:
+        """Several attributes, at once where the meter can; a refusal takes its attribute's place. `absence_counts` says whether a
+        refusal changes what is believed of the meter: one that nobody vouches for then costs `is_verified`.
 
         Raises:
             MeterUnavailableError: when one is refused only for now.
+            CounterRefusedError: it is our counter that the meter refuses, and no attribute.
         """
         results: list[Data | AccessResult] = []
+        self._has_guessed = False
         size = self._list_size()
         for at in range(0, len(attributes), size):
             part = attributes[at : at + size]
-            results += await self._get_list(part) if len(part) > 1 else [await self._get_or_refusal(part[0])]
+            results += await (self._get_list(part) if len(part) > 1 else self._one_by_one(part))
+        if absence_counts and self._has_guessed:
+            self.doubt()
         for attribute, result in zip(attributes, results, strict=True):
             if isinstance(result, AccessResult) and isinstance(
                 late := refusal(attribute, result), MeterUnavailableError
@@ -222,11 +241,19 @@ class DlmsClient:
         except MeterRefusedError:
             # The meter grants lists and refuses them: ask one by one from now on.
             self._lists = False
-            return [await self._get_or_refusal(attribute) for attribute in attributes]
+            return await self._one_by_one(attributes)
+
+    async def _one_by_one(self, attributes: tuple[Attribute, ...]) -> list[Data | AccessResult]:
+        return [await self._get_or_refusal(attribute) for attribute in attributes]
 
     async def _get_or_refusal(self, attribute: Attribute) -> Data | AccessResult:
         try:
             return await self.get(attribute)
+        except CounterRefusedError:
+            raise
+        except MeterExceptionError:
+            self._has_guessed = True
+            return AccessResult.OTHER_REASON
         except MeterRefusedError as error:
             return AccessResult(error.reason) if error.reason is not None else AccessResult.OTHER_REASON
 

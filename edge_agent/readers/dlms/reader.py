@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Final, Self
 
-from edge_agent.errors import MeterRefusedError
+from edge_agent.errors import MeterExceptionError, MeterRefusedError
 from edge_agent.events import EventLog, MeterEvent
 from edge_agent.readers.dlms import cosem, event_logs, ladder, null_clocks, profile
 from edge_agent.readers.dlms.apdu import AccessResult
@@ -170,10 +170,15 @@ class DlmsReader:
 
     async def events(self, log: EventLog, span: Interval | None) -> tuple[MeterEvent, ...]:
         """See `EventReader.events`."""
-        columns = self._event_columns.get(log)
-        if columns is None:
-            columns = self._event_columns[log] = await event_logs.columns(self.client, log)
-        return await event_logs.rows(self.client, log, columns, span)
+        try:
+            columns = self._event_columns.get(log)
+            if columns is None:
+                columns = self._event_columns[log] = await event_logs.columns(self.client, log)
+            return await event_logs.rows(self.client, log, columns, span)
+        except MeterExceptionError:
+            # The caller goes on without what the log would say of the blocks.
+            self.client.doubt()
+            raise
 
     async def registers(self) -> CumulativeRegisters:
         """See `Reader.registers`."""

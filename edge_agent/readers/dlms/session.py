@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 from edge_agent.errors import (
     CounterRefusedError,
     MeterDecodeError,
+    MeterExceptionError,
     MeterForgedError,
     MeterRefusedError,
     MeterUnavailableError,
@@ -49,7 +50,9 @@ PERMITTED: Final = frozenset({association.AARQ, association.RLRQ, apdu.GET_REQUE
 _ACSE: Final = frozenset({association.AARQ, association.RLRQ})
 """Never ciphered whole: of an AARQ the InitiateRequest is, and a release says nothing."""
 _ALWAYS_PLAIN: Final = frozenset({association.AARE, association.RLRE, apdu.EXCEPTION_RESPONSE})
-"""What no meter ciphers: an AARE's user-information is verified apart, a release and an exception bring no value."""
+"""What no meter ciphers: an AARE's user-information is verified apart, a release and an exception bring no value. That an exception
+may not be taken for "the meter has no such thing" either is `DlmsClient.is_verified`'s.
+"""
 
 AGAIN_OCTETS: Final = 400
 """What a release and another association take on the wire, with a handshake."""
@@ -341,11 +344,11 @@ class Session:
         results = (answer.result,) if isinstance(answer, apdu.Normal) else answer.results
         return self._answered(results)
 
-    def _exception(self, what: str, answer: apdu.Answer) -> MeterRefusedError:
+    def _exception(self, what: str, answer: apdu.Answer) -> MeterExceptionError:
         text = f"the meter refuses {what}: {answer}"
         if isinstance(answer, apdu.ExceptionAnswer) and answer.service_error == apdu.COUNTER_ERROR:
             return CounterRefusedError(text, expected=answer.expected_counter)
-        return MeterRefusedError(text)
+        return MeterExceptionError(text)
 
     def _on_block(self, block: apdu.Block) -> Step:
         if block.part is None:

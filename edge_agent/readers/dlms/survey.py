@@ -37,7 +37,7 @@ async def scalers(
 ) -> dict[str, tuple[int, int]]:
     """Scaler and unit by OBIS code, from each register; from the scaler profile where a meter does not give that."""
     asked = profile.scaled_columns(columns)
-    found = dict(zip(asked, await client.get_many(asked), strict=True))
+    found = dict(zip(asked, await client.get_many(asked, absence_counts=False), strict=True))
     given = {a.obis: profile.scaler_unit(r, str(a)) for a, r in found.items() if not isinstance(r, AccessResult)}
     if len(given) == len(asked) or scaler_profile is None:
         return given

@@ -4,7 +4,14 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from edge_agent.errors import CounterBackError, CounterRefusedError, MeterForgedError, MeterUnavailableError
+from edge_agent.errors import (
+    CounterBackError,
+    CounterRefusedError,
+    MeterExceptionError,
+    MeterForgedError,
+    MeterUnavailableError,
+)
+from edge_agent.events import EventLog
 from edge_agent.readers.dlms.client import DlmsClient
 from edge_agent.readers.dlms.cosem import SERIAL, Attribute
 from edge_agent.readers.dlms.reader import DlmsReader
@@ -218,3 +225,62 @@ async def test_an_origin_is_never_more_than_the_answers_can_bear() -> None:
         await reader.client.get(SERIAL)
         origins.append(reader.origin)
     assert [*origins, reader.origin] == [Origin.GMAC, Origin.LLS, Origin.LLS]
+
+
+NO_SUCH_THING = bytes.fromhex("d80101")
+STALE = bytes.fromhex("d80106")
+"""What anybody on the wire can say: exceptions carry no tag."""
+
+
+def ciphered_reader(said: bytes, spared: int = 0) -> DlmsReader:
+    """A reader of a ciphered meter, each of whose ciphered answers but the first `spared` is replaced by `said`."""
+    peer, answered = meter(), 0
+
+    def answer(frame: bytes) -> bytes:
+        nonlocal answered
+        reply = peer.answer(frame)
+        if reply[8] != 0xCC:
+            return reply
+        answered += 1
+        return reply if answered <= spared else reply[:6] + len(said).to_bytes(2, "big") + said
+
+    async def connect() -> Joined:
+        return Joined(answer)
+
+    return DlmsReader(connect=connect, session=session(), origin=Origin.GMAC, timeout_s=5)
+
+
+async def test_what_is_absent_on_an_exceptions_word_costs_the_origin() -> None:
+    """Else somebody on the wire could take a meter's serial number away, and the tags of the rest would vouch for that."""
+    async with ciphered_reader(NO_SUCH_THING) as reader:
+        origins = [reader.origin]
+        assert (await reader.identity()).serial is None
+        origins.append(reader.origin)
+    assert origins == [Origin.GMAC, Origin.LLS]
+
+
+async def test_what_is_absent_by_a_verified_refusal_costs_nothing() -> None:
+    async with ciphered_reader(NO_SUCH_THING, spared=1000) as reader:
+        assert (await reader.identity()).manufacturer is None
+        assert reader.origin is Origin.GMAC
+
+
+async def test_an_event_log_that_is_silenced_by_an_exception_costs_the_origin() -> None:
+    async with ciphered_reader(NO_SUCH_THING) as reader:
+        with pytest.raises(MeterExceptionError):
+            await reader.events(EventLog.OTHER, None)
+        assert reader.origin is Origin.LLS
+
+
+async def test_scalers_that_no_register_gives_cost_nothing_since_an_energy_without_one_is_refused() -> None:
+    async with ciphered_reader(NO_SUCH_THING) as reader:
+        asked = (SERIAL, COUNTER)
+        assert await reader.client.get_many(asked, absence_counts=False) == [250, 250]
+        assert reader.origin is Origin.GMAC
+
+
+@pytest.mark.parametrize("asked", [(SERIAL,), (SERIAL, COUNTER)])
+async def test_a_counter_that_is_refused_is_no_attribute_that_is_absent(asked: tuple[Attribute, ...]) -> None:
+    async with ciphered_reader(STALE) as reader:
+        with pytest.raises(CounterRefusedError):
+            await reader.client.get_many(asked)
