@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from headend.logbook import Tip
-from headend.store.sqlite import actuals
+from headend.store.sqlite import actuals, edit_rows
 from headend.store.sqlite.actuals import StoredActual
 from headend.store.sqlite.log_rows import leaf_place
 from headend.store.sqlite.registry_rows import records as record_rows
@@ -66,6 +66,7 @@ def bundle(
         records=tuple(_records(connection, at, parts, stored.leaf)),
         rule_sets=() if rules is None else (at.logged(rules.leaf, rules.signed.envelope),),
         batches=tuple(_batches(connection, at, parts)),
+        edits=tuple(_edits(connection, at, stored)) if whole else (),
     ).encoded()
 
 
@@ -101,6 +102,13 @@ def _records(connection: sqlite3.Connection, at: _Places, parts: Iterable[Stored
         for row in record_rows(connection, meter):
             if row.leaf < before:
                 yield at.logged(row.leaf, parse(row.sign1))
+
+
+def _edits(connection: sqlite3.Connection, at: _Places, stored: StoredActual) -> Iterable[Logged]:
+    """Numbers 0 to the one that the actual names, of each meter that it names."""
+    for head in stored.signed.statement.edits:
+        for row in edit_rows.of_meter(connection, head.meter, before=stored.leaf):
+            yield at.logged(row.leaf, row.envelope)
 
 
 def _batches(connection: sqlite3.Connection, at: _Places, parts: Iterable[StoredPart]) -> Iterable[BundledBatch]:

@@ -11,8 +11,10 @@
 9. no leaf is without a statement
 10. every logged actual has its row, the rows say what the actuals say, and the revisions of a window follow one another
 11. every posting is of an actual of its window, and of its figure
+12. the edits of each meter are numbered from 0 and linked, and two persons signed each
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -30,9 +32,10 @@ from signing.log.checkpoint import open_checkpoint
 from signing.log.merkle import HASH_BYTES, Frontier, leaf_hash
 from signing.log.note import VerifierKey
 from signing.log.tiles import TILE_WIDTH
+from signing.statements.edit import Edit
 from signing.statements.meter_record import MeterRecord
 from signing.statements.reading_batch import Opening, ReadingBatch
-from signing.statements.window_actual import WindowActual
+from signing.statements.window_actual import EditedActual, WindowActual, parse_actual
 
 _RESTORE = "stop the head-end and restore the newest sound copy of the database"
 _WAIT = "its gateway is asked for it; what stays lost the discom signed itself and must say again"
@@ -66,6 +69,7 @@ def fsck(database: Database, discom: PublicKey) -> Iterator[Damage]:
     said, damages = _actuals(database)
     yield from damages
     yield from _postings(database, said)
+    yield from _edits(database)
     lost = {leaf: digest for digest, leaf in lost_rows.lost(database.connection).items()}
     # What was found behind a leaf was taken out on the way.
     for leaf, digest in entries.items():
@@ -146,15 +150,16 @@ def _actuals(database: Database) -> tuple[dict[bytes, WindowActual], list[Damage
     damages: list[Damage] = []
     rows = database.connection.execute(
         "SELECT leaf, statements.digest, sign1, connection_point, posted_as, start_utc, end_utc, revision, actuals.digest, "
-        "status, is_newest FROM statements LEFT JOIN actuals USING (leaf) WHERE content_type = ? OR actuals.leaf NOT NULL "
+        "status, is_newest FROM statements LEFT JOIN actuals USING (leaf) WHERE content_type IN (?, ?) OR actuals.leaf NOT NULL "
         "ORDER BY leaf",
-        (WindowActual.CONTENT_TYPE,),
+        (WindowActual.CONTENT_TYPE, EditedActual.CONTENT_TYPE),
     )
     newest: dict[tuple[str, int, int], tuple[bytes, WindowActual]] = {}
     flagged: dict[tuple[str, int, int], set[bytes]] = {}
     for leaf, digest, sign1, *row, is_newest in rows:
         try:
-            actual = WindowActual.parse(parse(sign1, _where(leaf)).payload)
+            envelope = parse(sign1, _where(leaf))
+            actual = parse_actual(envelope.content_type, envelope.payload)
         except SigningError as error:
             damages.append(Damage(check=10, what=f"the actual at {_where(leaf)}: {error}", remedy=_RESTORE))
             continue
@@ -179,6 +184,32 @@ def _actuals(database: Database) -> tuple[dict[bytes, WindowActual], list[Damage
         if flagged.get((name, start, end)) != {digest}
     ]
     return said, damages
+
+
+def _edits(database: Database) -> Iterator[Damage]:
+    """What is wrong with the edits, which the statements behind their leaves say."""
+    rows = database.connection.execute(
+        "SELECT leaf, statements.digest, sign1, meter, number, edits.digest, start_utc, end_utc FROM statements LEFT JOIN edits USING (leaf) "
+        "WHERE content_type = ? OR edits.leaf NOT NULL ORDER BY leaf",
+        (Edit.CONTENT_TYPE,),
+    )
+    newest: dict[str, bytes] = {}
+    counts: Counter[str] = Counter()
+    for leaf, digest, sign1, *row in rows:
+        try:
+            edit = Edit.parse(parse(sign1, _where(leaf)).payload)
+            edit.require_two_persons()
+        except SigningError as error:
+            yield Damage(check=12, what=f"the edit at {_where(leaf)}: {error}", remedy=_TELL)
+            continue
+        proposal = edit.proposal
+        span = proposal.span
+        if row != [proposal.meter, proposal.number, digest, span.start_utc, span.end_utc]:
+            yield Damage(check=12, what=f"the edit at {_where(leaf)} is not what its row says", remedy=_RESTORE)
+        if (proposal.number, proposal.previous) != (counts[proposal.meter], newest.get(proposal.meter)):
+            yield Damage(check=12, what=f"the edit at {_where(leaf)} does not follow the one before", remedy=_TELL)
+        counts[proposal.meter] += 1
+        newest[proposal.meter] = bytes(digest)
 
 
 def _actual_row(actual: WindowActual, digest: bytes) -> list[object]:

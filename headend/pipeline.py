@@ -18,7 +18,7 @@ from headend.holds import Hold, Holds
 from headend.hunting import AFTER_S
 from headend.posting import Policy
 from headend.registry import Registry
-from headend.store.sqlite import actuals, hold_rows, registry_rows
+from headend.store.sqlite import actuals, edit_rows, hold_rows, registry_rows
 from headend.store.sqlite.database import Database
 from headend.touches import Touches
 from headend.trades import Delivery, overlapping
@@ -57,7 +57,7 @@ class Settlement:
     """Decides and posts what the trades of one discom await. Owned by the thread that owns its database connection."""
 
     __slots__ = (
-        "_agenda", "_asked", "_attestor", "_by_name", "_config", "_database", "_first_seen", "_last_record", "_last_said", "_ledger", "_names_of",
+        "_agenda", "_asked", "_attestor", "_by_name", "_config", "_database", "_first_seen", "_last_edit", "_last_record", "_last_said", "_ledger", "_names_of",
         "_next_pull_utc", "_overlapping", "_policy", "_registry", "_settled", "_strangers", "_told", "_traded", "_trouble",
         "_unplanned", "_unreached", "_unreadable",
     )  # fmt: skip
@@ -79,6 +79,7 @@ class Settlement:
         )
         self._next_pull_utc = 0
         self._last_record = registry_rows.newest_record(database.connection)
+        self._last_edit = edit_rows.last(database.connection)
         self._last_said = actuals.last_said(database.connection)
         self._first_seen: dict[Delivery, int] = {}
         """Every delivery that is followed, with when its trade was first seen."""
@@ -124,6 +125,7 @@ class Settlement:
         self._mark_recorded(set(recorded), now_utc)
         if touched is not None:
             self._mark_touched(touched, now_utc)
+        self._mark_edited(now_utc)
         self._last_record = max(recorded.values(), default=self._last_record)
         self._decide(report, now_utc)
         self._mark_said()
@@ -221,6 +223,14 @@ class Settlement:
             for delivery in self._deliveries(self._names_of.get(meter, ())):
                 can_wait = span is not None and delivery in self._settled and _apart(delivery, span)
                 self._agenda.put(delivery, now_utc + _REVIEW_S if can_wait else now_utc)
+
+    def _mark_edited(self, now_utc: int) -> None:
+        """Marks what edits may change, by whichever program they were logged."""
+        found = Touches()
+        for leaf, meter, span in edit_rows.after(self._database.connection, self._last_edit):
+            self._last_edit = leaf
+            found.add(meter, span)
+        self._mark_touched(found, now_utc)
 
     def _deliveries(self, names: Iterable[str]) -> Iterator[Delivery]:
         return (delivery for name in names for delivery in self._by_name.get(name, ()))

@@ -12,7 +12,7 @@ from headend.readings import Quality
 from headend.registry import Registry
 from headend.series import Day, Note, SeriesBlock, notes_of, series_blocks
 from headend.settings.series import SeriesSettings
-from headend.store.sqlite import actuals, day_rows, postings, registry_rows
+from headend.store.sqlite import actuals, day_rows, edit_rows, postings, registry_rows
 from headend.store.sqlite.actuals import StoredRuleSet
 from headend.store.sqlite.database import Database
 from headend.store.sqlite.day_rows import Progress
@@ -90,13 +90,15 @@ class Validating:
         return _day(meter, start_utc, rules, blocks, notes)
 
     def _collect(self, now_utc: int) -> None:
-        """Makes the days due that new batches and records may change."""
+        """Makes the days due that new batches, edits and records may change."""
         reached = day_rows.progress(self._database.connection)
         found = day_rows.batches_after(self._database.connection, reached.batch_leaf, limit=_BATCHES_AT_ONCE)
         recorded = registry_rows.meters_recorded_after(self._database.connection, reached.record)
-        if not found and not recorded:
+        edited = edit_rows.after(self._database.connection, edit_rows.looked_through(self._database.connection))
+        if not found and not recorded and not edited:
             return
-        days: set[tuple[str, int]] = set()
+        # An edit is of one IST day.
+        days: set[tuple[str, int]] = {(meter, ist_day_start(span.start_utc)) for _, meter, span in edited}
         for batch in found:
             span = Interval(batch.start_utc, batch.end_utc)
             own = {ist_day_start(day.start_utc) for day in span.ist_days()}
@@ -117,6 +119,8 @@ class Validating:
         with self._database.transaction() as connection:
             day_rows.put_due(connection, rows)
             leaf = found[-1].leaf if found else reached.batch_leaf
+            if edited:
+                edit_rows.put_looked_through(connection, edited[-1][0])
             day_rows.put_progress(connection, Progress(leaf, max([reached.record, *recorded.values()])))
 
     def _known(self, connection: sqlite3.Connection, meter: str, span: Interval, fact: Fact) -> Known:

@@ -13,7 +13,7 @@ from signing.energy import kwh_text
 from signing.envelope import parse, unseal
 from signing.interval import Interval, utc_text
 from signing.keys import Algorithm, Signer
-from signing.statements.window_actual import WindowActual
+from signing.statements.window_actual import EditHead, WindowActual, actual_kind
 from signing.statements.window_part import Bounds, ChainState, Estimated, Part
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | bool | None"
@@ -45,6 +45,7 @@ def claims(digest: bytes, actual: WindowActual) -> dict[str, Json]:
         ],
         "evidence": actual.evidence.hex(),
         "salt": actual.salt.hex(),
+        **({"edits": [_edit(head) for head in actual.edits]} if actual.edits else {}),
     }
 
 
@@ -58,7 +59,8 @@ def signed_claims(view: ActualView, signer: Signer) -> tuple[dict[str, Json], st
         DecodeError: the stored bytes are no actual.
         KeyUnavailableError: the key cannot be used now.
     """
-    signed = unseal(parse(view.sign1), WindowActual, signer.public_key)
+    envelope = parse(view.sign1)
+    signed = unseal(envelope, actual_kind(envelope.content_type), signer.public_key)
     stated = claims(signed.digest, signed.statement)
     return stated, jws(stated, signer)
 
@@ -123,7 +125,14 @@ def _part(part: Part) -> dict[str, Json]:
         "measured": _energies(part.measured_import_wh, part.measured_export_wh),
         "estimated": None if part.estimated is None else _estimated(part.estimated),
         "origin": None if part.origin is None else part.origin.name,
+        **(
+            {} if part.manual_import_wh is None else {"manual": _energies(part.manual_import_wh, part.manual_export_wh)}
+        ),
     }
+
+
+def _edit(head: EditHead) -> dict[str, Json]:
+    return {"meter": head.meter, "number": head.number, "digest": head.digest.hex()}
 
 
 def _chain(chain: ChainState) -> dict[str, Json]:

@@ -16,6 +16,7 @@ from signing.verify import Outcome, verify
 from tests.headend.discom import LATER, METER, SUBJECT, attestor, exported, log_rules, stated, trust
 from tests.headend.premises import DAY, NOW, Gateway, Headend, gateway
 from tests.headend.sheets import importer
+from tests.headend.two_persons import edited, register
 
 ELEVEN = DAY + 11 * 3600
 POINT = SUBJECT.connection_point
@@ -126,3 +127,19 @@ def test_1_a_check_meter_is_not_exchanged_as_a_revenue_meter(headend: Headend, p
     headend.registrar.change_facts(METER, [replace(fact, role=Role.CHECK)], at_utc=NOW)
     with pytest.raises(ExchangeRefusedError, match=r"\(1\) .*got CHECK at CP-"):
         exchange_sheet(headend.registry, order())
+
+
+def test_an_edit_gives_the_block_that_it_cuts_its_value(headend: Headend, premises: Gateway) -> None:
+    exchanged(headend, order(ELEVEN + 420))
+    headend.take_in(stated(premises, 10, HOUR), stated(premises, 11, (None, *HOUR[1:]), identity="NEW"))
+    register(headend)
+    edited(headend, {ELEVEN: (95, 4)})
+    actual = attested(headend)
+    assert actual.status is Status.PROVISIONAL
+    assert [(part.counts.expected, part.counts.manual, part.counts.valid) for part in actual.parts] == [
+        (5, 1, 4),
+        (3, 0, 3),
+    ]
+    assert actual.parts[0].manual_import_wh == 95
+    assert actual.totals is not None
+    assert actual.totals.import_wh == 795

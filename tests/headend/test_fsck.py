@@ -4,13 +4,17 @@ import pytest
 
 from headend.fsck import Damage, fsck
 from headend.posting import Policy, first
+from headend.store.sqlite import edit_rows
 from headend.store.sqlite.postings import put_posting
 from headend.trades import Delivery
 from signing.envelope import parse, sign
+from signing.statements.edit import Edit
 from signing.statements.meter_record import Place
+from signing.statements.persons import signed_as
 from signing.statements.window_actual import WITH_TOTALS, WindowActual
 from tests.headend.discom import SUBJECT, attestor, log_rules, stated
-from tests.headend.premises import NOW, Gateway, Headend, gateway
+from tests.headend.premises import DAY, NOW, Gateway, Headend, gateway
+from tests.headend.two_persons import RAO, SEN, edited, register
 
 METER = "SKS00000001"
 
@@ -162,3 +166,54 @@ def test_10_an_actual_that_does_not_decode_is_found(settled: Headend) -> None:
         "UPDATE statements SET sign1 = x'00' WHERE leaf = (SELECT max(leaf) FROM actuals)"
     )
     assert 10 in {damage.check for damage in found(settled)}
+
+
+@pytest.fixture
+def with_edits(settled: Headend) -> Headend:
+    """A database with two edits of a meter, and a revision on which they bear."""
+    register(settled)
+    for wh in (7, 8):
+        edited(settled, {DAY + 36_000: (wh, 1)})
+    (signed,) = attestor(settled).attest([SUBJECT], at_utc=NOW)
+    assert signed.statement.edits
+    return settled
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE edits SET meter = 'another' WHERE number = 1",
+        "UPDATE edits SET number = 2 WHERE number = 1",
+        "UPDATE edits SET digest = zeroblob(32) WHERE number = 1",
+        "UPDATE edits SET start_utc = start_utc + 1 WHERE number = 1",
+        "UPDATE edits SET end_utc = end_utc + 1 WHERE number = 1",
+    ],
+)
+def test_12_rows_that_say_other_than_the_logged_edits_are_found(with_edits: Headend, sql: str) -> None:
+    assert found(with_edits) == []
+    with_edits.database.connection.execute(sql)
+    assert [damage.check for damage in found(with_edits)] == [12]
+
+
+def test_12_an_edit_that_two_persons_did_not_sign_or_that_does_not_follow_is_found(with_edits: Headend) -> None:
+    (newest, _) = edit_rows.newest(with_edits.database.connection, limit=2)
+    proposal = newest.edit.proposal
+    for edit, message in (
+        (replace(newest.edit, approver=newest.edit.author), "expected the keys of two persons"),
+        (replace(newest.edit, proposal=replace(proposal, previous=bytes(32))), "did not sign"),
+    ):
+        forged = sign(edit, with_edits.statement_signer).envelope.encoded()
+        with_edits.database.connection.execute("UPDATE statements SET sign1 = ? WHERE leaf = ?", (forged, newest.leaf))
+        assert message in " ".join(damage.what for damage in found(with_edits) if damage.check == 12)
+
+
+def test_12_an_edit_that_does_not_follow_the_one_before_is_found(with_edits: Headend) -> None:
+    (newest, _) = edit_rows.newest(with_edits.database.connection, limit=2)
+    proposal = replace(newest.edit.proposal, previous=bytes(32))
+    author, approver = (signed_as(proposal, hand.signer, hand.name) for hand in (RAO, SEN))
+    forged = sign(Edit(proposal=proposal, author=author, approver=approver), with_edits.statement_signer)
+    with_edits.database.connection.execute(
+        "UPDATE statements SET sign1 = ? WHERE leaf = ?", (forged.envelope.encoded(), newest.leaf)
+    )
+    said = [damage.what for damage in found(with_edits) if damage.check == 12]
+    assert any("does not follow the one before" in what for what in said)

@@ -24,6 +24,7 @@ from tests.headend.discom import METER, SUBJECT, stated
 from tests.headend.premises import DAY, Headend, fact, p256
 from tests.headend.settling import FULL, HOUR, NAME, REGISTERS, Settling, moved, only
 from tests.headend.test_posting import TRADE
+from tests.headend.two_persons import edited, register
 from tests.ledger_client.rehearsal import NOW, SELLER_DISCOM, Rehearsal, running
 
 POLL_S = 300
@@ -455,3 +456,18 @@ def test_a_trade_that_is_put_after_the_posting_of_its_window_is_posted_for(settl
     settling.trade(transaction_id="tx-2")
     assert moved(settling.step(NOW + 2 * POLL_S)) == [("CONFIRMED", "read back")]
     assert moved(settling.step(NOW + 3 * POLL_S)) == []
+
+
+def test_an_edit_by_another_program_decides_its_windows_again_once(settling: Settling) -> None:
+    settling.whole_day()
+    settling.trade()
+    assert settling.said(settling.step()) == [(NAME, Status.FINAL, 0)]
+    register(settling.headend)
+    edited(settling.headend, {DAY + 36_000: (500, 5)})
+    report = settling.step(NOW + 1)
+    assert settling.said(report) == [(NAME, Status.PROVISIONAL, 1)]
+    assert only(report).statement.cause is Cause.OPERATOR
+    assert settling.step(NOW + 2).attested == ()
+    edited(settling.headend, {DAY + 36_000: (400, 5)})
+    settling.restart()
+    assert settling.said(settling.step(NOW + 3)) == [(NAME, Status.PROVISIONAL, 2)]

@@ -13,6 +13,7 @@ from signing.statements.window_actual import WindowActual
 from signing.verify import Outcome, verify
 from tests.headend.discom import LATER, METER, SUBJECT, attestor, exported, log_rules, stated, trust
 from tests.headend.premises import DAY, Gateway, Headend, Message, gateway
+from tests.headend.two_persons import NIL, Values, edited, register
 
 HOUR = (100, 110, 90, 100)
 SUBJECTS = [
@@ -58,11 +59,39 @@ def settled(headend: Headend) -> list[tuple[object, ...]]:
         assert verify(exported(headend, ready.actual.digest), trust(headend), judge).outcome is Outcome.VALID
         actual: WindowActual = ready.actual.statement
         coverage = [
-            (p.span, p.chains, p.counts, p.measured_import_wh, p.measured_export_wh, p.origin) for p in actual.parts
+            (p.span, p.chains, p.counts, p.measured_import_wh, p.measured_export_wh, p.origin, p.manual_import_wh)
+            for p in actual.parts
         ]
         findings = [part.validation.findings for part in validated(one.case(subject).case)]
         views.append((actual.totals, coverage, actual.reason, actual.evidence, findings))
     return views
+
+
+EDITS: tuple[Values, ...] = ({DAY + 36_000: (7, 1)}, {DAY + 36_000: (9, 2), DAY + 39_600: NIL}, {DAY + 30_600: (1, 0)})
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_p6_nor_do_edits_whenever_they_are_made(headends: list[Headend], seed: int) -> None:
+    chance = random.Random(100 + seed)
+    one = gateway()
+    messages = history(one, chance)
+    views = []
+    for headend in headends:
+        log_rules(headend)
+        headend.enrol(one)
+        register(headend)
+        arriving, edits = list(messages), list(EDITS)
+        chance.shuffle(arriving)
+        while arriving or edits:
+            if edits and (not arriving or chance.random() < 0.2):
+                edited(headend, edits.pop(0))
+            portion = chance.randrange(1, 12)
+            headend.take_in(*arriving[:portion])
+            arriving = arriving[portion:]
+            if headend is headends[2]:
+                attestor(headend).attest(SUBJECTS, at_utc=LATER)
+        views.append(settled(headend))
+    assert views[0] == views[1] == views[2]
 
 
 @pytest.mark.parametrize("seed", range(3))

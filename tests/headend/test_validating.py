@@ -20,6 +20,7 @@ from signing.tables import parse_toml
 from tests.headend.discom import METER, log_rules, stated
 from tests.headend.premises import DAY, Gateway, Headend, fact, gateway
 from tests.headend.test_posting import TRADE
+from tests.headend.two_persons import edited, register
 
 HOUR = (99, 101, 100, 100)
 FULL: tuple[int | None, ...] = HOUR * 24
@@ -288,3 +289,32 @@ def test_v31_more_sold_than_the_cap_is_noted(headend: Headend, sold_wh: int, see
         postings.put_trades(connection, [sold], DUE)
     headend.take_in(stated(seller, 0, FULL, registers=REGISTERS))
     assert ("above" if "V31" in notes(validating(headend).day(METER, DAY)) else "within") == seen
+
+
+def test_what_two_persons_agreed_on_is_used_and_the_rest_is_estimated_around_it(headend: Headend, one: Gateway) -> None:
+    headend.take_in(stated(one, 0, lacking(40, 43), registers=REGISTERS))
+    work = validating(headend)
+    settle(work)
+    register(headend)
+    edited(headend, {DAY + 36_000: (150, 5)})
+    work.step(DUE + 60)
+    while work.step(DUE + 60 + 600):
+        pass
+    first, second = day_rows.versions(headend.database.connection, METER, DAY)
+    assert first.day.quality is Quality.ESTIMATED
+    agreed, estimated = (second.day.blocks[place] for place in (40, 43))
+    assert (agreed.quality, agreed.import_wh, agreed.import_method) == (Quality.MANUAL, 150, "E7")
+    assert (agreed.export_wh, agreed.export_method) == (5, "E7")
+    assert (estimated.quality, estimated.import_wh) == (Quality.ESTIMATED, 49)
+    assert second.day.total_wh(Channel.IMPORT) == 9600
+    assert validating(headend).step(DUE + 7200) == 0
+
+
+def test_an_agreed_import_alone_leaves_the_export_absent(headend: Headend, one: Gateway) -> None:
+    headend.take_in(stated(one, 0, lacking(40), registers=REGISTERS))
+    register(headend)
+    edited(headend, {DAY + 36_000: (150, None)})
+    day = validating(headend).day(METER, DAY)
+    assert day is not None
+    assert (day.blocks[40].export_wh, day.blocks[40].export_method) == (None, None)
+    assert day.total_wh(Channel.EXPORT) is None

@@ -16,7 +16,7 @@ from signing.envelope import parse
 from signing.evidence import Copy, WindowCase, copies_by_block
 from signing.interval import Interval
 from signing.keys import PublicKey
-from signing.statements.window_actual import Status, WindowActual
+from signing.statements.window_actual import Status, parse_actual
 
 _SELECT = "SELECT leaf, sign1, logged_utc, is_newest FROM actuals JOIN statements USING (leaf) "
 _BEGINNING = (
@@ -128,7 +128,7 @@ def _views(rows: Iterable[tuple[int, bytes, int, int]]) -> tuple[ActualView, ...
                 index=leaf_place(leaf)[1],
                 logged_utc=logged_utc,
                 sign1=sign1,
-                statement=WindowActual.parse(envelope.payload),
+                statement=parse_actual(envelope.content_type, envelope.payload),
                 newest=bool(is_newest),
             )
         )

@@ -15,7 +15,7 @@ from signing.errors import SigningError
 from signing.interval import Interval
 from signing.keys import PublicKey
 from signing.statements.rule_set import RuleSet
-from signing.statements.window_actual import Status, WindowActual
+from signing.statements.window_actual import Status, WindowActual, actual_kind
 
 _SELECT = "SELECT leaf, sign1 FROM actuals JOIN statements USING (leaf) "
 
@@ -157,7 +157,11 @@ def rule_set(connection: sqlite3.Connection, key: PublicKey, digest: bytes) -> S
 
 
 def _stored(key: PublicKey, leaf: int, sign1: bytes) -> StoredActual:
-    return StoredActual(leaf=leaf, signed=_unsealed(key, WindowActual, sign1))
+    try:
+        kind = actual_kind(parse(sign1).content_type)
+    except SigningError:
+        kind = WindowActual
+    return StoredActual(leaf=leaf, signed=_unsealed(key, kind, sign1))
 
 
 def _unsealed(key: PublicKey, kind: type[S], sign1: bytes) -> Signed[S]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from headend.store.sqlite import registry_rows
+from headend.store.sqlite import edit_rows, registry_rows
 from headend.store.sqlite.batch_rows import SqliteBatches
 from signing.chain import AdmittedBatch
 from signing.envelope import parse
@@ -60,7 +60,7 @@ def stored_records(connection: sqlite3.Connection, meter: str, *, before: int = 
 def stored_part(
     connection: sqlite3.Connection, records: StoredRecords, span: Interval, *, before: int = NOW
 ) -> StoredPart:
-    """The part of a meter over `span`: every batch before a leaf, from below the base of its chain to the head.
+    """The part of a meter over `span`: every edit before a leaf, and every batch, from below the base of its chain to the head.
 
     Openings are read where they may matter: a day around the part, and up to `FAR_S` on a side where no register was found there.
     """
@@ -71,12 +71,15 @@ def stored_part(
     if not stamps or min(stamps) > span.start_utc or max(stamps) < span.end_utc:
         far = Interval(max(0, near.start_utc - FAR_S), min(MAX_INSTANT, near.end_utc + FAR_S))
         rows = tuple(_rows(connection, meter, far, before))
+    edits = edit_rows.of_meter(connection, meter, before=before)
     return StoredPart(
         case=PartCase(
             span=span,
             records=records.records,
             record_digests=records.digests,
             batches=tuple(batch for _, batch in rows),
+            edits=tuple(stored.edit for stored in edits),
+            edit_digests=tuple(stored.envelope.digest for stored in edits),
         ),
         records=records,
         leaves={batch.digest: leaf for leaf, batch in rows},

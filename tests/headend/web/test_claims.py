@@ -15,7 +15,17 @@ from signing.errors import VerificationError
 from signing.interval import Interval
 from signing.statements.meter_record import Place
 from signing.statements.reading_batch import Origin
-from signing.statements.window_actual import Basis, Cause, StatedFinding, Status, Totals, Verdict, WindowActual
+from signing.statements.window_actual import (
+    Basis,
+    Cause,
+    EditedActual,
+    EditHead,
+    StatedFinding,
+    Status,
+    Totals,
+    Verdict,
+    WindowActual,
+)
 from signing.statements.window_part import Bounds, ChainState, Counts, Estimated, Part
 from tests.headend.premises import DAY, p256
 
@@ -150,3 +160,24 @@ def test_the_claims_come_from_the_signed_bytes_and_not_from_the_row_beside_them(
     )
     stated, _ = signed_claims(view, p256(5))
     assert stated == claims(signed.digest, FULL)
+
+
+def test_what_edits_state_is_claimed_apart_and_with_the_edits() -> None:
+    (part,) = FULL.parts
+    fields = {name: getattr(FULL, name) for name in FULL.__slots__}
+    edited = EditedActual(
+        **fields
+        | {
+            "parts": (replace(part, manual_import_wh=9, manual_export_wh=None),),
+            "edits": (EditHead(meter="M-1", number=4, digest=b"\x0a" * 32),),
+        }
+    )
+    found = claims(bytes(32), edited)
+    assert found["edits"] == [{"meter": "M-1", "number": 4, "digest": "0a" * 32}]
+    parts = found["parts"]
+    assert isinstance(parts, list)
+    (claimed,) = parts
+    assert isinstance(claimed, dict)
+    assert claimed["manual"] == {"import_wh": 9, "import_kwh": "0.009", "export_wh": None, "export_kwh": None}
+    plain = claims(bytes(32), FULL)
+    assert found.keys() - plain.keys() == {"edits"}
