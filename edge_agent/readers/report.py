@@ -37,9 +37,13 @@ async def read_all(url: str, span: Interval | None = None, opener: Opener = open
     Energies are decimal strings in Wh, exact; null where the meter has none.
 
     Raises:
+        ReaderUrlError: a span is asked of a meter without a memory.
         ReaderError: as `open_reader` and the readers do.
     """
-    async with opener(url) as reader:
+    unopened = opener(url)
+    if span is not None and not isinstance(unopened, Reader):
+        raise ReaderUrlError(("expected no --from and --to for a meter without a memory: it shows its registers now",))
+    async with unopened as reader:
         if isinstance(reader, Reader):
             return await _memory(reader, span)
         return await _sampled(reader)
@@ -65,7 +69,9 @@ async def read_profile(
     except ValueError as error:
         raise ReaderUrlError((str(error),)) from None
     async with reader:
-        return {"origin": reader.origin.value, **generic_json(await generic_profile(reader.client, obis, span))}
+        found = await generic_profile(reader.client, obis, span)
+        # What the answers bear is known when they are all there.
+        return {"origin": reader.origin.value, **generic_json(found)}
 
 
 def generic_json(profile: GenericProfile) -> dict[str, Json]:
@@ -98,7 +104,7 @@ async def _memory(reader: Reader, span: Interval | None) -> dict[str, Json]:
         rows = await reader.block_rows(span)
         report["blocks"] = [block_json(row, layout.capture_period_s) for row in rows]
         report["daily"] = [registers_json(each) for each in await reader.daily_registers(span)]
-    return report
+    return report | {"origin": reader.origin.value}
 
 
 async def _sampled(reader: SampledReader) -> dict[str, Json]:

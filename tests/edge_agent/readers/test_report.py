@@ -3,6 +3,9 @@
 import json
 from decimal import Decimal
 
+import pytest
+
+from edge_agent.errors import ReaderUrlError
 from edge_agent.readers import report
 from edge_agent.registers import (
     EXPORT_BLOCK,
@@ -10,10 +13,13 @@ from edge_agent.registers import (
     CumulativeRegisters,
     MeterClock,
     MeterIdentity,
+    Origin,
     ProfileRow,
     RegisterSample,
     RegisterValue,
 )
+from signing.interval import DAY_S, Interval
+from tests.edge_agent.meters import MemoryBench, SampledBench
 
 
 def energy(raw: int | None, scaler: int = 0) -> RegisterValue:
@@ -80,3 +86,28 @@ def test_an_identity_and_a_sample_are_plain() -> None:
         "quantum_wh": "15.625",
         "words": [1, 2],
     }
+
+
+class Doubtful(MemoryBench):
+    """A meter of whose rows nobody vouches for the last."""
+
+    origin = Origin.GMAC
+
+    async def block_rows(self, span: Interval) -> tuple[ProfileRow, ...]:
+        self.origin = Origin.LLS
+        return await super().block_rows(span)
+
+
+async def test_the_origin_of_a_report_is_what_all_of_it_bears() -> None:
+    meter = Doubtful()
+    meter.midnights = {0: 1}
+    found = await report.read_all("dlms+tcp://m", Interval(0, DAY_S), lambda _: meter)
+    assert (next(iter(found)), found["origin"]) == ("origin", "LLS")
+
+
+async def test_a_span_is_refused_of_a_meter_without_a_memory_before_it_is_asked() -> None:
+    meter = SampledBench(serial="S")
+    with pytest.raises(ReaderUrlError, match="expected no --from and --to for a meter without a memory"):
+        await report.read_all("modbus+tcp://m", Interval(0, DAY_S), lambda _: meter)
+    assert not meter.asked
+    assert "sample" in await report.read_all("modbus+tcp://m", None, lambda _: meter)
