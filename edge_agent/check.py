@@ -1,6 +1,7 @@
 """`sakshi-agent check`: does everything that the configuration names answer, and is it what it should be?"""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from edge_agent.forward import broker_credentials
 from edge_agent.mqtt import Link, Purpose
 from edge_agent.outbox.errors import OutboxError
 from edge_agent.outbox.outbox import Outbox
-from edge_agent.readers.access import HEAD_END_CLIENTS, client_of, is_keyed
+from edge_agent.readers.access import HEAD_END_CLIENTS, client_of, is_keyed, password_file
 from edge_agent.readers.modbus.reader import map_doubt
 from edge_agent.readers.reader import Reader, SampledReader
 from edge_agent.site import IdentityError, require_identity
@@ -37,6 +38,7 @@ async def check(settings: Config, open_reader: Callable[[str], Reader | SampledR
     findings = [key_and_state(settings)]
     for found in await asyncio.gather(*(_meter(meter, open_reader) for meter in settings.meters)):
         findings += found
+    findings += plain_passwords(settings)
     findings.append(await broker(settings))
     return findings
 
@@ -66,6 +68,22 @@ def shared_associations(settings: Config, shared_since: Callable[[str], int | No
         else:
             continue
         remedy = "ask the discom for an association and a system title of the agent's own"
+        found.append(Finding(what=f"meter {meter.id}", is_good=True, is_warning=True, text=f"{text}: {remedy}"))
+    return found
+
+
+def plain_passwords(settings: Config) -> list[Finding]:
+    """Warnings about meters' passwords that lie on this disk as they are: sealed ones are worth nothing without the gateway's key."""
+    found = []
+    for meter in settings.meters:
+        path = password_file(meter.url)
+        if path is None:
+            continue
+        text = f"its password is in plain in {path}"
+        with contextlib.suppress(OSError):
+            if path.stat().st_mode & 0o077:
+                text += ", which is open to others (`chmod 600`)"
+        remedy = "have it sealed by `sakshi-agent keys wrap --lls`, import it, and name keys=store:METER instead"
         found.append(Finding(what=f"meter {meter.id}", is_good=True, is_warning=True, text=f"{text}: {remedy}"))
     return found
 

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from edge_agent.errors import MeterKeyError, ReaderUrlError
@@ -21,7 +22,7 @@ from edge_agent.readers.dlms.recovery import CounterRecovery
 from edge_agent.readers.dlms.security import KEY_OCTETS, TITLE_OCTETS, Cipher, CipherKeys, Invocations, Policy, Secret
 from edge_agent.readers.dlms.session import Session
 from edge_agent.readers.dlms.transport import Transport
-from edge_agent.readers.url import ReaderUrl, split
+from edge_agent.readers.url import ReaderUrl, file_of, split
 from edge_agent.registers import Origin
 
 T = TypeVar("T")
@@ -57,6 +58,14 @@ def keys_of(url: str) -> str | None:
 def is_keyed(url: str) -> bool:
     """Whether a reader URL names keys, and so invocation counters."""
     return keys_of(url) is not None
+
+
+def password_file(url: str) -> Path | None:
+    """The file in which a reader URL has its password in plain; None where it names none."""
+    try:
+        return file_of(split(url).keys.get("password", ""))
+    except ReaderUrlError:
+        return None
 
 
 class Auth(Enum):

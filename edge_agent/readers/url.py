@@ -52,12 +52,12 @@ class ReaderUrl:
         text = self.keys.pop(key, None)
         if text is None:
             return None
-        if not text.startswith("file:/"):
+        path = file_of(text)
+        if path is None:
             self.faults.append(
                 f"expected file:/path in '{key}': put the secret into a file that only the agent can read"
             )
             return None
-        path = Path(unquote(text.removeprefix("file:").replace("///", "/", 1)))
         try:
             octets = path.read_bytes()
         except OSError as error:
@@ -88,6 +88,11 @@ class ReaderUrl:
         self.faults += [f"unknown key '{key}'" for key in sorted(self.keys)]
         if self.faults:
             raise ReaderUrlError(tuple(self.faults))
+
+
+def file_of(uri: str) -> Path | None:
+    """The path in a ``file:/path``; None for anything else."""
+    return Path(unquote(uri.removeprefix("file:").replace("///", "/", 1))) if uri.startswith("file:/") else None
 
 
 def split(text: str) -> ReaderUrl:
