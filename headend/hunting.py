@@ -9,7 +9,7 @@ from headend.readings import Quality, ValidatedInterval
 from signing.interval import DAY_S, Interval
 
 AFTER_S = (300, 1800, 7200)
-"""How long after the blocks ended they are asked for; after the last of these once a day."""
+"""How long after the blocks ended they are asked for; after the last of these once a day. What is missed long after keeps these distances."""
 
 MEMORY_S = 35 * DAY_S
 """How long a meter remembers its blocks: an older one is not asked for. Source: METERS §5 (depth)."""
@@ -17,7 +17,11 @@ MEMORY_S = 35 * DAY_S
 
 def next_utc(missing: Interval, asked: int, asked_utc: int) -> int | None:
     """When blocks that were asked for `asked` times, last at `asked_utc`, are asked for again; none when the meter forgot them."""
-    at = missing.end_utc + AFTER_S[asked] if asked < len(AFTER_S) else asked_utc + DAY_S
+    at = asked_utc + DAY_S
+    if asked < len(AFTER_S):
+        since_last_s = AFTER_S[asked] - AFTER_S[asked - 1] if asked else 0
+        # Or all three would go at once for a window that is found to lack blocks days later.
+        at = max(missing.end_utc + AFTER_S[asked], asked_utc + since_last_s)
     return None if at > missing.start_utc + MEMORY_S else at
 
 

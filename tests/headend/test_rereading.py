@@ -79,11 +79,13 @@ def test_it_is_asked_for_less_and_less_often_and_each_time_under_a_new_number(se
     lacking(settling)
     settling.step(NOW + DAY_S)
     asking = Asking(settling.headend)
-    found = [command.number for at in range(3) for command in asking.at(NOW + DAY_S + at)]
-    assert found == [1, 2, 3]
-    assert asking.at(NOW + DAY_S + 3) == []
-    assert asking.at(NOW + 2 * DAY_S + 1) == []
-    (command,) = asking.at(NOW + 2 * DAY_S + 2)
+    # Days after the window the distances are those of a window that has just ended.
+    assert [command.number for command in asking.at(NOW + DAY_S)] == [1]
+    for number, after_s in enumerate((1500, 6900), start=2):
+        assert asking.at(NOW + DAY_S + after_s - 1) == []
+        assert [command.number for command in asking.at(NOW + DAY_S + after_s)] == [number]
+    assert asking.at(NOW + 2 * DAY_S + 6899) == []
+    (command,) = asking.at(NOW + 2 * DAY_S + 6900)
     assert command.number == 4
 
 
@@ -108,6 +110,12 @@ def test_nobody_is_asked_on_behalf_of_a_key_that_may_no_longer_speak(settling: S
 @pytest.mark.parametrize(("asked", "after_s"), list(enumerate(AFTER_S)))
 def test_the_first_times_are_counted_from_the_end_of_the_blocks(asked: int, after_s: int) -> None:
     assert next_utc(BLOCK, asked, 0) == BLOCK.end_utc + after_s
+
+
+@pytest.mark.parametrize(("asked", "after_s"), [(1, 1500), (2, 5400)])
+def test_what_is_missed_long_after_is_asked_for_at_the_same_distances(asked: int, after_s: int) -> None:
+    asked_utc = BLOCK.end_utc + DAY_S
+    assert next_utc(BLOCK, asked, asked_utc) == asked_utc + after_s
 
 
 def test_after_that_it_is_once_a_day() -> None:
