@@ -13,7 +13,7 @@ from deploy.demo import report, story, world
 from deploy.demo.broker import Broker
 from deploy.demo.cases import Case, Play
 from deploy.demo.processes import INTERRUPTS, DemoError, Processes, running, unheard
-from deploy.demo.story import Outcome, Stage
+from deploy.demo.stage import Outcome, Stage
 
 _MARKER = "sakshi-demo"
 
@@ -52,19 +52,20 @@ def _stage(folder: Path, play: Play, processes: Processes, broker: Broker) -> St
 
 
 def _perform(stage: Stage, *, stays: bool) -> int:
-    story.set_up(stage)
-    outcome = story.follow(stage)
+    turn = story.set_up(stage)
+    outcome = story.follow(stage, turn)
     seconds = time.monotonic() - stage.started
     proofs = report.prove(stage, outcome)
-    values = report.result(outcome, proofs, seconds)
-    print(f"\n{report.table(stage, outcome, proofs)}\n")
+    shown = turn.shown(stage, outcome, proofs)
+    values = report.result(outcome, proofs, seconds, shown)
+    print(f"\n{report.table(stage, outcome, proofs, shown)}\n")
     if stays:
         _show_consoles(stage, outcome)
         while True:
             stage.processes.check()
             time.sleep(0.5)
     print(report.line(values), flush=True)
-    return 0 if outcome.is_settled and values["verified"] else 1
+    return 0 if outcome.is_settled and values["verified"] and shown.is_as_it_should else 1
 
 
 def _show_consoles(stage: Stage, outcome: Outcome) -> None:

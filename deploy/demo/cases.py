@@ -1,6 +1,6 @@
 """What the simulated world is made to do: the cases of the demonstration, and recorded homes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
@@ -20,6 +20,14 @@ class Case(Enum):
     """The seller's meter lacks one block of the window: nothing can be posted for it."""
     FORK = "fork"
     """The seller's gateway was cloned: two histories under one key."""
+    GAP = "gap"
+    """The seller's meter gives one block only when it is asked again, which the head-end does by a signed command."""
+    EXCHANGE = "exchange"
+    """The seller's meter is exchanged in the middle of the window: two parts, each proven by its own device."""
+    HOLD = "hold"
+    """An operator holds the seller's figure, and releases it."""
+    OUTAGE = "outage"
+    """The seller has no power for half of the window."""
 
 
 _SHAPES = {
@@ -27,6 +35,13 @@ _SHAPES = {
     (Case.OVER, BUYER.name): "import=9100",
     (Case.UNDER, SELLER.name): "export=4250",
 }
+
+NEW_METER = Meter(id="SKS1000002", serial="SKS1000002", role="seller", settles=True)
+"""What takes the place of the seller's meter in the case `exchange`."""
+
+_EXCHANGED_AFTER_S = 3600
+_OUTAGE_S = (1800, 5400)
+"""Both after the window's start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,20 +58,63 @@ class Play:
         """Block length of the meters: a recorded home has half hours."""
         return 900 if self.replay is None else 1800
 
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Who takes part, with every meter that does."""
+        seller = replace(SELLER, meters=(*SELLER.meters, NEW_METER)) if self.case is Case.EXCHANGE else SELLER
+        return seller, BUYER
 
-def simulator(play: Play, side: Side, meter: Meter, window: Interval, truth: Path) -> list[str]:
-    """The arguments of `sakshi-sim` for one meter."""
+    @property
+    def posts(self) -> tuple[str, ...]:
+        """Statuses of figures that the head-ends post. No register that a meter signed balances a part that an exchange ends."""
+        return ("PROVISIONAL", "FINAL", "TRUE_UP") if self.case is Case.EXCHANGE else ("FINAL", "TRUE_UP")
+
+    def withheld(self, window: Interval) -> int | None:
+        """Start of the block, UTC seconds, that the seller's meter does not give at first, or ever."""
+        return window.start_utc + self.period_s if self.case in {Case.GAP, Case.MISSING} else None
+
+    def exchanged_utc(self, window: Interval) -> int | None:
+        """When the seller's meter is exchanged, on the edge of a block."""
+        return window.start_utc + _EXCHANGED_AFTER_S if self.case is Case.EXCHANGE else None
+
+    def outage(self, window: Interval) -> Interval | None:
+        """When the seller has no power."""
+        if self.case is not Case.OUTAGE:
+            return None
+        return Interval(*(window.start_utc + after_s for after_s in _OUTAGE_S))
+
+
+def simulator(
+    play: Play,
+    side: Side,
+    meter: Meter,
+    window: Interval,
+    truth: Path,
+    *,
+    listen: str = "127.0.0.1:0",
+    withholds: bool = True,
+) -> list[str]:
+    """The arguments of `sakshi-sim` for one meter; one that does not withhold gives every block that it has."""
     kind = ["modbus", "--map", "sdm630"] if meter.role == "solar" else ["dlms"]
-    arguments = [*kind, "--listen", "127.0.0.1:0", "--seed", str(play.seed), "--serial", meter.serial]
+    arguments = [*kind, "--listen", listen, "--seed", str(play.seed), "--serial", meter.serial]
     arguments += ["--role", meter.role, "--period", str(play.period_s), "--truth", str(truth)]
     if play.replay is not None:
         # The buyer lives in the recorded home too, without its roof.
-        arguments += ["--replay", str(play.replay), "--scale-solar", play.scale_solar if side is SELLER else "0"]
+        scale = play.scale_solar if side.name == SELLER.name else "0"
+        arguments += ["--replay", str(play.replay), "--scale-solar", scale]
     if not meter.settles:
         return arguments
     shape = _SHAPES.get((play.case, side.name))
     if shape is not None:
-        arguments += ["--shape", f"{utc_text(window.start_utc)}/{utc_text(window.end_utc)}:{shape}"]
-    if play.case is Case.MISSING and side is SELLER:
-        arguments += ["--fault", f"missing-block={utc_text(window.start_utc + play.period_s)}"]
+        arguments += ["--shape", f"{_span(window)}:{shape}"]
+    if side.name == SELLER.name:
+        withheld, outage = play.withheld(window), play.outage(window)
+        if withheld is not None and withholds:
+            arguments += ["--fault", f"missing-block={utc_text(withheld)}"]
+        if outage is not None:
+            arguments += ["--fault", f"outage={_span(outage)}"]
     return arguments
+
+
+def _span(interval: Interval) -> str:
+    return f"{utc_text(interval.start_utc)}/{utc_text(interval.end_utc)}"

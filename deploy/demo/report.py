@@ -2,30 +2,16 @@
 
 import json
 import subprocess
-from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import httpx
 
 from deploy.demo import world
 from deploy.demo.processes import DemoError, program
-from deploy.demo.story import Headend, Outcome, Stage
+from deploy.demo.stage import NOTHING_MORE, Headend, Outcome, Proof, Shown, Stage
 from deploy.demo.world import SIDES
 from signing.interval import ist_text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
-    """One side's bundle, as anybody would check it."""
-
-    bundle: Path
-    trust: Path
-    digest: str
-    verified: bool
-    said: str
-    """What `sakshi-verify` printed."""
 
 
 def prove(stage: Stage, outcome: Outcome) -> dict[str, Proof]:
@@ -37,9 +23,10 @@ def prove(stage: Stage, outcome: Outcome) -> dict[str, Proof]:
     }
 
 
-def result(outcome: Outcome, proofs: dict[str, Proof], seconds: float) -> dict[str, Any]:
-    """The one JSON object: energies and rupees are decimal strings, null where absent."""
+def result(outcome: Outcome, proofs: dict[str, Proof], seconds: float, shown: Shown = NOTHING_MORE) -> dict[str, Any]:
+    """The one JSON object: energies and rupees are decimal strings, null where absent; a case adds what it showed."""
     trade = outcome.trade
+    more = {"case": {**shown.values, "as_it_should": shown.is_as_it_should}} if shown.values else {}
     return {
         "contracted_kwh": trade["contractedKwh"],
         "metered": {side.name: _metered(outcome, side.name) for side in SIDES},
@@ -57,10 +44,11 @@ def result(outcome: Outcome, proofs: dict[str, Proof], seconds: float) -> dict[s
         },
         "verified": len(proofs) == len(SIDES) and all(proof.verified for proof in proofs.values()),
         "seconds": round(seconds, 1),
+        **more,
     }
 
 
-def table(stage: Stage, outcome: Outcome, proofs: dict[str, Proof]) -> str:
+def table(stage: Stage, outcome: Outcome, proofs: dict[str, Proof], shown: Shown = NOTHING_MORE) -> str:
     """The table for people."""
     trade = outcome.trade
     metered = {side.name: _metered(outcome, side.name) for side in SIDES}
@@ -89,6 +77,7 @@ def table(stage: Stage, outcome: Outcome, proofs: dict[str, Proof]) -> str:
             proof = proofs[side.name]
             state = "verified offline" if proof.verified else "NOT verified"
             rows.append((f"evidence, {side.name}", f"{proof.digest}  {state}"))
+    rows += shown.rows
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)
 

@@ -3,98 +3,50 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from deploy.demo import broker, world
-from deploy.demo.broker import Broker
-from deploy.demo.cases import Case, Play, simulator
-from deploy.demo.processes import DemoError, Processes, program, run
+from deploy.demo.cases import Case, simulator
+from deploy.demo.processes import DemoError, program, run
+from deploy.demo.stage import DECIDE_S, START_S, Headend, Outcome, Stage
+from deploy.demo.turns import Turn, turn_of
 from deploy.demo.world import BUYER, SELLER, SIDES, Meter, Side
-from signing.interval import Interval, utc_text
+from signing.interval import utc_text
 
-START_S = 30
-"""How long a process may take to be ready."""
-DECIDE_S = 120
-"""How long the trade may take to be settled, or found undecidable, after all processes run."""
 SETTLED_DOWN_S = 6
 """How long a window must stay PENDING before the trade counts as one that cannot be decided."""
 
-Say = Callable[[str], None]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Headend:
-    """A running head-end."""
-
-    side: Side
-    folder: Path
-    url: str
-    token: str
-    log_key: str
-    statement_key: str
-
-
-@dataclass(slots=True, kw_only=True)
-class Stage:
-    """Everything that runs, and where."""
-
-    folder: Path
-    play: Play
-    window: Interval
-    processes: Processes
-    say: Say
-    broker: Broker = Broker.AUTO
-    broker_port: int = 0
-    exchange: str = ""
-    headends: dict[str, Headend] = field(default_factory=dict)
-    started: float = 0.0
-    """Monotonic time when the first process was started."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What became of the trade, and what each head-end attested."""
-
-    trade: dict[str, Any]
-    actuals: dict[str, dict[str, Any]]
-    """The newest actual of each side as the API gives it."""
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether the exchange settled the trade."""
-        return self.trade["settledKwh"] is not None
-
-
-def set_up(stage: Stage) -> None:
-    """Starts everything and puts the contract."""
+def set_up(stage: Stage) -> Turn:
+    """Starts everything and puts the contract; gives what the case does after that."""
     stage.started = time.monotonic()
     kind, stage.broker_port = broker.start(stage.processes, stage.folder, stage.broker)
     stage.say(f"the {kind.value} broker listens on 127.0.0.1:{stage.broker_port}")
     keys = _platform_keys(stage)
-    addresses = _start_meters(stage)
-    founded = {side.name: _found(stage, side) for side in SIDES}
-    for side in SIDES:
+    _start_meters(stage)
+    turn, sides = turn_of(stage.play), stage.play.sides
+    founded = {side.name: _found(stage, side) for side in sides}
+    for side in sides:
         keys[side.subscriber] = (founded[side.name]["beckn_public_key"], side.discom)
     _start_exchange(stage, keys)
-    for side in SIDES:
+    for side in sides:
         _configure_headend(stage, side)
-        _enrol(stage, side, founded[side.name], addresses)
+        _enrol(stage, side, founded[side.name], turn.recorded(stage, side))
         stage.headends[side.name] = _serve(stage, side, founded[side.name])
-    for side in SIDES:
+    for side in sides:
         _start_agents(stage, side)
-    if stage.play.case is Case.FORK:
-        _await_fork(stage)
-    for side in SIDES:
+    turn.before_contract(stage)
+    for side in sides:
         _put(stage, side)
     stage.say("both platforms put the contract: 6 kWh at INR 5, delivery 10:00 to 12:00 IST yesterday")
+    return turn
 
 
-def follow(stage: Stage) -> Outcome:
+def follow(stage: Stage, turn: Turn) -> Outcome:
     """Waits until the trade is settled, or is found undecidable.
 
     Raises:
@@ -102,7 +54,13 @@ def follow(stage: Stage) -> Outcome:
     """
     ends = time.monotonic() + DECIDE_S
     pending_since: float | None = None
+    said: set[str] = set()
     for outcome in _outcomes(stage):
+        turn.heard(stage, outcome)
+        for line in _news(outcome):
+            if line not in said:
+                said.add(line)
+                stage.say(line)
         if outcome.is_settled:
             return outcome
         now = time.monotonic()
@@ -118,16 +76,10 @@ def follow(stage: Stage) -> Outcome:
 
 
 def _outcomes(stage: Stage) -> Iterator[Outcome]:
-    said: set[str] = set()
     with httpx.Client(timeout=10) as client:
         while True:
             stage.processes.check()
-            outcome = Outcome(trade=_trade(stage, client), actuals=_actuals(stage, client))
-            for line in _news(outcome):
-                if line not in said:
-                    said.add(line)
-                    stage.say(line)
-            yield outcome
+            yield Outcome(trade=_trade(stage, client), actuals=_actuals(stage, client))
             time.sleep(0.3)
 
 
@@ -186,23 +138,21 @@ def _platform_keys(stage: Stage) -> dict[str, tuple[str, str | None]]:
     return keys
 
 
-def _start_meters(stage: Stage) -> dict[str, str]:
-    meters: list[tuple[Side, Meter]] = [(side, meter) for side in SIDES for meter in side.meters]
+def _start_meters(stage: Stage) -> None:
+    meters: list[tuple[Side, Meter]] = [(side, meter) for side in stage.play.sides for meter in side.meters]
     for side, meter in meters:
-        truth = stage.folder / f"truth-{meter.id}.json"
+        truth = stage.truth(meter.id)
         arguments = simulator(stage.play, side, meter, stage.window, truth)
         stage.processes.start(f"meter-{meter.id}", [program("sakshi-sim"), *arguments])
-    found = {}
     for side, meter in meters:
-        found[meter.id] = stage.processes.wait_for(f"meter-{meter.id}", "listening ", START_S)
-        stage.say(f"{side.name}'s {meter.role} meter {meter.id} answers on {found[meter.id]}")
-    return found
+        stage.addresses[meter.id] = stage.processes.wait_for(f"meter-{meter.id}", "listening ", START_S)
+        stage.say(f"{side.name}'s {meter.role} meter {meter.id} answers on {stage.addresses[meter.id]}")
 
 
 def _found(stage: Stage, side: Side) -> dict[str, str]:
     _configure_headend(stage, side)
     told: dict[str, str] = json.loads(
-        run([program("sakshi-headend"), "init", "--config", _config(stage, side), "--json"])
+        run([program("sakshi-headend"), "init", "--config", stage.config(side), "--json"])
     )
     return told
 
@@ -211,12 +161,10 @@ def _configure_headend(stage: Stage, side: Side) -> None:
     """Written twice: the exchange must know the discoms' keys, and they its address."""
     folder = stage.folder / side.discom
     folder.mkdir(exist_ok=True)
-    text = world.headend(side, broker_port=stage.broker_port, ledger=stage.exchange or "127.0.0.1:1")
+    text = world.headend(
+        side, broker_port=stage.broker_port, ledger=stage.exchange or "127.0.0.1:1", posts=stage.play.posts
+    )
     (folder / "headend.toml").write_text(text)
-
-
-def _config(stage: Stage, side: Side) -> str:
-    return str(stage.folder / side.discom / "headend.toml")
 
 
 def _start_exchange(stage: Stage, keys: dict[str, tuple[str, str | None]]) -> None:
@@ -230,7 +178,7 @@ def _start_exchange(stage: Stage, keys: dict[str, tuple[str, str | None]]) -> No
     stage.say(f"the sandbox exchange answers on {stage.exchange}")
 
 
-def _enrol(stage: Stage, side: Side, founded: dict[str, str], addresses: dict[str, str]) -> None:
+def _enrol(stage: Stage, side: Side, founded: dict[str, str], recorded: Collection[str]) -> None:
     folder = stage.folder / side.gateway
     folder.mkdir()
     password = folder / "meter.password"
@@ -241,28 +189,28 @@ def _enrol(stage: Stage, side: Side, founded: dict[str, str], addresses: dict[st
         broker_port=stage.broker_port,
         log_key=founded["log_key"],
         statement_key=founded["statement_key"],
-        urls=addresses,
+        urls=stage.addresses,
         password_file=password,
     )
     (folder / "agent.toml").write_text(settings)
     run([program("sakshi-agent"), "init", "--config", str(folder / "agent.toml")])
     facts = stage.folder / side.discom / f"{side.gateway}.toml"
-    facts.write_text(world.facts(side, stage.window, stage.play.period_s))
+    facts.write_text(world.facts(side, stage.window, stage.play.period_s, recorded=recorded))
     (request,) = (folder / "state").glob("enrol-*.cbor")
-    run([program("sakshi-headend"), "enrol", "--config", _config(stage, side), str(request), str(facts)])
+    run([program("sakshi-headend"), "enrol", "--config", stage.config(side), str(request), str(facts)])
     stage.say(f"{side.discom} enrolled {side.gateway}")
 
 
 def _serve(stage: Stage, side: Side, founded: dict[str, str]) -> Headend:
     token = run(
         [
-            *(program("sakshi-headend"), "token", "create", "--config", _config(stage, side), "--name", "demo"),
+            *(program("sakshi-headend"), "token", "create", "--config", stage.config(side), "--name", "demo"),
             *("--scope", "read:meters", "--scope", "read:windows", "--scope", "read:evidence"),
             *("--scope", "read:operations", "--scope", "console"),
         ]
     ).strip()
     name = f"headend-{side.discom}"
-    stage.processes.start(name, [program("sakshi-headend"), "serve", "--config", _config(stage, side)])
+    stage.processes.start(name, [program("sakshi-headend"), "serve", "--config", stage.config(side)])
     address = stage.processes.wait_for(name, "listening ", START_S)
     stage.say(f"{side.discom}'s head-end answers on {address}")
     return Headend(
@@ -277,29 +225,13 @@ def _serve(stage: Stage, side: Side, founded: dict[str, str]) -> Headend:
 
 def _start_agents(stage: Stage, side: Side) -> None:
     folder = stage.folder / side.gateway
-    if stage.play.case is Case.FORK and side is SELLER:
+    if stage.play.case is Case.FORK and side.name == SELLER.name:
         clone = stage.folder / f"{side.gateway}-clone"
         shutil.copytree(folder, clone)
         stage.processes.start(f"{side.gateway}-clone", _agent(clone))
         stage.say(f"a clone of {side.gateway} runs under the same key")
     stage.processes.start(side.gateway, _agent(folder))
     stage.say(f"{side.gateway} reads its meters' own memory")
-
-
-def _await_fork(stage: Stage) -> None:
-    """Waits until the seller's head-end has heard both gateways: whoever is first would otherwise settle before the other speaks."""
-    headend = stage.headends[SELLER.name]
-    (meter,) = (meter for meter in SELLER.meters if meter.settles)
-    ends = time.monotonic() + DECIDE_S
-    with httpx.Client(timeout=10, headers={"Authorization": f"Bearer {headend.token}"}) as client:
-        while time.monotonic() < ends:
-            stage.processes.check()
-            answer = client.get(f"{headend.url}/v1/meters/{meter.id}").raise_for_status().json()
-            if any(chain["forks"] for chain in answer["chains"]):
-                stage.say(f"{SELLER.discom} sees two histories under one key")
-                return
-            time.sleep(0.3)
-    raise DemoError(f"{SELLER.discom} saw no fork in {DECIDE_S} s: see the logs in {stage.folder / 'logs'}")
 
 
 def _agent(folder: Path) -> list[str]:
@@ -313,7 +245,7 @@ def _put(stage: Stage, side: Side) -> None:
             *("--key", str(stage.folder / f"{side.platform}.pem"), "--subscriber", side.platform),
             *(
                 "--role",
-                "SELLER" if side is SELLER else "BUYER",
+                "SELLER" if side.name == SELLER.name else "BUYER",
                 "--transaction",
                 "tx-demo-1",
                 "--order-item",

@@ -1,5 +1,7 @@
 """Who takes part in the demonstration, and the configuration files that they start from."""
 
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -89,8 +91,8 @@ def participants(keys: dict[str, tuple[str, str | None]]) -> str:
     return "\n".join(blocks)
 
 
-def headend(side: Side, *, broker_port: int, ledger: str) -> str:
-    """A head-end's configuration."""
+def headend(side: Side, *, broker_port: int, ledger: str, posts: Sequence[str] = ("FINAL", "TRUE_UP")) -> str:
+    """A head-end's configuration; `posts` are the statuses of figures that it posts."""
     return f"""discom = "{side.discom}"
 domain = "{side.domain}"
 state = "state"
@@ -115,16 +117,20 @@ poll_s = 2
 
 [posting]
 retry_s = 1
+statuses = {json.dumps(list(posts))}
 
 [windows]
 pending_after_s = 20
 """
 
 
-def facts(side: Side, window: Interval, period_s: int) -> str:
-    """What the discom says of the meters of one enrolment."""
+def facts(side: Side, window: Interval, period_s: int, *, recorded: Collection[str] = ()) -> str:
+    """What the discom says of the meters of one enrolment; of those that are recorded the registry says it."""
     blocks = [f"shard = {_shard(side)}"]
     for meter in side.meters:
+        if meter.id in recorded:
+            blocks.append(f'[[meter]]\nid = "{meter.id}"\nblocks_from = "{utc_text(window.start_utc - DAY_S)}"\n')
+            continue
         aliases = f'posted_as = ["{side.posted_as}"]\nrole = "REVENUE"' if meter.settles else 'role = "GENERATION"'
         blocks.append(
             f'[[meter]]\nid = "{meter.id}"\nidentity = "{meter.serial}"\nconnection_point = "{side.connection_point}"\n'
