@@ -20,6 +20,9 @@ from headend.web import (
     api_settling,
     beckn,
     console,
+    console_days,
+    console_duty,
+    console_settling,
     console_trades,
     did,
     problems,
@@ -42,6 +45,9 @@ _PARTS = (
     api_settling,
     did,
     console,
+    console_days,
+    console_duty,
+    console_settling,
     console_trades,
 )
 """Where the routes come from."""

@@ -1,5 +1,6 @@
 """The console: server-rendered pages, no script. From any number to its signed bytes: window, blocks, batch."""
 
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated
 
@@ -7,9 +8,11 @@ from fastapi import FastAPI, Query, Request
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from headend.duty_views import DutyCounts
+from headend.holds import Hold
 from headend.posting import PostingState
 from headend.vee.rule import RuleSetError
-from headend.views import ActualView, BatchView, BundleKind, PartBlocks
+from headend.views import ActualView, BatchView, BundleKind, PartBlocks, PostingView
 from headend.web import attention, console_login
 from headend.web.api import BUNDLE, COSE, StatusName
 from headend.web.desk import AtDesk, Desk, disclosed
@@ -24,6 +27,8 @@ _PAGE = 50
 _LATEST = 10
 _MOST_CONCERNS = 50
 _LOOK_BACK_S = 7 * DAY_S
+_NOTHING = DutyCounts(alerts=0, holds=(), notices=0)
+"""What stands open where this program does not show it."""
 
 
 def add_routes(app: FastAPI) -> None:
@@ -73,12 +78,15 @@ def overview(request: Request, desk: AtDesk) -> Response:
         awaited=awaited,
         now_utc=desk.now(),
     )
+    latest = reads.postings(states=None, after=None, limit=_LATEST)
     context = {
         "concerns": found[:_MOST_CONCERNS],
+        "standing": _NOTHING if desk.duty is None else desk.duty.standing(),
         "counts": reads.counts(),
         "awaited": awaited[:_LATEST],
         "windows": reads.windows(statuses=None, span=None, after=None, limit=_LATEST),
-        "postings": reads.postings(states=None, after=None, limit=_LATEST),
+        "postings": latest,
+        "held": _held(desk, latest),
     }
     return shown(request, "overview.html", context)
 
@@ -131,11 +139,13 @@ def window(request: Request, desk: AtDesk, digest: DigestPath) -> Response:
     """One actual: totals, coverage, findings, chains, revisions, postings."""
     view = _actual(desk, digest)
     actual = view.statement
+    posted = desk.reads.postings_of(view.digest)
     context = {
         "view": view,
         "actual": actual,
         "revisions": desk.reads.revisions(actual.posted_as, actual.window),
-        "postings": desk.reads.postings_of(view.digest),
+        "postings": posted,
+        "held": _held(desk, posted),
     }
     return shown(request, "window.html", context)
 
@@ -201,6 +211,7 @@ def postings(
     found = desk.reads.postings(states=states, after=after, limit=_PAGE + 1)
     context = {
         "postings": found[:_PAGE],
+        "held": _held(desk, found[:_PAGE]),
         "next": found[_PAGE - 1].posting if len(found) > _PAGE else None,
         "state": None if state is None else state.value,
         "states": [known.value for known in PostingState],
@@ -218,6 +229,11 @@ def intake(request: Request, desk: AtDesk, after: AfterRow = None) -> Response:
         "components": desk.components(),
     }
     return shown(request, "intake.html", context)
+
+
+def _held(desk: Desk, postings: Sequence[PostingView]) -> Mapping[int, Hold]:
+    """Which hold keeps each of some postings back, by the posting's row."""
+    return {} if desk.duty is None else desk.duty.held_by(postings)
 
 
 def _actual(desk: Desk, digest: str) -> ActualView:

@@ -21,8 +21,23 @@ from signing.statements.reading import Absence, Flag
 ABSENT = "—"
 
 _TONES = {
-    **dict.fromkeys(("FINAL", "TRUE_UP", "CONFIRMED", "VALID", "ACTIVE"), "good"),
-    **dict.fromkeys(("REFUSED", "DIFFERS", "EXPIRED", "FORK", "REJECTED", "REVOKED", "DOWN", "LATE"), "bad"),
+    **dict.fromkeys(("FINAL", "TRUE_UP", "CONFIRMED", "VALID", "ACTIVE", "READY"), "good"),
+    **dict.fromkeys(
+        (
+            "REFUSED",
+            "DIFFERS",
+            "EXPIRED",
+            "FORK",
+            "REJECTED",
+            "REVOKED",
+            "DOWN",
+            "LATE",
+            "AT_RISK",
+            "IMPOSSIBLE",
+            "OPEN",
+        ),
+        "bad",
+    ),
     **dict.fromkeys(
         (
             "PENDING",
@@ -35,6 +50,11 @@ _TONES = {
             "WAITING",
             "WITHDRAWN",
             "ESTIMATED",
+            "MANUAL",
+            "HELD",
+            "HOLD",
+            "DISPUTE",
+            "STAND_DOWN",
         ),
         "warn",
     ),
@@ -66,6 +86,7 @@ def environment() -> Environment:
         signed_kwh=signed_kwh,
         ist=ist,
         ist_span=ist_span,
+        ist_date=ist_date,
         hex=as_hex,
         short=short,
         tone=tone,
@@ -133,6 +154,11 @@ def ist_span(interval: Interval) -> str:
     clock = "%H:%M:%S" if start.second or end.second else "%H:%M"
     day = "" if start.date() == end.date() else f"{end:%Y-%m-%d} "
     return f"{start:%Y-%m-%d} {start.strftime(clock)} - {day}{end.strftime(clock)} IST"
+
+
+def ist_date(at_utc: int) -> str:
+    """The day of Indian time that an instant lies in: ``2026-04-26``."""
+    return datetime.fromtimestamp(at_utc, IST).strftime("%Y-%m-%d")
 
 
 def as_hex(value: bytes | None) -> str:
