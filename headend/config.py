@@ -17,7 +17,7 @@ from ledger_client.http import base_url
 from ledger_client.ledger import LedgerProtocolError
 from signing import fields
 from signing.errors import DecodeError
-from signing.statements.window_actual import Status
+from signing.statements.window_actual import Basis, Status
 from signing.tables import Table, parse_toml
 from signing.topics import MAX_SHARD
 
@@ -78,6 +78,8 @@ class LedgerSettings:
     poll_s: int
     look_back_days: int
     """Trades whose delivery began up to this long ago are asked for."""
+    basis: Basis
+    """How import and export become the posted figure: the exchange's rule, stated in every actual."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,7 +253,16 @@ def _ledger(table: Table) -> LedgerSettings:
         key_id=table.text("key_id"),
         poll_s=table.integer("poll_s", least=1, most=86_400, default=300),
         look_back_days=table.integer("look_back_days", least=1, most=60, default=7),
+        basis=_basis(table),
     )
+
+
+def _basis(table: Table) -> Basis:
+    word = table.text("basis", default="net")
+    kinds = {basis.name.lower(): basis for basis in Basis}
+    if word not in kinds:
+        table.faults.add(table.key("basis"), f"expected one of {', '.join(kinds)}, got {word!r:.40}")
+    return kinds.get(word, Basis.NET)
 
 
 def _windows(table: Table) -> WindowSettings:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from headend import posting
 from headend.amendments import Agreed, Amending, Amendment, agreed
 from headend.holds import Hold
-from headend.posting import OPEN, Policy, PostingRecord, PostingState, Trouble
+from headend.posting import NO_TERMS, OPEN, Policy, PostingRecord, PostingState, Terms, Trouble
 from headend.store.sqlite import amendment_rows
 from headend.store.sqlite import postings as rows
 from headend.store.sqlite.database import Database
@@ -37,6 +37,9 @@ _SAID = frozenset({PostingState.POSTED, PostingState.CONFIRMED, PostingState.DIF
 
 HoldOver = Callable[[Delivery], Hold | None]
 """What keeps a delivery from being posted, or none."""
+
+TermsOf = Callable[[sqlite3.Connection, Delivery, WindowActual], Terms]
+"""What is said with a figure; asked inside the transaction that addresses it."""
 
 NewestReady = Callable[[Delivery], Signed[WindowActual] | None]
 """The newest actual of a delivery whose inclusion proof exists, or none. Nothing else may be posted (EVIDENCE §4)."""
@@ -151,6 +154,7 @@ def plan(
     now_utc: int,
     *,
     unreached: frozenset[Delivery] = frozenset(),
+    terms: TermsOf | None = None,
 ) -> tuple[PostingRecord, ...]:
     """Addresses every newest provable actual to its delivery, once; a later revision supersedes what was addressed before.
 
@@ -161,11 +165,15 @@ def plan(
     with database.transaction() as connection:
         for delivery in wanted:
             actual = newest_ready(delivery)
-            record = None if actual is None else _planned(connection, delivery, actual, policy, now_utc)
+            if actual is None:
+                continue
+            said = NO_TERMS if terms is None else terms(connection, delivery, actual.statement)
+            wish = posting.first(delivery, actual, policy, now_utc, said)
+            record = _planned(connection, delivery, actual, wish)
             if record is not None:
                 added.append(record)
-            elif actual is not None and delivery in unreached:
-                _again(connection, posting.first(delivery, actual, policy, now_utc), now_utc)
+            elif delivery in unreached:
+                _again(connection, wish, now_utc)
     return tuple(added)
 
 
@@ -180,20 +188,23 @@ def _again(connection: sqlite3.Connection, wanted: PostingRecord | None, now_utc
 def _is_said(before: Iterable[PostingRecord], record: PostingRecord) -> bool:
     """Whether the newest post that still holds says the same: one that was refused before another figure was posted says nothing."""
     holding = [earlier for earlier in before if earlier.state is not PostingState.SUPERSEDED]
-    return bool(holding) and holding[-1].net_wh == record.net_wh and holding[-1].state in _SAID
+    return (
+        bool(holding)
+        and (holding[-1].net_wh, holding[-1].status) == (record.net_wh, record.status)
+        and holding[-1].state in _SAID
+    )
 
 
 def _planned(
     connection: sqlite3.Connection,
     delivery: Delivery,
     actual: Signed[WindowActual],
-    policy: Policy,
-    now_utc: int,
+    record: PostingRecord | None,
 ) -> PostingRecord | None:
+    """`record`, stored, unless it says nothing new; what it replaces is superseded."""
     before = rows.postings_of(connection, delivery)
     if any(earlier.actual == actual.digest for earlier in before):
         return None
-    record = posting.first(delivery, actual, policy, now_utc)
     is_asked = actual.statement.cause is Cause.OPERATOR
     if record is not None and not is_asked and _is_said(before, record):
         # One post per meter, window and figure: more evidence for what was said is no other figure. An operator who attests again,

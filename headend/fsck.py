@@ -21,10 +21,12 @@ from itertools import groupby
 
 from headend.errors import FatalError
 from headend.intake.chain import Chain, place
+from headend.posting import figure_wh
 from headend.store.sqlite import log_rows, lost_rows, registry_rows
 from headend.store.sqlite.database import Database
 from headend.store.sqlite.log_rows import StoredNodes, leaf_place, leaf_row
 from headend.store.store import Gap, Link
+from ledger_client.ledger import Side
 from signing.envelope import Envelope, parse, unseal
 from signing.errors import SigningError, VerificationError
 from signing.keys import PublicKey, parse_cose_key
@@ -234,9 +236,12 @@ def _postings(database: Database, said: Mapping[bytes, WindowActual]) -> Iterato
         if actual is None:
             yield Damage(check=11, what=f"posting {posting} is of an actual that no log holds", remedy=_TELL)
             continue
-        net_wh = None if actual.totals is None else actual.totals.net_wh
         window = actual.window
-        if row != [actual.posted_as, window.start_utc, window.end_utc, actual.revision, net_wh]:
+        *told, net_wh = row
+        figures = {
+            figure_wh(actual, sides) for sides in (frozenset(), frozenset({Side.SELLER}), frozenset({Side.BUYER}))
+        }
+        if told != [actual.posted_as, window.start_utc, window.end_utc, actual.revision] or net_wh not in figures:
             yield Damage(check=11, what=f"posting {posting} is not of the figure that its actual states", remedy=_TELL)
 
 

@@ -19,10 +19,10 @@ from enum import Enum
 
 from headend.gates import DEFAULT_GATES, Gates
 from headend.trades import Delivery
-from ledger_client.ledger import Confirmation, Posting, Receipt, client_reference
+from ledger_client.ledger import Confirmation, Posting, Receipt, Side, TradeStatus, client_reference
 from signing.energy import kwh_text
 from signing.envelope import Signed
-from signing.statements.window_actual import Status, WindowActual
+from signing.statements.window_actual import Basis, Status, WindowActual
 
 MAX_BACKOFF_S = 3600
 
@@ -63,7 +63,7 @@ class PostingRecord:
     """The evidence digest: digest of the WindowActual that is posted."""
     revision: int
     net_wh: int
-    """Import minus export in Wh: what is posted."""
+    """The signed energy in Wh that is posted; see `figure_wh`."""
     state: PostingState
     attempts: int
     next_try_utc: int
@@ -71,6 +71,8 @@ class PostingRecord:
     """What the ledger, or the way there, said last; empty at first."""
     allocated_wh: int | None
     """What the ledger allocated in total, from its receipt."""
+    status: TradeStatus | None = None
+    """What is said of the delivery with it; none: nothing."""
 
     def request(self, discom: str) -> Posting:
         """The post itself: the same bytes at every attempt."""
@@ -81,6 +83,7 @@ class PostingRecord:
             delivery_end=self.delivery.delivery_end,
             actual_imported_wh=self.net_wh,
             client_reference=client_reference(self.actual),
+            status=self.status,
         )
 
 
@@ -104,22 +107,55 @@ class Policy:
     gates: Gates = DEFAULT_GATES
 
 
-def first(delivery: Delivery, actual: Signed[WindowActual], policy: Policy, now_utc: int) -> PostingRecord | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What is said with a figure."""
+
+    sides: frozenset[Side]
+    """On which sides of the delivery's trades the meter stands."""
+    status: TradeStatus | None
+
+
+NO_TERMS = Terms(sides=frozenset(), status=None)
+"""A figure alone."""
+
+
+def figure_wh(actual: WindowActual, sides: frozenset[Side]) -> int | None:
+    """The signed energy that is posted: + drawn from the grid, - given to it; none without totals.
+
+    On the basis NET it is import minus export. On GROSS a seller's is its export and a buyer's its import, whatever else the meter counted; a
+    meter that does both in one window has one figure, and that is net.
+    """
+    totals = actual.totals
+    if totals is None:
+        return None
+    if actual.basis is Basis.GROSS and sides == {Side.SELLER}:
+        return None if totals.export_wh is None else -totals.export_wh
+    if actual.basis is Basis.GROSS and sides == {Side.BUYER}:
+        return totals.import_wh
+    return totals.net_wh
+
+
+def first(
+    delivery: Delivery, actual: Signed[WindowActual], policy: Policy, now_utc: int, terms: Terms = NO_TERMS
+) -> PostingRecord | None:
     """The posting of `actual`, or none when the policy does not post its status. Its inclusion proof MUST exist already."""
     statement = actual.statement
     may_go = policy.gates.posts(statement.status, statement.window, now_utc, policy.statuses)
-    if statement.totals is None or not may_go:
+    figure = figure_wh(statement, terms.sides)
+    if figure is None or not may_go:
         return None
     return PostingRecord(
         delivery=delivery,
         actual=actual.digest,
         revision=statement.revision,
-        net_wh=statement.totals.net_wh,
+        net_wh=figure,
         state=PostingState.DUE,
         attempts=0,
         next_try_utc=now_utc,
         note="",
         allocated_wh=None,
+        status=terms.status,
     )
 
 

@@ -219,6 +219,7 @@ class Service:
                 log_keys={LOG: self._keys.log.verifier},
                 registry=registry,
                 signer=self._keys.statements,
+                basis=self._config.ledger.basis,
             )
             settlement = Settlement(
                 config=self._config, database=database, registry=registry, attestor=attestor, ledger=opened

@@ -54,6 +54,7 @@ def _attesting(settings: Config) -> Iterator[tuple[Database, Registry, Attestor]
             log_keys={LOG: keys.log.verifier},
             registry=registry,
             signer=keys.statements,
+            basis=settings.ledger.basis,
         )
         yield database, registry, attestor
 

@@ -8,13 +8,13 @@ from headend.posting import OPEN, PostingRecord, PostingState
 from headend.store.sqlite import turned_away_rows
 from headend.trades import Delivery
 from headend.views import AwaitedView, CountsView, PostingView, TurnedAway
-from ledger_client.ledger import TradeType
+from ledger_client.ledger import TradeStatus, TradeType
 from signing.interval import Interval
 from signing.statements.window_actual import Status
 
 _POSTING = (
     "SELECT posting, posted_as, delivery_start, delivery_end, start_utc, end_utc, actual, revision, net_wh, state, "
-    "attempts, next_try_utc, note, allocated_wh FROM postings"
+    "attempts, next_try_utc, note, allocated_wh, status FROM postings"
 )
 _AWAITED = """
     WITH ours AS (
@@ -125,7 +125,7 @@ def _below(after: int | None) -> int:
 
 def _posting(row: tuple[Any, ...]) -> PostingView:
     posting, posted_as, start, end, start_utc, end_utc, actual, revision, net_wh, state, *rest = row
-    attempts, next_try, note, allocated = rest
+    attempts, next_try, note, allocated, status = rest
     delivery = Delivery(
         posted_as=posted_as,
         delivery_start=start,
@@ -142,5 +142,6 @@ def _posting(row: tuple[Any, ...]) -> PostingView:
         next_try_utc=next_try,
         note=note,
         allocated_wh=allocated,
+        status=None if status is None else TradeStatus(status),
     )
     return PostingView(posting=posting, record=record)

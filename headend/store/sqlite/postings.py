@@ -19,7 +19,7 @@ TRADE_COLUMNS = (
 _TRADE_CHANGES = ", ".join(f"{column} = excluded.{column}" for column in TRADE_COLUMNS.split(", ")[1:])
 _POSTING = (
     "posted_as, delivery_start, delivery_end, start_utc, end_utc, actual, revision, net_wh, state, attempts, next_try_utc, "
-    "note, allocated_wh"
+    "note, allocated_wh, status"
 )
 
 
@@ -77,7 +77,7 @@ def put_posting(connection: sqlite3.Connection, record: PostingRecord) -> None:
     """Stores a posting, or how far it got now. The key is delivery and actual."""
     delivery = record.delivery
     connection.execute(
-        f"INSERT INTO postings ({_POSTING}) VALUES ({', '.join('?' * 13)}) "  # noqa: S608 - constants
+        f"INSERT INTO postings ({_POSTING}) VALUES ({', '.join('?' * 14)}) "  # noqa: S608 - constants
         "ON CONFLICT (posted_as, delivery_start, delivery_end, actual) DO UPDATE SET state = excluded.state, "
         "attempts = excluded.attempts, next_try_utc = excluded.next_try_utc, note = excluded.note, "
         "allocated_wh = excluded.allocated_wh",
@@ -95,6 +95,7 @@ def put_posting(connection: sqlite3.Connection, record: PostingRecord) -> None:
             record.next_try_utc,
             record.note,
             record.allocated_wh,
+            None if record.status is None else record.status.value,
         ),
     )
 
@@ -194,9 +195,8 @@ def trade_of_row(row: tuple[Any, ...]) -> Trade:
 
 
 def _posting(row: tuple[Any, ...]) -> PostingRecord:
-    posted_as, start, end, start_utc, end_utc, actual, revision, net_wh, state, attempts, next_try, note, allocated = (
-        row
-    )
+    posted_as, start, end, start_utc, end_utc, actual, revision, net_wh, state, *rest = row
+    attempts, next_try, note, allocated, status = rest
     return PostingRecord(
         delivery=Delivery(
             posted_as=posted_as, delivery_start=start, delivery_end=end, window=Interval(start_utc, end_utc)
@@ -209,4 +209,5 @@ def _posting(row: tuple[Any, ...]) -> PostingRecord:
         next_try_utc=next_try,
         note=note,
         allocated_wh=allocated,
+        status=None if status is None else TradeStatus(status),
     )
