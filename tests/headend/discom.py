@@ -55,10 +55,14 @@ def stated(
     *,
     registers: Sequence[tuple[int, int]] = (),
     export_wh: int = 5,
+    exports: Sequence[int] | None = None,
     meter: str = METER,
     identity: str | None = None,
 ) -> Message:
-    """The gateway's next batch: quarter hours from an hour of the day on, with registers by hour. `identity` is that of the device, if not the meter's id."""
+    """The gateway's next batch: quarter hours from an hour of the day on, with registers by hour. `identity` is that of the device, if not the meter's id.
+
+    `exports` are of a whole day from midnight, instead of `export_wh` in every block.
+    """
     chain = gateway.chains.setdefault(meter, [])
     last = chain[-1] if chain else None
     present = [wh is not None for wh in imports]
@@ -66,12 +70,14 @@ def stated(
         salt=len(chain).to_bytes(16, "big"),
         identity=identity or meter,
         registers=tuple(
-            Register(stamp_utc=DAY + hour * 3600, import_wh=wh, export_wh=(hour + 240) * 4 * export_wh)
+            Register(stamp_utc=DAY + hour * 3600, import_wh=wh, export_wh=_exported(hour, export_wh, exports))
             for hour, wh in registers
         ),
         columns=Columns(
             import_wh=tuple(imports),
-            export_wh=tuple(export_wh if here else None for here in present),
+            export_wh=tuple(
+                (exports or [export_wh] * len(present))[place] if here else None for place, here in enumerate(present)
+            ),
             absence=tuple(0 if here else 2 for here in present),
             flags=(0,) * len(imports),
             provenance=(0,) * len(imports),
@@ -91,6 +97,13 @@ def stated(
     signed = gateway.signed(header, opening)
     chain.append(signed)
     return signed
+
+
+def _exported(hour: int, export_wh: int, exports: Sequence[int] | None) -> int:
+    """The export register at an hour of the day."""
+    if exports is None:
+        return (hour + 240) * 4 * export_wh
+    return 960 * export_wh + sum(exports[: hour * 4])
 
 
 def trust(headend: Headend) -> TrustRoot:
