@@ -132,13 +132,15 @@ async def _at_the_meter(visit: Visit, meter: MeterSettings) -> list[Finding]:
     steps = _Steps()
     with steps.step("connection"):
         async with visit.open_reader(meter.url) as reader:
-            steps.good("origin", f"{reader.origin.value}: {_STRENGTH[reader.origin]}")
             with steps.step("serial number"):
                 _serial(steps, meter, await reader.identity())
             if isinstance(reader, Reader):
                 await _memory(steps, visit, meter, reader)
             else:
                 await _sampled(steps, visit, reader)
+            # What the answers bear is known when they are all there.
+            strength = f"{reader.origin.value}: {_STRENGTH[reader.origin]}"
+            steps.findings.insert(0, Finding(what="origin", is_good=True, text=strength))
     return steps.findings
 
 

@@ -19,7 +19,7 @@ from edge_agent.outbox.errors import StateError
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.readers.open import open_reader
 from edge_agent.readers.reader import Reader, SampledReader
-from edge_agent.registers import ProfileLayout
+from edge_agent.registers import MeterClock, Origin, ProfileLayout
 from edge_agent.steps import Park
 from firmware_sim.dlms.server import serve
 from firmware_sim.dlms.session import DEFAULT_PASSWORD
@@ -136,6 +136,20 @@ class Bench(MemoryBench):
 async def at(bench: MemoryBench | SampledBench, made: Config, **changes: Any) -> dict[str, Finding]:
     meter = replace(made.meters[0], **changes)
     return by_name(await commission._at_the_meter(visit(made, lambda _: bench), meter))
+
+
+async def test_the_origin_on_the_page_is_what_all_answers_bear(made: Config) -> None:
+    class Doubtful(Bench):
+        origin = Origin.GMAC
+
+        async def clock(self) -> MeterClock:
+            self.origin = Origin.LLS
+            return await super().clock()
+
+    bench = Doubtful()
+    findings = await commission._at_the_meter(visit(made, lambda _: bench), made.meters[0])
+    assert findings[0].what == "origin"
+    assert findings[0].text.startswith("LLS")
 
 
 async def test_a_meter_in_memory_is_as_good_as_a_served_one(made: Config) -> None:
