@@ -5,7 +5,7 @@ from pathlib import Path
 from signing.backends.file import FileSigner, create_key
 from signing.envelope import Signed, sign
 from signing.interval import Interval
-from signing.keys import Algorithm
+from signing.keys import Algorithm, Signer
 from signing.statements.window_actual import Basis, Cause, Status, Totals, WindowActual
 
 
@@ -15,7 +15,7 @@ def statement_key(directory: Path) -> FileSigner:
 
 
 def actual(
-    signer: FileSigner,
+    signer: Signer,
     window: Interval,
     *,
     posted_as: str,
