@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Protocol
 
 from headend.config import Config
+from headend.editing import Hand
 from headend.errors import RefusedError
 from signing.canonical import DIGEST_SIZE
 from signing.errors import SigningError
 from signing.interval import parse_instant
+from signing.signer import open_signer
 
 DONE, REFUSED, MISUSE = 0, 1, 2
 """Exit codes: done, refused or found something, misuse."""
@@ -71,6 +73,24 @@ def add_act(parser: argparse.ArgumentParser, *, reason: bool = True) -> None:
     parser.add_argument("--by", required=True, metavar="NAME", help="the operator who answers for it")
     if reason:
         parser.add_argument("--reason", required=True, metavar="TEXT", help="why; kept for ever")
+
+
+def add_hand(parser: argparse.ArgumentParser) -> None:
+    """The arguments of what a person signs: ``--as`` and ``--key``."""
+    parser.add_argument("--as", dest="name", metavar="NAME", help="the operator who signs; see `operator list`")
+    parser.add_argument("--key", metavar="URI", help="their own private key, such as file:rao.pem")
+
+
+def hand(arguments: argparse.Namespace) -> Hand:
+    """The person who signs, with their key.
+
+    Raises:
+        RefusedError: one of both is not given.
+        KeyUnavailableError: the key cannot be used.
+    """
+    if arguments.name is None or arguments.key is None:
+        raise RefusedError("expected --as NAME and --key URI, the person who signs and their own key")
+    return Hand(name=arguments.name, signer=open_signer(arguments.key))
 
 
 def add_apply(parser: argparse.ArgumentParser) -> None:

@@ -66,6 +66,29 @@ def open_key(path: str) -> FileSigner:
     raise KeyUnavailableError(f"key file '{path}' holds neither a P-256 nor an Ed25519 key")
 
 
+def open_public_key(path: str) -> PublicKey:
+    """The public key in a PEM file (SubjectPublicKeyInfo), which anybody may read.
+
+    Raises:
+        KeyUnavailableError: with the remedy.
+    """
+    try:
+        pem = Path(path).read_bytes()
+    except OSError as error:
+        raise KeyUnavailableError(f"cannot read key file '{path}' ({error.strerror}): check the path") from error
+    try:
+        key = serialization.load_pem_public_key(pem)
+    except (ValueError, TypeError) as error:
+        raise KeyUnavailableError(
+            f"key file '{path}' is no public key in PEM: make it with `openssl pkey -in PRIVATE -pubout -out {path}`"
+        ) from error
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return from_cryptography(key)
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+        return from_cryptography(key)
+    raise KeyUnavailableError(f"key file '{path}' holds neither a P-256 nor an Ed25519 key")
+
+
 def create_key(path: str, algorithm: Algorithm) -> FileSigner:
     """Makes a new key at `path` with mode 600 and gives its signer. An existing file is never overwritten.
 

@@ -1,0 +1,283 @@
+"""operator, edit: what two persons say that blocks are worth."""
+
+import argparse
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from headend import founding, service
+from headend.commands.command import DONE, Adding, add_apply, add_hand, file_text, hand, instant, misuse
+from headend.config import Config
+from headend.cut_block import CutBlock
+from headend.editing import Editing, Wish
+from headend.errors import RefusedError
+from headend.founding import LOG
+from headend.holds import said
+from headend.logbook import Logbook
+from headend.operators import Pending
+from headend.registry import Registry
+from headend.series import SeriesBlock
+from headend.sheet_columns import kilo
+from headend.store.sqlite import edit_rows, hold_rows, operator_rows, supply_rows
+from headend.store.sqlite.database import Database, open_database
+from headend.store.sqlite.hold_rows import Act
+from headend.store.sqlite.log_rows import leaf_place
+from headend.supply import Exchange
+from headend.validating import Validating
+from signing import fields
+from signing.backends.file import open_public_key
+from signing.energy import kwh_text
+from signing.errors import DecodeError
+from signing.interval import ist_day_start, ist_text
+from signing.signer import open_signer
+from signing.statements.edit import EditedBlock, EditProposal
+
+_LISTED = 200
+_COLUMNS = ["start", "import_kwh", "export_kwh"]
+_NONE = "none"
+
+
+def add(verb: Adding) -> None:
+    """Adds the verbs of this job."""
+    operator = verb("operator", _operator, "say whose key is whose: the persons who may edit, approve and refuse")
+    operator.add_argument("action", choices=["add", "remove", "list"], help="what to do")
+    operator.add_argument("name", nargs="?", metavar="NAME", help="add, remove: the person")
+    operator.add_argument("--key", type=Path, metavar="FILE", help="add: their public key, a PEM file")
+    operator.add_argument("--by", default="", metavar="NAME", help="add, remove: the operator who answers for it")
+    operator.add_argument("--reason", default="", metavar="TEXT", help="add, remove: why; kept for ever")
+    edit = verb("edit", _edit, "state what blocks are worth: one person proposes, another approves")
+    edit.add_argument("action", choices=["propose", "approve", "drop", "list", "show"], help="what to do")
+    edit.add_argument("number", nargs="?", type=int, metavar="N", help="approve, drop, show: the proposal")
+    edit.add_argument("--meter", metavar="ID", help="propose: the meter")
+    edit.add_argument(
+        "--block", action="append", default=[], metavar="START=KWH[/KWH]",
+        help="propose: import and export of one block before factors, or START=none to take its value away; may be given again",
+    )  # fmt: skip
+    edit.add_argument(
+        "--file", type=Path, metavar="CSV", help="propose: blocks from a file: start,import_kwh,export_kwh"
+    )
+    edit.add_argument(
+        "--from-exchange", metavar="POINT",
+        help="propose: the block that an exchange of devices cut at this connection point, by the registers read at it",
+    )  # fmt: skip
+    edit.add_argument("--at", type=instant, metavar="TIME", help="with --from-exchange: which one (default: the last)")
+    edit.add_argument("--by", default="", metavar="NAME", help="drop: the operator who answers for it")
+    edit.add_argument("--reason", default="", metavar="TEXT", help="propose, drop: why; kept for ever")
+    add_hand(edit)
+    add_apply(edit)
+
+
+def _operator(settings: Config, arguments: argparse.Namespace) -> int:
+    with closing(open_database(settings.database)) as database:
+        if arguments.action == "list":
+            for one in operator_rows.operators(database.connection):
+                until = "" if one.removed_utc is None else f", until {ist_text(one.removed_utc)}"
+                print(f"{one.name}: key {one.key.kid.hex()[:16]}, since {ist_text(one.added_utc)}{until}")
+            return DONE
+        if arguments.name is None or (arguments.action == "add") != (arguments.key is not None):
+            return misuse("expected a NAME, and --key exactly with `add`")
+        now = service.now()
+        name = fields.label(said(arguments.name, "name"), "name")
+        act = Act(
+            verb=f"operator {arguments.action}",
+            about=name,
+            by=said(arguments.by, "by"),
+            reason=said(arguments.reason, "reason"),
+            done_utc=now,
+        )
+        with database.transaction() as connection:
+            if arguments.action == "add":
+                operator_rows.add_operator(connection, name, open_public_key(str(arguments.key)), at_utc=now)
+            else:
+                operator_rows.remove_operator(connection, name, at_utc=now)
+            hold_rows.put_act(connection, act)
+        print(
+            f"{name} {'may sign from now on' if arguments.action == 'add' else 'signs nothing more; what they signed stays'}"
+        )
+    return DONE
+
+
+def _edit(settings: Config, arguments: argparse.Namespace) -> int:
+    if arguments.action in {"approve", "drop", "show"} and arguments.number is None:
+        return misuse(f"expected the number of a proposal: `edit {arguments.action} N`")
+    with _desk(settings) as (database, registry, validating):
+        match arguments.action:
+            case "list":
+                return _list(database)
+            case "show":
+                return _show(database, arguments.number)
+            case "propose":
+                return _propose(settings, arguments, database, registry, validating)
+            case "approve":
+                return _approve(settings, arguments, database, registry, validating)
+            case _:
+                return _drop(database, arguments)
+
+
+@contextmanager
+def _desk(settings: Config) -> Iterator[tuple[Database, Registry, Validating]]:
+    key = open_signer(settings.keys.statements).public_key
+    with closing(open_database(settings.database)) as database:
+        registry = Registry(database)
+        yield database, registry, Validating(database=database, registry=registry, key=key, settings=settings.series)
+
+
+def _propose(
+    settings: Config, arguments: argparse.Namespace, database: Database, registry: Registry, validating: Validating
+) -> int:
+    sources = (bool(arguments.block), arguments.file is not None, arguments.from_exchange is not None)
+    if sum(sources) != 1 or (arguments.meter is None) != sources[2]:
+        return misuse("expected --meter with --block or --file, or --from-exchange alone")
+    if sources[2]:
+        meter, blocks = _cut(settings, arguments, database, registry)
+    else:
+        meter = arguments.meter
+        rows = _file_rows(arguments.file) if sources[1] else map(_word, arguments.block)
+        blocks = tuple(sorted(map(_block, rows), key=lambda block: block.start_utc))
+    editing, now = Editing(database=database, registry=registry), service.now()
+    wish = Wish(meter=meter, blocks=blocks, reason=said(arguments.reason, "reason"))
+    proposal = editing.proposal(wish, now_utc=now)
+    _compare(validating, proposal)
+    if not arguments.apply:
+        print("nothing was proposed: give --apply, --as and --key to do it")
+        return DONE
+    pending = editing.propose(proposal, hand(arguments), now_utc=now)
+    print(f"proposal {pending.number} waits for another person: `edit approve {pending.number}`")
+    return DONE
+
+
+def _approve(
+    settings: Config, arguments: argparse.Namespace, database: Database, registry: Registry, validating: Validating
+) -> int:
+    pending = operator_rows.proposal(database.connection, arguments.number)
+    print(_title(pending))
+    _compare(validating, pending.proposal)
+    if not arguments.apply:
+        print("nothing was approved: give --apply, --as and --key to do it")
+        return DONE
+    keys = founding.open_keys(settings)
+    book = Logbook(database, {LOG: keys.log}, settings.state)
+    editing = Editing(database=database, registry=registry)
+    signed = editing.approve(pending.number, hand(arguments), book=book, signer=keys.statements, now_utc=service.now())
+    print(f"edit {signed.statement.proposal.number} of meter {signed.statement.proposal.meter}: {signed.digest.hex()}")
+    print("windows and days on which it bears are decided again within minutes where the head-end serves")
+    return DONE
+
+
+def _drop(database: Database, arguments: argparse.Namespace) -> int:
+    by, reason, now = said(arguments.by, "by"), said(arguments.reason, "reason"), service.now()
+    with database.transaction() as connection:
+        pending = operator_rows.proposal(connection, arguments.number)
+        operator_rows.close(connection, pending.number, outcome=f"dropped by {by}: {reason}", at_utc=now)
+        act = Act(verb="edit drop", about=f"proposal {pending.number}", by=by, reason=reason, done_utc=now)
+        hold_rows.put_act(connection, act)
+    print(f"proposal {pending.number} waits no more")
+    return DONE
+
+
+def _list(database: Database) -> int:
+    for pending in operator_rows.proposals(database.connection, limit=_LISTED):
+        print(_title(pending))
+    return DONE
+
+
+def _show(database: Database, number: int) -> int:
+    known = {one.number: one for one in operator_rows.proposals(database.connection, limit=number + _LISTED)}
+    pending = known.get(number)
+    if pending is None:
+        raise RefusedError(f"there is no proposal {number}: see `sakshi-headend edit list`")
+    print(_title(pending))
+    for block in pending.proposal.blocks:
+        print(f"  {ist_text(block.start_utc)}: {_worth(block.import_wh, block.export_wh)}")
+    for stored in edit_rows.of_meter(database.connection, pending.proposal.meter):
+        if stored.edit.proposal == pending.proposal:
+            edit, index = stored.edit, leaf_place(stored.leaf)[1]
+            print(
+                f"  edit {edit.proposal.number}, signed by {edit.author.name} and {edit.approver.name}, log index {index}"
+            )
+            print(f"  digest {stored.envelope.digest.hex()}")
+    return DONE
+
+
+def _title(pending: Pending) -> str:
+    proposal = pending.proposal
+    state = "waits" if pending.outcome is None else pending.outcome
+    return (
+        f"{pending.number} meter {proposal.meter}, {len(proposal.blocks)} block(s) from {ist_text(proposal.span.start_utc)}, "
+        f"by {pending.author.name} at {ist_text(pending.proposed_utc)}: {proposal.reason}; {state}"
+    )
+
+
+def _compare(validating: Validating, proposal: EditProposal) -> None:
+    """Says each block as it is used now, and as it will be."""
+    day = validating.day(proposal.meter, ist_day_start(proposal.span.start_utc))
+    known = {} if day is None else {block.start_utc: block for block in day.blocks}
+    for block in proposal.blocks:
+        before, after = _used(known.get(block.start_utc)), _worth(block.import_wh, block.export_wh)
+        print(f"{ist_text(block.start_utc)}: {before} -> {after}")
+
+
+def _used(block: SeriesBlock | None) -> str:
+    if block is None or block.import_wh is None:
+        return "MISSING" if block is None else block.quality.name
+    return f"{block.quality.name} {_energies(block.import_wh, block.export_wh)}"
+
+
+def _worth(imported: int | None, exported: int | None) -> str:
+    return "MISSING, taken away" if imported is None else f"MANUAL {_energies(imported, exported)}"
+
+
+def _energies(imported: int | None, exported: int | None) -> str:
+    shown = [
+        f"{name} {'none' if wh is None else kwh_text(wh) + ' kWh'}"
+        for name, wh in (("import", imported), ("export", exported))
+    ]
+    return ", ".join(shown)
+
+
+def _cut(
+    settings: Config, arguments: argparse.Namespace, database: Database, registry: Registry
+) -> tuple[str, tuple[EditedBlock, ...]]:
+    exchange = _exchange(database, arguments.from_exchange, arguments.at)
+    key = open_signer(settings.keys.statements).public_key
+    block = CutBlock(database.connection, registry, key).value(exchange)
+    return exchange.old_meter, (block,)
+
+
+def _exchange(database: Database, point: str, at_utc: int | None) -> Exchange:
+    found = [one for one in supply_rows.exchanges(database.connection, point) if at_utc in {None, one.at_utc}]
+    if not found:
+        raise RefusedError(f"no exchange of devices is kept of {point} then: see `sakshi-headend registry show`")
+    return found[-1]
+
+
+def _word(word: str) -> list[str]:
+    start, _, energies = word.partition("=")
+    imported, _, exported = energies.partition("/")
+    return [start, imported, exported]
+
+
+def _file_rows(path: Path) -> Iterable[list[str]]:
+    rows = list(csv.reader(io.StringIO(file_text(path))))
+    if not rows or rows[0] != _COLUMNS:
+        raise RefusedError(f"expected the columns {','.join(_COLUMNS)} in '{path}'")
+    for place, row in enumerate(rows[1:], start=2):
+        if len(row) != len(_COLUMNS):
+            raise RefusedError(f"expected {len(_COLUMNS)} cells in line {place} of '{path}', got {len(row)}")
+    return rows[1:]
+
+
+def _block(row: list[str]) -> EditedBlock:
+    start, imported, exported = row
+    try:
+        return EditedBlock(
+            start_utc=instant(start),
+            import_wh=None if imported == _NONE else kilo(imported),
+            export_wh=None if exported in {"", _NONE} else kilo(exported),
+        )
+    except (DecodeError, argparse.ArgumentTypeError) as error:
+        raise RefusedError(
+            f"block '{start}': {error}; write 2026-04-26T10:15:00+05:30=0.111/0.005, in kWh, or …=none"
+        ) from error
