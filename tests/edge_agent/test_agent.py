@@ -13,7 +13,8 @@ from edge_agent import agent, enrol
 from edge_agent.agent import BOOT_ID, LEAST_PAUSE_S, Agent, clock_reference, only_one, software_digest, uptime_clock
 from edge_agent.clock import Uptime
 from edge_agent.config import Config
-from edge_agent.errors import MeterUnavailableError
+from edge_agent.errors import CounterBackError, CounterJumpError, MeterUnavailableError
+from edge_agent.journal import TextLines
 from edge_agent.outbox.errors import StateError
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.push_desk import Heard
@@ -292,6 +293,20 @@ async def test_a_meter_that_holds_on_to_us_is_left_alone_for_as_long_as_it_takes
     enough.left = 1
     await enough.during(running)
     assert running._held_until_s["M1"] == TEN + 300
+
+
+@pytest.mark.parametrize("error", [CounterBackError("it went back"), CounterJumpError("it is far ahead")])
+async def test_a_counter_that_went_back_or_far_ahead_is_alarmed(
+    settings: Config, outbox: Outbox, enough: Enough, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    wall = Wall({"4059": error, "4060": meter("SERIAL2")})
+    running = Agent(settings, outbox, open_signer(settings.key), wall.open_reader, lambda: float(TEN))
+    enough.left = 1
+    with caplog.at_level(logging.ERROR, "sakshi"):
+        await enough.during(running)
+    (alarm,) = caplog.records
+    assert alarm.message == "the meter's invocation counter is not what it can be"
+    assert str(error) in TextLines().format(alarm)
 
 
 async def test_nothing_is_listened_for_that_is_not_configured_or_has_no_vault(settings: Config, outbox: Outbox) -> None:
