@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from headend import recordings
+from headend.allocation import Basis
 from headend.gates import DEFAULT_GATES
 from headend.posting import PostingState, Trouble
 from headend.recordings import Word
@@ -90,7 +91,7 @@ def test_every_word_has_a_number_of_its_own(
 
 def test_shares_of_one_meter_never_add_up_to_more_than_it_measured() -> None:
     sides = [own(replace(TRADE, record_id=name, quantity_wh=10_000)) for name in "abc"]
-    found = recordings.shares(sides, Totals(import_wh=0, export_wh=20_000), recordings.Basis.NET)
+    found = recordings.shares(sides, Totals(import_wh=0, export_wh=20_000), Basis.NET)
     assert [found[one] for one in sides] == [6667, 6667, 6666]
 
 
