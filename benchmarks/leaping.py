@@ -86,6 +86,7 @@ def _agent(clock: LeapingClock, path: Path) -> None:
         Outbox(config.database, capacity=config.capacity) as outbox,
         GatewayVault(config.database, wrapping=config.wrapping_key, now_utc=now_utc) as vault,
     ):
+        outbox.take_along(vault.journal)
         running = Agent(config, outbox, signer, partial(open_reader, vault=vault), clock.now_s)
         with asyncio.Runner(loop_factory=partial(_Loop, clock)) as runner:
             runner.run(_until_stopped(running))

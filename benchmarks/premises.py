@@ -197,6 +197,6 @@ def signed(config: Config) -> Signed:
     with closing(sqlite3.connect(f"file:{config.database}?mode=ro", uri=True)) as connection:
         (blocks,) = connection.execute("SELECT count(*) FROM block").fetchone()
         newest = connection.execute("SELECT max(start_utc + period_s) FROM block GROUP BY meter").fetchall()
-        (waiting,) = connection.execute("SELECT count(*) FROM batch WHERE state <> 'RECEIPTED'").fetchone()
+        (waiting,) = connection.execute("SELECT count(*) FROM waiting WHERE again = 0").fetchone()
     until_utc = min((each for (each,) in newest), default=0) if len(newest) == METERS else 0
     return Signed(blocks=blocks, until_utc=until_utc, waiting=waiting)

@@ -34,6 +34,7 @@ from edge_agent.push_intake import PushIntake
 from edge_agent.readers.dlms.push import EventBit
 from edge_agent.readers.open import LINE_WAIT_S
 from edge_agent.readers.reader import Reader, SampledReader
+from edge_agent.round import Round
 from edge_agent.sampled import SampledMeter
 from edge_agent.site import IdentityError, Outcome, Site
 from edge_agent.steps import Tick
@@ -74,6 +75,7 @@ class Agent:
         self._outbox = outbox
         self._open_reader = open_reader
         self._now_s = now_s
+        self._round = Round(outbox.put_all)
         self._site = Site(
             poll=settings.poll,
             outbox=outbox,
@@ -83,6 +85,7 @@ class Agent:
             reference=clock_reference,
             uptime=uptime or uptime_clock(),
             salt=fresh_salt,
+            round=self._round,
         )
         self._forwarder = Forwarder(settings, outbox, now_s, self._wake_up)
         self._wake = {meter.id: asyncio.Event() for meter in settings.meters}
@@ -157,8 +160,10 @@ class Agent:
         # A line of its own is never waited for.
         line = self._lines.setdefault(line_of(settings.url) or f"meter {settings.id}", Line())
         try:
-            async with line.turn(meter.is_live_due, within_s=LINE_WAIT_S), reader:
-                outcome = await meter.look(reader, line.is_wanted)
+            async with line.turn(meter.is_live_due, within_s=LINE_WAIT_S):
+                with self._round.looking():
+                    async with reader:
+                        outcome = await meter.look(reader, line.is_wanted)
         finally:
             # Also when the meter went away: what was signed by then is to be sent, what was found to be told.
             self._report(settings, meter.take_outcome())

@@ -127,6 +127,7 @@ def _run(settings: Config, _: argparse.Namespace) -> int:
             gateway=settings.gateway, kid=signer.public_key.kid, meters=[meter.id for meter in settings.meters]
         )
         with _vault(settings) as vault:
+            outbox.take_along(vault.journal)
             opener = partial(open_reader, vault=vault)
             return asyncio.run(_until_stopped(agent.Agent(settings, outbox, signer, opener, push_vault=vault)))
 

@@ -23,7 +23,7 @@ from edge_agent.recollection import Beginning, Recollection
 from edge_agent.refusals import Refusals
 from edge_agent.registers import CumulativeRegisters, ProfileLayout, ProfileRow
 from edge_agent.schedule import LIVE_S, Held, Rules, Task, Why, due, next_due_utc
-from edge_agent.site import Outcome, Site, require_identity, sign_draft, wire_origin
+from edge_agent.site import Outcome, Site, require_identity, sign_in_round, wire_origin
 from signing.interval import DAY_S, PERIODS_S, Interval, ist_day_start
 
 CLOCK_APART_MS = 180_000
@@ -179,7 +179,8 @@ class MemoryMeter:
         self._tried(visit, task.why).append(task.span)
         draft = await self._draft(visit, task, rows)
         self._tell_blind(visit.layout, draft, visit.outcome)
-        self._sign(draft, visit.outcome)
+        if draft is not None:
+            await self._sign(draft, task.why, visit.outcome)
 
     def _can_wait(self, visit: _Visit) -> bool:
         """Whether what is left can wait for the next connection: something was done on this one, and it is time for others."""
@@ -328,8 +329,8 @@ class MemoryMeter:
                 "or filler, and are signed as they stand; have the discom add the average voltage to the load profile"
             )
 
-    def _sign(self, draft: Draft | None, outcome: Outcome) -> None:
-        if draft is not None and sign_draft(self._site, draft) is not None:
+    async def _sign(self, draft: Draft, why: Why, outcome: Outcome) -> None:
+        if await sign_in_round(self._site, draft, may_wait=why is Why.LIVE) is not None:
             outcome.batches += 1
             outcome.blocks += len(draft.readings)
 

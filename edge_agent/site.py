@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from edge_agent.clock import Uptime
 from edge_agent.config import MeterSettings, PollSettings
-from edge_agent.drafts import Draft, Sealed, seal
+from edge_agent.drafts import Draft, Place, Sealed, seal
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.registers import Origin
+from edge_agent.round import Round
 from signing.keys import Signer
 from signing.statements.reading_batch import ClockSource
 from signing.statements.reading_batch import Origin as WireOrigin
@@ -33,6 +34,8 @@ class Site:
     """The gateway's clock that nobody sets."""
     salt: Callable[[], bytes]
     """16 fresh random bytes."""
+    round: Round | None = None
+    """Those who are looked at at the same time; None for a meter on its own."""
 
     def now_utc(self) -> int:
         """The gateway's clock, UTC seconds."""
@@ -72,8 +75,19 @@ def require_identity(settings: MeterSettings, serial: str | None) -> None:
 
 def sign_draft(site: Site, draft: Draft) -> Sealed | None:
     """The batch of `draft`, signed and stored; None when all of it was signed before."""
+    return site.outbox.put(draft, _building(site, draft))
+
+
+async def sign_in_round(site: Site, draft: Draft, *, may_wait: bool) -> Sealed | None:
+    """`sign_draft`, in one durable step with other meters' batches where it `may_wait` for them."""
+    if site.round is None:
+        return sign_draft(site, draft)
+    return await site.round.put(draft, _building(site, draft), may_wait=may_wait)
+
+
+def _building(site: Site, draft: Draft) -> Callable[[Place], Sealed]:
     salt = site.salt()
-    return site.outbox.put(draft, lambda place: seal(draft, place, salt=salt, signer=site.signer))
+    return lambda place: seal(draft, place, salt=salt, signer=site.signer)
 
 
 def wire_origin(origin: Origin) -> WireOrigin:

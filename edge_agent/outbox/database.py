@@ -19,6 +19,10 @@ The program passes one that does nothing; tests pass one that fails or kills the
 """
 
 BUSY_TIMEOUT_MS = 5000
+PAGE_SIZE = 512
+"""Octets of a page of a new file: a commit writes every page whole in which it changes an octet, and a card of flash wears by that."""
+LONGEST_LOG = 4 * 1024 * 1024
+"""Octets of pages in the write-ahead log after which they are moved to their places: a page that changed often is moved once."""
 Row: TypeAlias = tuple[object, ...]
 
 
@@ -132,12 +136,15 @@ class Database:
         with self._mapped():
             for pragma in (
                 f"busy_timeout = {BUSY_TIMEOUT_MS}",
+                f"page_size = {PAGE_SIZE}",  # before anything is written: an old file keeps the size that it has
                 "journal_mode = WAL",
                 "synchronous = FULL",
                 "foreign_keys = ON",
                 "trusted_schema = OFF",
             ):
                 self._connection.execute(f"PRAGMA {pragma}").fetchall()
+            (page_size,) = self._connection.execute("PRAGMA page_size").fetchone()
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {LONGEST_LOG // page_size}").fetchall()
 
     @contextmanager
     def _mapped(self) -> Iterator[None]:

@@ -7,21 +7,23 @@ Source: EVIDENCE §§1, 3; docs/wire-format.md §§4.1, 5.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Protocol, TypeAlias, cast
 
 from edge_agent.drafts import Draft, Place, Sealed
 from edge_agent.outbox.database import Database, Hook, no_hook
 from edge_agent.outbox.days import Days
 from edge_agent.outbox.errors import OutboxFullError, StateError
 from edge_agent.outbox.memory import Memory
+from edge_agent.outbox.queue import Queue
+from edge_agent.outbox.receipts import Receipts
 from edge_agent.outbox.report import Report
 from edge_agent.outbox.sightings import Sightings
 from edge_agent.steps import Delay, Park, Pending, Settle
 from signing.envelope import parse
-from signing.errors import DecodeError
+from signing.errors import DecodeError, SigningError
 from signing.interval import DAY_S, Interval
 from signing.statements.answers import Command, CommandKind
 from signing.statements.enrolment import Retirement
@@ -29,7 +31,6 @@ from signing.statements.reading_batch import ReadingBatch
 
 KEEP_OPENINGS_S = 30 * DAY_S
 """A receipted batch stays whole at least this long, for RESEND."""
-DAMAGED = "damaged on disk"
 KEEP_BLOCKS_S = 120 * DAY_S
 """What is known of blocks is kept this long: longer than any back-fill."""
 
@@ -44,6 +45,28 @@ class Enrolled:
     meters: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Something to sign: `build` makes the batch of `draft` for its place."""
+
+    draft: Draft
+    build: Callable[[Place], Sealed]
+
+
+Outcome: TypeAlias = Sealed | Exception | None
+"""A batch, None where everything was signed before, or why there is none: `OutboxFullError` or a `SigningError`."""
+
+
+class Rider(Protocol):
+    """Somebody who writes a little into the same state, and can wait until something else is written."""
+
+    def ride(self, database: Database) -> None:
+        """Writes it, inside a transaction."""
+
+    def arrived(self) -> None:
+        """That transaction is durable."""
+
+
 class Outbox:
     """The agent's durable state. One thread, one instance a process; use as a context manager.
 
@@ -53,10 +76,13 @@ class Outbox:
     def __init__(self, path: Path, *, capacity: int, hook: Hook = no_hook) -> None:
         self._database = Database(path, hook)
         self._capacity = capacity
+        self._riders: list[Rider] = []
         self.memory = Memory(self._database)
         self.days = Days(self._database)
         self.report = Report(self._database)
         self.sightings = Sightings(self._database)
+        self.receipts = Receipts(self._database)
+        self._queue = Queue(self._database)
         try:
             self._database.migrate()
             self.gateway, self.kid = self._owner()
@@ -133,19 +159,32 @@ class Outbox:
         Raises:
             OutboxFullError: too much is unanswered, or the disk is full; nothing was signed that is kept.
         """
+        (outcome,) = self.put_all([Entry(draft=draft, build=build)])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def put_all(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """What `put` gives for each of `entries`, or its error, in one transaction: no entry's error is another's.
+
+        Raises:
+            DiskFullError: nothing of all this was stored.
+        """
         with self._database.transaction("put"):
-            if not self.memory.says_anything_new(draft):
-                self.memory.checked(draft.meter, draft.span, draft.read_at_utc)
-                return None
-            self._require_room()
-            sealed = build(self._place(draft.meter))
-            self._store(sealed)
-            self.memory.remember(draft)
-        return sealed
+            outcomes = [self._put(entry) for entry in entries]
+            for rider in self._riders:
+                rider.ride(self._database)
+        for rider in self._riders:
+            rider.arrived()
+        return outcomes
+
+    def take_along(self, rider: Rider) -> None:
+        """From now on, every transaction that stores batches also stores what `rider` has."""
+        self._riders.append(rider)
 
     def has_room(self) -> bool:
         """Whether another batch may be signed."""
-        return self._unanswered() < self._capacity
+        return self._queue.unanswered() < self._capacity
 
     # Sending
 
@@ -155,86 +194,43 @@ class Outbox:
         A delay beyond `longest_delay_s` comes from a clock that was wrong and counts as none. A batch that the disk has damaged
         is parked: no head-end could answer it, and it must not be sent for ever.
         """
-        rows = self._database.all(
-            "SELECT digest, envelope, opening, attempts FROM batch WHERE (state = 'WAITING' OR again = 1) "
-            "AND opening IS NOT NULL AND (not_before_utc <= ? OR not_before_utc > ?) ORDER BY place LIMIT ?",
-            now_utc,
-            now_utc + longest_delay_s,
-            limit + len(excluding),
-        )
+        rows = self._queue.due(now_utc=now_utc, limit=limit, excluding=excluding, longest_delay_s=longest_delay_s)
         found: list[Pending] = []
-        for digest, envelope, opening, attempts in cast("list[tuple[bytes, bytes, bytes, int]]", rows):
-            if digest in excluding:
-                continue
+        for digest, envelope, opening, attempts in rows:
             pending = _whole(digest, envelope, opening, attempts)
-            if pending is None:
-                self._set_aside(digest)
-            else:
+            if pending is not None:
                 found.append(pending)
-        return found[:limit]
+                continue
+            with self._database.transaction("set-aside"):
+                self._queue.park_damaged(digest)
+        return found
 
     def settle(self, step: Settle, now_utc: int) -> int:
         """Stores a verified checkpoint with receipts and frees their batches; gives how many were unanswered until now.
 
         A second receipt changes nothing; a receipt for a parked batch wins.
         """
-        freed = 0
         with self._database.transaction("settle"):
             self.sightings.remember(step)
-            for receipt in step.receipts:
-                row = self._database.first("SELECT state FROM batch WHERE digest = ?", receipt.digest)
-                if row is None:
-                    continue
-                freed += row[0] != "RECEIPTED"
-                self._database.run(
-                    "UPDATE batch SET state = 'RECEIPTED', again = 0, answered_utc = coalesce(answered_utc, ?) "
-                    "WHERE digest = ?",
-                    now_utc,
-                    receipt.digest,
-                )
-                self._database.run(
-                    "INSERT OR IGNORE INTO receipt (digest, size, place, path) VALUES (?, ?, ?, ?)",
-                    receipt.digest,
-                    step.checkpoint.size,
-                    receipt.index,
-                    b"".join(receipt.path),
-                )
-        return freed
+            answered = [(receipt, self._queue.answered(receipt.digest)) for receipt in step.receipts]
+            found = [(receipt, *batch) for receipt, batch in answered if batch is not None]
+            self.receipts.keep(step.checkpoint.size, [(place, receipt) for receipt, place, _ in found], now_utc)
+        return sum(is_first for _, _, is_first in found)
 
     def delay(self, step: Delay) -> None:
         """Notes that a batch is not to be sent again before a time, and why where the head-end said why."""
-        refusal = step.refusal
         with self._database.transaction("delay"):
-            self._database.run(
-                "UPDATE batch SET attempts = ?, not_before_utc = ?, refusal_number = coalesce(?, refusal_number), "
-                "refusal_reason = coalesce(?, refusal_reason) WHERE digest = ?",
-                step.attempts,
-                step.not_before_utc,
-                None if refusal is None else refusal.number,
-                None if refusal is None else refusal.reason,
-                step.digest,
-            )
+            self._queue.delay(step)
 
     def park(self, step: Park) -> None:
         """Keeps a refused batch aside until an operator releases it; a receipted one stays receipted."""
         with self._database.transaction("park"):
-            self._database.run(
-                "UPDATE batch SET state = CASE state WHEN 'WAITING' THEN 'PARKED' ELSE state END, again = 0, "
-                "refusal_number = ?, refusal_reason = ? WHERE digest = ?",
-                step.refusal.number,
-                step.refusal.reason,
-                step.digest,
-            )
+            self._queue.park(step)
 
     def release(self, place: int | None = None) -> int:
         """Sends a parked batch again, or all of them; gives how many there were."""
         with self._database.transaction("release"):
-            return self._database.run(
-                "UPDATE batch SET state = 'WAITING', attempts = 0, not_before_utc = 0 "
-                "WHERE state = 'PARKED' AND (? IS NULL OR place = ?)",
-                place,
-                place,
-            )
+            return self._queue.release(place)
 
     def obey(self, command: Command) -> int:
         """Obeys a command once: a number at or below the newest obeyed one changes nothing. Gives what it touched.
@@ -252,14 +248,7 @@ class Outbox:
                     command.first,
                     command.last,
                 )
-            return self._database.run(
-                "UPDATE batch SET again = 1, not_before_utc = 0, attempts = 0 "
-                "WHERE meter = ? AND kid = ? AND sequence BETWEEN ? AND ? AND opening IS NOT NULL AND state <> 'PARKED'",
-                command.meter,
-                command.kid,
-                command.first,
-                command.last,
-            )
+            return self._queue.resend(command)
 
     # Re-reads
 
@@ -275,7 +264,7 @@ class Outbox:
 
     def last_kid(self) -> bytes | None:
         """The key that signed the newest batch; None before the first one."""
-        row = self._database.first("SELECT kid FROM batch ORDER BY place DESC LIMIT 1")
+        row = self._database.first("SELECT kid FROM chain ORDER BY last DESC LIMIT 1")
         return None if row is None else cast("bytes", row[0])
 
     def heads(self, kid: bytes) -> tuple[Retirement, ...]:
@@ -292,11 +281,7 @@ class Outbox:
         """Drops openings that are receipted and past the time for RESEND; gives how many. Receipts stay."""
         with self._database.transaction("prune"):
             self.memory.forget(now_utc - KEEP_BLOCKS_S)
-            return self._database.run(
-                "UPDATE batch SET opening = NULL WHERE state = 'RECEIPTED' AND again = 0 AND opening IS NOT NULL "
-                "AND answered_utc < ?",
-                now_utc - KEEP_OPENINGS_S,
-            )
+            return self._queue.prune(now_utc - KEEP_OPENINGS_S)
 
     def limit_pages(self, pages: int) -> None:
         """Refuses to let the file grow beyond `pages` database pages."""
@@ -307,6 +292,24 @@ class Outbox:
         if row is None:
             raise StateError("the state database belongs to no gateway: run `sakshi-agent init --new-key`")
         return cast("tuple[str, bytes]", row)
+
+    def _put(self, entry: Entry) -> Outcome:
+        draft = entry.draft
+        if not self.memory.says_anything_new(draft):
+            self.memory.checked(draft.meter, draft.span, draft.read_at_utc)
+            return None
+        if not self.has_room():
+            return OutboxFullError(
+                f"{self._capacity} batches are unanswered: reading stops until the head-end answers, or an operator "
+                "looks at `sakshi-agent outbox`"
+            )
+        try:
+            sealed = entry.build(self._place(draft.meter))
+        except SigningError as error:
+            return error
+        self._store(sealed)
+        self.memory.remember(draft)
+        return sealed
 
     def _place(self, meter: str) -> Place:
         row = self._database.first(
@@ -321,46 +324,32 @@ class Outbox:
         return Place(sequence=0, previous=cast("bytes", request[0]), reach_utc=0)
 
     def _store(self, sealed: Sealed) -> None:
-        batch, signed = sealed.signed.statement, sealed.signed
+        batch, signed, digest = sealed.signed.statement, sealed.signed, sealed.signed.digest
+        (place,) = cast("tuple[int]", self._database.one("SELECT coalesce(max(place), 0) + 1 FROM batch"))
+        before = self._database.first("SELECT last FROM chain WHERE meter = ? AND kid = ?", batch.meter, signed.kid)
         self._database.run(
-            "INSERT INTO batch (meter, kid, sequence, digest, start_utc, end_utc, envelope, opening) "
+            "INSERT INTO batch (place, meter, sequence, before, digest, start_utc, end_utc, envelope) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            place,
             batch.meter,
-            signed.kid,
             batch.sequence,
-            signed.digest,
+            None if before is None else before[0],
+            digest,
             batch.start_utc,
             batch.end_utc,
             signed.envelope.encoded(),
-            sealed.opening.encoded(),
         )
+        self._database.run("INSERT INTO opening (place, content) VALUES (?, ?)", place, sealed.opening.encoded())
+        self._queue.add(place, digest)
         self._database.run(
-            "INSERT OR REPLACE INTO chain (meter, kid, next_sequence, previous, reach_utc) VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO chain (meter, kid, next_sequence, previous, reach_utc, last) VALUES (?, ?, ?, ?, ?, ?)",
             batch.meter,
             signed.kid,
             batch.sequence + 1,
-            signed.digest,
+            digest,
             max(batch.reach_utc, batch.end_utc),
+            place,
         )
-
-    def _set_aside(self, digest: bytes) -> None:
-        with self._database.transaction("set-aside"):
-            self._database.run(
-                "UPDATE batch SET state = CASE state WHEN 'WAITING' THEN 'PARKED' ELSE state END, again = 0, "
-                "refusal_number = NULL, refusal_reason = ? WHERE digest = ?",
-                DAMAGED,
-                digest,
-            )
-
-    def _require_room(self) -> None:
-        if not self.has_room():
-            raise OutboxFullError(
-                f"{self._capacity} batches are unanswered: reading stops until the head-end answers, or an operator "
-                "looks at `sakshi-agent outbox`"
-            )
-
-    def _unanswered(self) -> int:
-        return cast("int", self._database.one("SELECT count(*) FROM batch WHERE state <> 'RECEIPTED'")[0])
 
 
 def _name(database: Database, enrolled: Enrolled) -> None:

@@ -50,20 +50,25 @@ class Report:
 
     def backlog(self) -> Backlog:
         """How much waits."""
-        counts = dict(cast("list[tuple[str, int]]", self._database.all("SELECT state, count(*) FROM batch GROUP BY 1")))
-        (oldest,) = self._database.one("SELECT min(start_utc) FROM batch WHERE state <> 'RECEIPTED'")
+        waiting, parked = self._database.one(
+            "SELECT count(*) FILTER (WHERE parked = 0), count(*) FILTER (WHERE parked = 1) FROM waiting WHERE again = 0"
+        )
+        (receipted,) = self._database.one("SELECT count(*) FROM receipt")
+        (oldest,) = self._database.one(
+            "SELECT min(start_utc) FROM waiting CROSS JOIN batch USING (place) WHERE again = 0"
+        )
         return Backlog(
-            waiting=counts.get("WAITING", 0),
-            parked=counts.get("PARKED", 0),
-            receipted=counts.get("RECEIPTED", 0),
+            waiting=cast("int", waiting),
+            parked=cast("int", parked),
+            receipted=cast("int", receipted),
             oldest_utc=cast("int | None", oldest),
         )
 
     def unanswered(self) -> list[Entry]:
         """Every unanswered batch, oldest first."""
         rows = self._database.all(
-            "SELECT place, meter, sequence, digest, start_utc, end_utc, state, attempts, refusal_number, refusal_reason "
-            "FROM batch WHERE state <> 'RECEIPTED' ORDER BY place"
+            "SELECT place, meter, sequence, batch.digest, start_utc, end_utc, iif(parked, 'PARKED', 'WAITING'), attempts, "
+            "refusal_number, refusal_reason FROM waiting CROSS JOIN batch USING (place) WHERE again = 0 ORDER BY place"
         )
         found = cast("list[tuple[int, str, int, bytes, int, int, str, int, int | None, str | None]]", rows)
         return [
@@ -82,7 +87,14 @@ class Report:
 
     def receipted(self, meter: str) -> Receipted:
         """What of `meter` is receipted."""
-        count, newest = self._database.one(
-            "SELECT count(*), max(answered_utc) FROM batch WHERE meter = ? AND state = 'RECEIPTED'", meter
+        (count,) = self._database.one(
+            "SELECT (SELECT coalesce(sum(next_sequence), 0) FROM chain WHERE meter = ?1) - "
+            "(SELECT count(*) FROM waiting CROSS JOIN batch USING (place) WHERE meter = ?1 AND again = 0)",
+            meter,
+        )
+        (newest,) = self._database.one(
+            "SELECT max(at_utc) FROM batch CROSS JOIN receipt USING (place) CROSS JOIN proof ON proof.number = receipt.proof "
+            "WHERE meter = ?",
+            meter,
         )
         return Receipted(batches=cast("int", count), newest_utc=cast("int | None", newest))

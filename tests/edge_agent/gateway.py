@@ -7,7 +7,7 @@ from pathlib import Path
 from edge_agent.clock import ClockEvidence
 from edge_agent.drafts import Draft, Sealed, seal
 from edge_agent.outbox.database import Hook, no_hook
-from edge_agent.outbox.outbox import Enrolled, Outbox
+from edge_agent.outbox.outbox import Enrolled, Entry, Outbox
 from edge_agent.steps import Pending
 from signing.backends.file import FileSigner, create_key
 from signing.keys import Algorithm
@@ -71,9 +71,13 @@ class Gateway:
         return Outbox(self.path, capacity=self.capacity, hook=hook)
 
     def put(self, outbox: Outbox, entry: Draft) -> Sealed | None:
+        return outbox.put(entry, self.entry(entry).build)
+
+    def entry(self, made: Draft) -> Entry:
+        """`made` with what signs it."""
         self._salts += 1
         salt = self._salts.to_bytes(16, "big")
-        return outbox.put(entry, lambda place: seal(entry, place, salt=salt, signer=self.signer))
+        return Entry(draft=made, build=lambda place: seal(made, place, salt=salt, signer=self.signer))
 
 
 def to_send(outbox: Outbox, now_utc: int = 0, limit: int = 100) -> list[Pending]:

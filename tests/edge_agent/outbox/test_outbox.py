@@ -162,7 +162,8 @@ def test_the_first_receipt_and_its_time_stay(gateway: Gateway, outbox: Outbox, d
     outbox.settle(first, NOW)
     discom.log.admit(b"another" + bytes(25))
     outbox.settle(settle_of(discom, sealed.signed.digest), NOW + 10)
-    assert outbox._database.one("SELECT size FROM receipt") == (1,)
+    assert outbox.receipts.of(1) == (1, first.receipts[0])
+    assert outbox.report.receipted("M1").newest_utc == NOW
     assert outbox.prune(NOW + KEEP_OPENINGS_S + 1) == 1
 
 
@@ -333,18 +334,18 @@ def test_openings_are_pruned_after_the_time_for_resend_and_receipts_stay(
     database.close()
 
 
-@pytest.mark.parametrize("column", ["envelope", "opening"])
+@pytest.mark.parametrize(("table", "column"), [("batch", "envelope"), ("opening", "content")])
 def test_a_batch_that_the_disk_has_damaged_is_set_aside_and_shown(
-    gateway: Gateway, outbox: Outbox, column: str
+    gateway: Gateway, outbox: Outbox, table: str, column: str
 ) -> None:
     put(gateway, outbox, 0)
     whole = put(gateway, outbox, 1)
     with sqlite3.connect(gateway.path) as database:
-        (kept,) = database.execute(f"SELECT {column} FROM batch WHERE place = 1").fetchone()
+        (kept,) = database.execute(f"SELECT {column} FROM {table} WHERE place = 1").fetchone()
         damaged = kept[:-1] + bytes([kept[-1] ^ 1])
         if column == "envelope":  # within what is signed; a damaged signature is the head-end's to find
             damaged = kept[:120] + bytes([kept[120] ^ 1]) + kept[121:]
-        database.execute(f"UPDATE batch SET {column} = ? WHERE place = 1", (damaged,))
+        database.execute(f"UPDATE {table} SET {column} = ? WHERE place = 1", (damaged,))
     database.close()
     assert [entry.digest for entry in to_send(outbox, limit=1)] == []
     assert [entry.digest for entry in to_send(outbox, limit=1)] == [whole.signed.digest]
@@ -416,6 +417,67 @@ def test_a_sample_from_before_boots_were_kept_stays_and_is_of_none(tmp_path: Pat
     with Outbox(path, capacity=1) as outbox:
         found = outbox.memory.witnessed("M1", Interval(MIDNIGHT, MIDNIGHT + 900))
     assert found == {MIDNIGHT: Witnessed(import_wh=5, export_wh=None, serial="A", uptime=None)}
+
+
+def test_the_receipts_of_one_message_keep_each_node_once_and_come_out_as_they_came_in(
+    gateway: Gateway, outbox: Outbox, discom: Discom
+) -> None:
+    digests = [put(gateway, outbox, block).signed.digest for block in range(9)]
+    discom.log.admit(*(bytes([number]) * 32 for number in range(70)))
+    step = settle_of(discom, *digests)
+    outbox.settle(step, NOW)
+    assert [outbox.receipts.of(place) for place in range(1, 10)] == [
+        (step.checkpoint.size, receipt) for receipt in step.receipts
+    ]
+    assert outbox.receipts.of(10) is None
+    (kept,) = outbox._database.one("SELECT sum(length(nodes)) FROM proof")
+    assert kept == 32 * len({node for receipt in step.receipts for node in receipt.path})
+
+
+def test_a_state_of_the_schema_before_goes_on_as_it_was(tmp_path: Path, discom: Discom) -> None:
+    gateway = Gateway(tmp_path)
+    with gateway.open() as outbox:
+        sealed = [put(gateway, outbox, block) for block in range(4)]
+        step = settle_of(discom, sealed[0].signed.digest, sealed[1].signed.digest)
+    path = tmp_path / "old.db"
+    scripts = sorted((each for each in resources.files(migrations).iterdir() if each.name.endswith(".sql")), key=str)
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        for script in scripts[:6]:
+            old.executescript(script.read_text("utf-8"))
+        old.execute("INSERT INTO gateway (one, id, kid) VALUES (1, 'gw1', ?)", (gateway.signer.public_key.kid,))
+        # Two are receipted, one of them asked for again; one waits, one is parked.
+        for number, (each, state) in enumerate(
+            zip(sealed, ("RECEIPTED", "RECEIPTED", "WAITING", "PARKED"), strict=True)
+        ):
+            batch = each.signed.statement
+            values = (
+                *("M1", each.signed.kid, number, each.signed.digest, batch.start_utc, batch.end_utc),
+                *(each.signed.envelope.encoded(), each.opening.encoded(), state, int(number == 1), 3, NOW),
+            )
+            old.execute(
+                "INSERT INTO batch (meter, kid, sequence, digest, start_utc, end_utc, envelope, opening, state, again, attempts, "
+                "answered_utc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                values,
+            )
+            old.execute("INSERT INTO block VALUES ('M1', ?, 900, 100, 0, 0, 0, 1, 5)", (batch.start_utc,))
+        old.execute("INSERT INTO chain VALUES ('M1', ?, 4, ?, 0)", (sealed[3].signed.kid, sealed[3].signed.digest))
+        for receipt in step.receipts:
+            path_of = b"".join(receipt.path)
+            old.execute("INSERT INTO receipt VALUES (?, ?, ?, ?)", (receipt.digest, 2, receipt.index, path_of))
+        old.execute("PRAGMA user_version = 6")
+        old.commit()
+    with Outbox(path, capacity=10) as outbox:
+        assert [entry.digest for entry in to_send(outbox)] == [sealed[1].signed.digest, sealed[2].signed.digest]
+        backlog = outbox.report.backlog()
+        assert (backlog.waiting, backlog.parked, backlog.receipted) == (1, 1, 2)
+        assert [outbox.receipts.of(place) for place in (1, 2)] == [(2, receipt) for receipt in step.receipts]
+        assert len(outbox.memory.known("M1", 0)) == 4
+        assert outbox.heads(outbox.kid)[0].last == 3
+        assert outbox.last_kid() == outbox.kid
+        assert outbox.obey(resend(1, outbox.kid, 0, 3)) == 3
+        fifth = put(gateway, outbox, 4).signed.statement
+        assert (fifth.sequence, fifth.previous) == (4, sealed[3].signed.digest)
+        assert outbox.obey(resend(2, outbox.kid, 3, 4)) == 1  # not the parked one
 
 
 def test_a_missing_state_is_never_made_by_opening_it(tmp_path: Path) -> None:
