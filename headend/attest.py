@@ -10,11 +10,12 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from headend.doubts import Doubt, stated_in
 from headend.errors import FatalError
 from headend.logbook import Logbook, LogTransaction
 from headend.registry import Registry
 from headend.revision import Decision, build, decide, withdraw
-from headend.store.sqlite import actuals, lost_rows
+from headend.store.sqlite import actuals, doubt_rows, lost_rows
 from headend.store.sqlite.actuals import StoredActual
 from headend.store.sqlite.database import Database
 from headend.store.sqlite.window_cases import stored_part, stored_records
@@ -185,6 +186,7 @@ class Attestor:
             rule_set=rules.signed.statement,
             basis=self._basis,
             parts=parts,
+            stated=stated_in(_doubts(connection, parts), parts, rules.signed.statement),
         )
         return decide(case, rules.signed.digest)
 
@@ -228,6 +230,10 @@ def _log_of(parts: Sequence[PartCase]) -> int:
     if len(logs) > 1:
         raise FatalError(f"the meters of one connection point are in logs {sorted(logs)}: enrol them in one log")
     return logs.pop() if logs else 0
+
+
+def _doubts(connection: sqlite3.Connection, parts: Sequence[PartCase]) -> dict[str, tuple[Doubt, ...]]:
+    return {part.record.meter: doubt_rows.of(connection, part.record.meter) for part in parts}
 
 
 def _salt() -> bytes:

@@ -11,12 +11,15 @@ from headend.settings.beckn import BecknSettings, beckn
 from headend.settings.billing import BillingSettings, billing
 from headend.settings.feeds import FeedSettings, feeds
 from headend.settings.gates import gates
+from headend.settings.ies import IesSettings, ies
+from headend.settings.imports import ImportSettings, imports
 from headend.settings.retention import RetentionSettings, retention
 from headend.settings.series import SeriesSettings, series
 from ledger_client.http import base_url
 from ledger_client.ledger import LedgerProtocolError
 from signing import fields
 from signing.errors import DecodeError
+from signing.statements.reading_batch import Origin
 from signing.statements.window_actual import Basis, Status
 from signing.tables import Table, parse_toml
 from signing.topics import MAX_SHARD
@@ -102,6 +105,8 @@ class PostingSettings:
     """First wait after an unanswered post; it doubles up to one hour."""
     give_up_days: int
     """Days after delivery when an unknown trade stops being waited for."""
+    least_origin: Origin
+    """The weakest way in which a meter may have authenticated for its figure to be posted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +131,8 @@ class Config:
     feeds: tuple[FeedSettings, ...]
     retention: RetentionSettings
     billing: BillingSettings
+    imports: ImportSettings
+    ies: IesSettings
     beckn: BecknSettings | None
     """None: nobody of the exchange asks this head-end."""
 
@@ -180,6 +187,8 @@ def parse(text: str, source: str, base: Path) -> Config:
         feeds=feeds(root.tables("feed"), base),
         billing=_closed(root.table("billing"), lambda table: billing(table, base)),
         series=_closed(root.table("series"), series),
+        imports=_closed(root.table("imports"), lambda table: imports(table, base)),
+        ies=_closed(root.table("ies"), ies),
         alerts=_closed(root.table("alerts"), lambda table: alerts(table, base)),
         beckn=_closed(root.table("beckn"), lambda table: beckn(table, base)) if root.has("beckn") else None,
     )
@@ -272,6 +281,14 @@ def _windows(table: Table) -> WindowSettings:
     )
 
 
+def _origin(table: Table) -> Origin:
+    word = table.text("least_origin", default=Origin.MODBUS.name)
+    kinds = {kind.name: kind for kind in Origin}
+    if word not in kinds:
+        table.faults.add(table.key("least_origin"), f"expected one of {', '.join(kinds)}, got {word!r:.40}")
+    return kinds.get(word, Origin.MODBUS)
+
+
 def _posting(table: Table) -> PostingSettings:
     names = table.texts("statuses", default=("FINAL", "TRUE_UP"))
     for name in names:
@@ -281,4 +298,5 @@ def _posting(table: Table) -> PostingSettings:
         statuses=frozenset(_POSTABLE[name] for name in names if name in _POSTABLE),
         retry_s=table.integer("retry_s", least=1, most=3600, default=30),
         give_up_days=table.integer("give_up_days", least=1, most=365, default=45),
+        least_origin=_origin(table),
     )

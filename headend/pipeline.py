@@ -16,15 +16,15 @@ from headend.config import Config
 from headend.exchange import PostReport, PullReport
 from headend.holds import Hold, Holds
 from headend.hunting import AFTER_S
-from headend.posting import Policy
+from headend.posting import Policy, withheld
 from headend.registry import Registry
-from headend.store.sqlite import actuals, edit_rows, hold_rows, registry_rows
+from headend.store.sqlite import actuals, doubt_rows, edit_rows, hold_rows, registry_rows
 from headend.store.sqlite.database import Database
 from headend.touches import Touches
 from headend.trades import Delivery, overlapping
 from ledger_client.ledger import Ledger, LedgerError
 from signing.envelope import Signed
-from signing.interval import DAY_S, Interval
+from signing.interval import DAY_S, Interval, ist_text
 from signing.statements.meter_record import Role
 from signing.statements.window_actual import Status, WindowActual
 
@@ -57,7 +57,7 @@ class Settlement:
     """Decides and posts what the trades of one discom await. Owned by the thread that owns its database connection."""
 
     __slots__ = (
-        "_agenda", "_asked", "_attestor", "_by_name", "_config", "_database", "_first_seen", "_last_edit", "_last_record", "_last_said", "_ledger", "_names_of",
+        "_agenda", "_asked", "_attestor", "_by_name", "_config", "_database", "_first_seen", "_last_doubt", "_last_edit", "_last_record", "_last_said", "_ledger", "_names_of",
         "_next_pull_utc", "_overlapping", "_policy", "_registry", "_settled", "_strangers", "_told", "_traded", "_trouble",
         "_unplanned", "_unreached", "_unreadable",
     )  # fmt: skip
@@ -76,9 +76,11 @@ class Settlement:
             retry_s=config.posting.retry_s,
             give_up_s=config.posting.give_up_days * DAY_S,
             gates=config.gates,
+            least_origin=config.posting.least_origin,
         )
         self._next_pull_utc = 0
         self._last_record = registry_rows.newest_record(database.connection)
+        self._last_doubt = doubt_rows.last_change(database.connection)
         self._last_edit = edit_rows.last(database.connection)
         self._last_said = actuals.last_said(database.connection)
         self._first_seen: dict[Delivery, int] = {}
@@ -122,7 +124,9 @@ class Settlement:
         # Asked before the registry is read: a record that comes in between is seen again by the next step.
         recorded = registry_rows.meters_recorded_after(self._database.connection, self._last_record)
         self._registry.refresh()
-        self._mark_recorded(set(recorded), now_utc)
+        doubted = doubt_rows.changed_after(self._database.connection, self._last_doubt)
+        self._mark_recorded(recorded.keys() | doubted.keys(), now_utc)
+        self._last_doubt = max(doubted.values(), default=self._last_doubt)
         if touched is not None:
             self._mark_touched(touched, now_utc)
         self._mark_edited(now_utc)
@@ -248,6 +252,13 @@ class Settlement:
                 self._agenda.put(delivery, delivery.window.end_utc)
         for first in range(0, len(ready), _AT_ONCE):
             report.attested += self._attest(ready[first : first + _AT_ONCE], now_utc)
+        for signed in report.attested:
+            why = withheld(signed.statement, self._policy)
+            if why is not None:
+                window = signed.statement.window
+                report.alarms.append(
+                    f"{signed.statement.posted_as} from {ist_text(window.start_utc)} is not posted: {why}"
+                )
 
     def _attest(self, portion: Sequence[tuple[Delivery, Subject]], now_utc: int) -> tuple[Signed[WindowActual], ...]:
         early = {subject for delivery, subject in portion if self._pending_from(delivery) > now_utc}

@@ -22,6 +22,7 @@ from headend.trades import Delivery
 from ledger_client.ledger import Confirmation, Posting, Receipt, Side, TradeStatus, client_reference
 from signing.energy import kwh_text
 from signing.envelope import Signed
+from signing.statements.reading_batch import Origin
 from signing.statements.window_actual import Basis, Status, WindowActual
 
 MAX_BACKOFF_S = 3600
@@ -105,6 +106,8 @@ class Policy:
     give_up_s: int
     """Seconds after the end of the window when an unknown trade stops being waited for."""
     gates: Gates = DEFAULT_GATES
+    least_origin: Origin = Origin.MODBUS
+    """The weakest origin of a figure that is posted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +144,9 @@ def first(
 ) -> PostingRecord | None:
     """The posting of `actual`, or none when the policy does not post its status. Its inclusion proof MUST exist already."""
     statement = actual.statement
-    may_go = policy.gates.posts(statement.status, statement.window, now_utc, policy.statuses)
+    may_go = withheld(statement, policy) is None and policy.gates.posts(
+        statement.status, statement.window, now_utc, policy.statuses
+    )
     figure = figure_wh(statement, terms.sides)
     if figure is None or not may_go:
         return None
@@ -157,6 +162,14 @@ def first(
         allocated_wh=None,
         status=terms.status,
     )
+
+
+def withheld(actual: WindowActual, policy: Policy) -> str | None:
+    """Why a figure is not posted although its status would be: how its meter authenticated is less than the discom asks for."""
+    weakest = min((part.origin for part in actual.parts if part.origin is not None), default=None)
+    if actual.totals is None or weakest is None or weakest >= policy.least_origin:
+        return None
+    return f"its weakest origin is {weakest.name}, below posting.least_origin = {policy.least_origin.name}"
 
 
 def due(records: Iterable[PostingRecord], now_utc: int) -> tuple[PostingRecord, ...]:

@@ -8,11 +8,12 @@ import sqlite3
 from collections.abc import Iterator
 from itertools import pairwise
 
+from headend.imports.beside import with_imported
 from headend.readings import Quality
 from headend.registry import Registry
 from headend.series import Day, Note, SeriesBlock, notes_of, series_blocks
 from headend.settings.series import SeriesSettings
-from headend.store.sqlite import actuals, day_rows, edit_rows, postings, registry_rows
+from headend.store.sqlite import actuals, day_rows, edit_rows, import_rows, postings, registry_rows
 from headend.store.sqlite.actuals import StoredRuleSet
 from headend.store.sqlite.database import Database
 from headend.store.sqlite.day_rows import Progress
@@ -82,7 +83,7 @@ class Validating:
             judged = validate(part, fact.period_s, rules.signed.statement)
             known = self._known(connection, meter, span, fact)
             used = series_blocks(judged, span, fact.period_s, known, rules.signed.statement)
-            blocks += used
+            blocks += with_imported(used, import_rows.blocks(connection, meter, span))
             notes += notes_of(judged.findings, span)
             declared = self._declared(connection, fact, known, _day(meter, start_utc, rules, [*used], []))
             beyond = found_beyond(rules.signed.statement, declared, span, judged.intervals, ())

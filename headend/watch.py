@@ -17,7 +17,7 @@ from headend.config import Config
 from headend.forecast import at_risk, forecast, warning
 from headend.posting import STUCK
 from headend.registry import Registry
-from headend.store.sqlite import actuals, alert_rows, amendment_rows, lost_rows, postings
+from headend.store.sqlite import actuals, alert_rows, amendment_rows, doubt_rows, lost_rows, postings
 from headend.store.sqlite.database import Database
 from headend.web.desk import Component
 from signing.interval import DAY_S, ist_text
@@ -53,6 +53,7 @@ class Watch:
             *self._windows(now_utc),
             *self._gateways(now_utc),
             *self._postings(),
+            *self._origins(now_utc),
             *self._disk(),
             *self._certificate(now_utc),
             *self._components(components, now_utc),
@@ -103,6 +104,15 @@ class Watch:
             about = f"{delivery.posted_as} {delivery.delivery_start} {delivery.delivery_end} {record.actual.hex()[:16]}"
             text = f"{record.state.value}: {record.note or 'nothing was said'}; see `sakshi-headend reconcile`"
             yield Trouble(kind=AlertKind.LEDGER_DIFFERENCE, about=about, text=text)
+
+    def _origins(self, now_utc: int) -> Iterator[Trouble]:
+        """Meters whose signed registers are not those that the other system read, now or within the true-up."""
+        since = now_utc - self._config.gates.true_up_days * DAY_S
+        for meter, doubts in doubt_rows.all_doubts(self._database.connection).items():
+            recent = [one for one in doubts if one.until_utc is None or one.until_utc > since]
+            if recent:
+                text = f"{recent[-1].because}: its windows are held as PENDING; visit the meter and its gateway"
+                yield Trouble(kind=AlertKind.ORIGIN_DIFFERENCE, about=meter, text=text)
 
     def _disk(self) -> Iterator[Trouble]:
         free = shutil.disk_usage(self._config.state).free // _MIB

@@ -191,22 +191,56 @@ def origin(
     Where they differ by more than a digit, something else than the meter was signed for. Every block is SUSPECT from the last stamp
     that agrees to the next, or without end where none does.
     """
-    apart = _apart(signed, imported.registers)
-    good = sorted(stamp for stamp, wh in apart.items() if wh <= rule.parameters["digit_wh"])
     doubted: dict[int, Finding] = {}
-    for stamp, wh in sorted(apart.items()):
-        if wh <= rule.parameters["digit_wh"]:
-            continue
-        before, after = bisect_left(good, stamp), bisect_right(good, stamp)
-        because = f"signed and imported registers differ by {wh} Wh at {ist_text(stamp)}"
-        numbers = {"difference_wh": wh, "stamp_utc": stamp}
+    for doubt in origin_doubts(signed, imported.registers, rule):
+        numbers = {"difference_wh": doubt.difference_wh, "stamp_utc": doubt.stamp_utc}
         for block in blocks:
-            since_good = before == 0 or block.end_utc > good[before - 1]
-            until_good = after == len(good) or block.start_utc < good[after]
-            if since_good and until_good and block.start_utc not in doubted:
-                start = block.start_utc
-                doubted[start] = finding(rule, "ORIGIN", Verdict.SUSPECT, because, numbers=numbers, block_utc=start)
+            start = block.start_utc
+            if doubt.covers(block) and start not in doubted:
+                doubted[start] = finding(
+                    rule, "ORIGIN", Verdict.SUSPECT, doubt.because, numbers=numbers, block_utc=start
+                )
     return tuple(doubted[start] for start in sorted(doubted))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginDoubt:
+    """One stamp at which signed and imported registers differ, and the time that it throws doubt on."""
+
+    stamp_utc: int
+    difference_wh: int
+    from_utc: int
+    """The last stamp before it that agrees; 0 where none does."""
+    until_utc: int | None
+    """The next one that agrees; none where none does."""
+
+    @property
+    def because(self) -> str:
+        """The doubt in words."""
+        return f"signed and imported registers differ by {self.difference_wh} Wh at {ist_text(self.stamp_utc)}"
+
+    def covers(self, block: Interval) -> bool:
+        """Whether any of a block lies in the doubted time."""
+        return block.end_utc > self.from_utc and (self.until_utc is None or block.start_utc < self.until_utc)
+
+
+def origin_doubts(signed: Iterable[Register], imported: Iterable[Register], rule: Rule) -> tuple[OriginDoubt, ...]:
+    """V32's doubts over all of a meter's time, ascending by stamp; several stamps may doubt the same time."""
+    apart = _apart(signed, imported)
+    good = sorted(stamp for stamp, wh in apart.items() if wh <= rule.parameters["digit_wh"])
+    doubts = []
+    for stamp, wh in sorted(apart.items()):
+        if wh > rule.parameters["digit_wh"]:
+            before, after = bisect_left(good, stamp), bisect_right(good, stamp)
+            doubts.append(
+                OriginDoubt(
+                    stamp_utc=stamp,
+                    difference_wh=wh,
+                    from_utc=good[before - 1] if before else 0,
+                    until_utc=good[after] if after < len(good) else None,
+                )
+            )
+    return tuple(doubts)
 
 
 def _apart(signed: Iterable[Register], imported: Iterable[Register]) -> Mapping[int, int]:
