@@ -5,17 +5,23 @@ from dataclasses import replace
 from headend.alerts import Alert, AlertKind, Trouble, changes
 from headend.holds import HoldKind, Order
 from headend.outcome_log import OutcomeLog
+from headend.outcomes import Notice, NoticeKind
 from headend.registry import Registry
 from headend.settings.series import SeriesSettings
-from headend.store.sqlite import alert_rows, hold_rows, postings
+from headend.store.sqlite import alert_rows, hold_rows, outcome_rows, postings
 from headend.validating import Validating
 from ledger_client.ledger import Trade
 from signing.envelope import Signed
 from signing.interval import DAY_S, Interval, utc_text
 from signing.statements.trade_outcome import TradeOutcome
-from tests.headend.discom import LATER, SUBJECT
+from tests.headend.discom import LATER, SUBJECT, stated
 from tests.headend.premises import DAY
-from tests.headend.web.world import Served
+from tests.headend.web.world import HOUR, Served
+
+GATE = DAY + DAY_S + 9 * 3600
+"""The data gate of the day of the windows."""
+FULL = HOUR * 24
+REGISTERS = ((0, 1000), (24, 10_600))
 
 
 def trade(record_id: str, window: Interval = SUBJECT.window, **changed: object) -> Trade:
@@ -99,3 +105,29 @@ def alert(served: Served, *abouts: str, ended: tuple[Alert, ...] = ()) -> tuple[
         still = [one.trouble for one in alert_rows.open_alerts(connection) if one not in ended]
         alert_rows.apply(connection, changes(alert_rows.open_alerts(connection), [*still, *found]), at_utc=LATER)
         return alert_rows.open_alerts(connection)
+
+
+def noticed(served: Served, *references: str, text: str = "did not pay") -> None:
+    """A clearing house tells of defaults."""
+    with served.headend.database.transaction() as connection:
+        for reference in references:
+            notice = Notice(
+                kind=NoticeKind.DEFAULT,
+                reference=reference,
+                sender="clearing",
+                record_id="t-1",
+                posted_as=SUBJECT.posted_as,
+                text=text,
+                received_utc=LATER,
+            )
+            assert outcome_rows.put_notice(connection, notice)
+
+
+def whole_day(served: Served, *holes: int) -> None:
+    """A whole day came, but for some blocks, and is validated."""
+    served.found()
+    rows: list[int | None] = list(FULL)
+    for hole in holes:
+        rows[hole] = None
+    served.take_in(stated(served.gateway, 0, rows, registers=REGISTERS))
+    validate(served)

@@ -15,13 +15,10 @@ from signing.interval import DAY_S, Interval, utc_text
 from signing.statements.window_actual import Status
 from tests.headend.discom import LATER, METER, SUBJECT, stated
 from tests.headend.premises import DAY
-from tests.headend.web.settled import act, alert, hold, put, trade, validate
-from tests.headend.web.world import HOUR, PENDING_SUBJECT, Served, Story
+from tests.headend.web.settled import FULL, GATE, act, alert, hold, put, trade, validate, whole_day
+from tests.headend.web.world import PENDING_SUBJECT, Served, Story
 
 NUMBERS = itertools.count()
-GATE = DAY + DAY_S + 9 * 3600
-FULL = HOUR * 24
-REGISTERS = ((0, 1000), (24, 10_600))
 WHOLE_DAY = {"start": utc_text(DAY), "end": utc_text(DAY + DAY_S)}
 
 
@@ -173,18 +170,8 @@ async def test_a_forecast_without_trades_is_empty_and_a_wrong_place_is_refused(s
 # days
 
 
-def settled(served: Served, *holes: int) -> None:
-    """A whole day came, but for some blocks, and is validated."""
-    served.found()
-    rows: list[int | None] = list(FULL)
-    for hole in holes:
-        rows[hole] = None
-    served.take_in(stated(served.gateway, 0, rows, registers=REGISTERS))
-    validate(served)
-
-
 async def test_a_day_gives_each_block_with_its_quality_and_method(served: Served) -> None:
-    settled(served, 7)
+    whole_day(served, 7)
     (day,) = (await got(served, f"/v1/days/{METER}", WHOLE_DAY, Scope.READ_EVIDENCE)).json()
     assert (day["day"], day["revision"], day["quality"]) == (WHOLE_DAY, 0, "ESTIMATED")
     assert (day["import_kwh"], len(day["blocks"])) == ("9.600", 96)
@@ -207,7 +194,7 @@ async def test_a_missing_block_is_null_and_never_zero(served: Served) -> None:
 
 
 async def test_days_are_those_that_share_an_instant_with_the_span(served: Served) -> None:
-    settled(served)
+    whole_day(served)
     inside = {"start": utc_text(DAY + DAY_S - 1), "end": utc_text(DAY + DAY_S)}
     outside = {"start": utc_text(DAY - DAY_S), "end": utc_text(DAY)}
     assert len((await got(served, f"/v1/days/{METER}", inside, Scope.READ_EVIDENCE)).json()) == 1
@@ -218,7 +205,7 @@ async def test_days_are_those_that_share_an_instant_with_the_span(served: Served
 async def test_each_disclosure_of_days_is_logged_and_a_304_discloses_nothing(
     served: Served, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settled(served)
+    whole_day(served)
     caplog.set_level(logging.INFO, "sakshi.headend.web")
     async with served.client(served.token(Scope.READ_EVIDENCE, name="analyst")) as client:
         first = await client.get(f"/v1/days/{METER}", params=WHOLE_DAY)

@@ -4,6 +4,7 @@ import base64
 import itertools
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 import httpx
@@ -332,3 +333,22 @@ async def test_the_times_of_a_look_up_are_exact(served: Served) -> None:
         served, Scope.READ_BILLING, "/v1/p2p", SLOT | {"start": utc_text(DAY + 3599), "end": utc_text(DAY + 3600)}
     )
     assert answer.json()["traded"] is True
+
+
+async def test_of_a_trade_within_one_discom_a_look_up_names_the_meters_own_side(served: Served) -> None:
+    put(served, trade("t-1", buyer_id="NEIGHBOUR", discom_id_buyer="PaVVNL"))
+    (slot,) = (await got(served, Scope.READ_BILLING, "/v1/p2p", SLOT)).json()["trades"]
+    assert slot["side"] == "SELLER"
+    (other,) = (await got(served, Scope.READ_BILLING, "/v1/p2p", SLOT | {"posted_as": "NEIGHBOUR"})).json()["trades"]
+    assert other["side"] == "BUYER"
+
+
+async def test_a_program_without_the_duty_says_so_and_its_overview_still_opens(served: Served) -> None:
+    app = served.app()
+    app.state.desk = replace(app.state.desk, duty=None, notices=None)
+    async with served.client(served.token(*Scope), app=app) as client:
+        for path in ("/v1/outcomes", "/v1/forecast", "/console/gates"):
+            assert (await client.get(path)).status_code == 503
+        taken = await client.post("/v1/notices", json=NOTICE)
+        assert (taken.status_code, taken.json()["code"]) == (503, "not_ready")
+        assert (await client.get("/console/")).status_code == 200

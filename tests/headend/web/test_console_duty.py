@@ -1,8 +1,6 @@
-"""The console's gates, alerts, holds, outcomes, notices, look-ups and days: causes named, numbers linked, nothing invented."""
+"""The console's gates, alerts and holds, and every page of what a discom must do: causes named, no dead link, all escaped."""
 
-import logging
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import httpx
@@ -10,23 +8,16 @@ import pytest
 
 from headend.alerts import AlertKind, Trouble, changes
 from headend.holds import HoldKind
-from headend.outcomes import Notice, NoticeKind
 from headend.posting import PostingState
-from headend.store.sqlite import alert_rows, hold_rows, hunt_rows, outcome_rows, postings
-from headend.tokens import Scope
-from headend.trades import own_sides
-from headend.web import console_days, console_duty, console_settling
-from signing.interval import DAY_S, Interval, ist_text
+from headend.store.sqlite import alert_rows, hold_rows
+from headend.web import console_duty
+from signing.interval import ist_text
 from signing.statements.window_actual import Status
-from tests.headend.discom import LATER, METER, SUBJECT, stated
-from tests.headend.premises import DAY
-from tests.headend.web.settled import act, alert, hold, put, say, trade, validate
+from tests.headend.discom import LATER, METER
+from tests.headend.web.settled import GATE, act, alert, hold, noticed, put, say, trade, validate
 from tests.headend.web.test_console import Page, every_page, table_headers_have_scope
-from tests.headend.web.world import HOUR, PENDING_SUBJECT, Served, Story
+from tests.headend.web.world import PENDING_SUBJECT, Served, Story
 
-GATE = DAY + DAY_S + 9 * 3600
-FULL = HOUR * 24
-REGISTERS = ((0, 1000), (24, 10_600))
 EVIL = '"><script>alert(1)</script>'
 PAGES = [
     "/console/gates",
@@ -38,40 +29,6 @@ PAGES = [
     f"/console/meters/{METER}/days",
     f"/console/meters/{METER}/days/2026-04-26",
 ]
-
-
-@pytest.fixture
-async def console(served: Served) -> AsyncIterator[httpx.AsyncClient]:
-    served.clock.at = GATE - 60
-    secret = served.token(Scope.CONSOLE, name="asha", life_s=2 * DAY_S)
-    served.clock.at = LATER
-    async with served.client(secret) as client:
-        yield client
-
-
-def noticed(served: Served, *references: str, text: str = "did not pay") -> None:
-    with served.headend.database.transaction() as connection:
-        for reference in references:
-            notice = Notice(
-                kind=NoticeKind.DEFAULT,
-                reference=reference,
-                sender="clearing",
-                record_id="t-1",
-                posted_as=SUBJECT.posted_as,
-                text=text,
-                received_utc=LATER,
-            )
-            assert outcome_rows.put_notice(connection, notice)
-
-
-def settled(served: Served, *holes: int) -> None:
-    """A whole day came, but for some blocks, and is validated."""
-    served.found()
-    rows: list[int | None] = list(FULL)
-    for hole in holes:
-        rows[hole] = None
-    served.take_in(stated(served.gateway, 0, rows, registers=REGISTERS))
-    validate(served)
 
 
 async def test_everything_at_once_has_no_dead_link_and_no_broken_page(story: Story, console: httpx.AsyncClient) -> None:
@@ -258,157 +215,6 @@ async def test_a_stand_down_is_called_out_on_the_overview_until_it_ends(
     with served.headend.database.transaction() as connection:
         hold_rows.close_hold(connection, number, by="ravi", outcome="", at_utc=LATER)
     assert "Nothing is posted" not in (await console.get("/console/")).text
-
-
-# outcomes, notices, look-ups
-
-
-async def test_an_outcome_leads_to_its_signed_bytes_and_to_its_evidence(
-    story: Story, console: httpx.AsyncClient
-) -> None:
-    served = story.served
-    one = trade("t-1")
-    (own,) = own_sides([one], "PaVVNL")
-    with served.headend.database.transaction() as connection:
-        record = replace(
-            postings.postings_of(connection, own.delivery)[-1], state=PostingState.CONFIRMED, actual=story.second.digest
-        )
-        postings.put_posting(connection, record)
-    (signed,) = say(served, one)
-    text = (await console.get("/console/outcomes")).text
-    statement = re.search(r'<a href="(/console/outcomes/\d+/statement)"><strong>5\.500</strong></a>', text)
-    assert statement is not None
-    assert f'<a href="/console/windows/{story.second.digest.hex()}">6.000</a>' in text
-    answer = await console.get(statement[1])
-    assert answer.content == signed.envelope.encoded()
-    assert answer.headers["content-disposition"].startswith('attachment; filename="outcome-')
-
-
-async def test_outcomes_and_notices_have_pages_latest_first(
-    served: Served, console: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(console_settling, "_PAGE", 1)
-    served.found()
-    say(served, trade("t-1"))
-    say(served, trade("t-2"))
-    noticed(served, "r-1", "r-2")
-    first = (await console.get("/console/outcomes")).text
-    assert (">t-2<" in first, ">t-1<" in first.split("Latest notices")[0]) == (True, False)
-    following = re.search(r'href="(/console/outcomes\?after=\d+)">Next', first)
-    assert following is not None
-    assert ">t-1<" in (await console.get(following[1])).text
-    notices = (await console.get("/console/notices")).text
-    assert ("clearing, r-2" in notices, "clearing, r-1" in notices) == (True, False)
-    assert "clearing, r-1" in (await console.get("/console/notices?after=2")).text
-
-
-async def test_a_look_up_says_whether_a_slot_is_traded_and_shows_the_evidence(
-    story: Story, console: httpx.AsyncClient
-) -> None:
-    put(story.served, trade("t-1"))
-    query = {"posted_as": SUBJECT.posted_as, "start": "2026-04-26T10:00", "end": "2026-04-26T12:00"}
-    text = (await console.get("/console/p2p", params=query)).text
-    assert "Traded: what these trades settle" in text
-    assert f'href="/console/windows/{story.second.digest.hex()}"' in text
-    before = (
-        await console.get("/console/p2p", params=query | {"start": "2026-04-26T09:00", "end": "2026-04-26T10:00"})
-    ).text
-    assert "No trade of" in before
-    assert "t-1" not in before
-
-
-async def test_a_look_up_without_a_time_is_about_today(served: Served, console: httpx.AsyncClient) -> None:
-    put(served, trade("t-1", Interval(LATER + 3600, LATER + 7200)))
-    text = (await console.get("/console/p2p", params={"posted_as": SUBJECT.posted_as})).text
-    assert ">t-1<" in text
-
-
-# days
-
-
-async def test_a_day_shows_each_block_with_its_quality_its_method_and_its_batch(
-    served: Served, console: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
-) -> None:
-    settled(served, 7)
-    caplog.set_level(logging.INFO, "sakshi.headend.web")
-    text = (await console.get(f"/console/meters/{METER}/days/2026-04-26")).text
-    row = re.search(r"<time>2026-04-26 01:45 - 02:00 IST</time>.*?</tr>", text, re.DOTALL)
-    assert row is not None
-    assert ">ESTIMATED<" in row[0]
-    assert re.search(r"<td>E\d</td>", row[0])
-    index = served.headend.book.size(0) - 1
-    assert text.count(f'<a href="/console/batches/{index}">0.090</a>') == 24
-    assert text.count(">VALID<") >= 95
-    assert [record.getMessage() for record in caplog.records] == [
-        f"disclosed validated day 2026-04-26 of {METER} to asha"
-    ]
-
-
-async def test_every_version_of_a_day_stays_and_the_older_one_says_that_it_is_superseded(
-    served: Served, console: httpx.AsyncClient
-) -> None:
-    settled(served, 7)
-    served.take_in(stated(served.gateway, 1, (100, 110, 90, 100)))
-    validate(served, LATER)
-    path = f"/console/meters/{METER}/days/2026-04-26"
-    newest, first = (await console.get(path)).text, (await console.get(f"{path}?revision=0")).text
-    assert "Superseded" not in newest
-    assert "Superseded" in first
-    assert f'href="{path}?revision=0"' in newest
-    assert "<td>E" in first
-    assert "<td>E" not in newest
-
-
-async def test_a_missing_block_is_a_dash_and_what_is_looked_for_is_said(
-    served: Served, console: httpx.AsyncClient
-) -> None:
-    served.found()
-    served.take_in(stated(served.gateway, 0, FULL[:40]))
-    validate(served)
-    lacking = Interval(DAY + 10 * 3600, DAY + DAY_S)
-    with served.headend.database.transaction() as connection:
-        hunt_rows.replace(connection, METER, Interval(DAY, DAY + DAY_S), [(lacking, LATER + 300)])
-    text = (await console.get(f"/console/meters/{METER}/days/2026-04-26")).text
-    facts = text[text.index("<dl") : text.index("</dl>")]
-    assert "a block has no value" in facts
-    assert "0.000" not in facts
-    assert text.count("<small>no value</small>") >= 56
-    assert ist_text(LATER + 300) in text
-    assert "Blocks that are looked for" in text
-
-
-async def test_a_day_before_its_validation_says_so_and_names_its_batches(
-    served: Served, console: httpx.AsyncClient
-) -> None:
-    served.found()
-    served.take_in(stated(served.gateway, 0, FULL[:40]))
-    text = (await console.get(f"/console/meters/{METER}/days/2026-04-26")).text
-    assert "Not validated yet" in text
-    assert f'href="/console/batches/{served.headend.book.size(0) - 1}"' in text
-
-
-async def test_days_are_listed_latest_first_in_pages(
-    served: Served, console: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(console_days, "_PAGE", 1)
-    settled(served)
-    with served.headend.database.transaction() as connection:
-        connection.execute(
-            "INSERT INTO days (meter, start_utc, revision, rule_set, quality, content, decided_utc, is_newest) "
-            "SELECT meter, start_utc - ?, revision, rule_set, quality, content, decided_utc, 1 FROM days "
-            "WHERE start_utc = ?",
-            (10 * DAY_S, DAY),
-        )
-        connection.execute("DELETE FROM days WHERE start_utc NOT IN (?, ?)", (DAY, DAY - 10 * DAY_S))
-    path = f"/console/meters/{METER}/days"
-    first = (await console.get(path)).text
-    assert ("2026-04-26</a>" in first, "2026-04-16</a>" in first, f'{path}?after={DAY}"' in first) == (
-        True,
-        False,
-        True,
-    )
-    second = (await console.get(f"{path}?after={DAY}")).text
-    assert ("2026-04-26</a>" in second, "2026-04-16</a>" in second, "Next page" in second) == (False, True, False)
 
 
 async def test_what_strangers_said_is_escaped_on_these_pages_too(served: Served, console: httpx.AsyncClient) -> None:
