@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
-from headend.gates import Gates
+from headend.gates import ROUNDS, Gates
 from headend.settings.alerts import AlertSettings, alerts
 from headend.settings.beckn import BecknSettings, beckn
 from headend.settings.billing import BillingSettings, billing
@@ -68,6 +69,17 @@ class WebSettings:
     certificate_key: str | None
 
 
+class Channel(Enum):
+    """How a ledger is told figures."""
+
+    ALLOCATE = "allocate"
+    """Each meter's actual; the ledger allocates."""
+    RECORD = "record"
+    """This discom allocates each trade by itself, in three rounds."""
+    NONE = "none"
+    """Not at all: it asks (`[beckn]`). Its trades are read all the same."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerSettings:
     """The trade ledger that this discom posts to."""
@@ -79,6 +91,7 @@ class LedgerSettings:
     key_id: str
     """The id of its registered key."""
     poll_s: int
+    channel: Channel
     look_back_days: int
     """Trades whose delivery began up to this long ago are asked for."""
     basis: Basis
@@ -192,6 +205,8 @@ def parse(text: str, source: str, base: Path) -> Config:
         alerts=_closed(root.table("alerts"), lambda table: alerts(table, base)),
         beckn=_closed(root.table("beckn"), lambda table: beckn(table, base)) if root.has("beckn") else None,
     )
+    if config.ledger.channel is Channel.RECORD and len(config.gates.rounds_s) != ROUNDS:
+        root.faults.add("gates.rounds", f'expected {ROUNDS} times with ledger.channel = "record": one for each round')
     root.close()
     root.faults.check()
     return config
@@ -261,6 +276,7 @@ def _ledger(table: Table) -> LedgerSettings:
         subscriber=table.text("subscriber"),
         key_id=table.text("key_id"),
         poll_s=table.integer("poll_s", least=1, most=86_400, default=300),
+        channel=_channel(table),
         look_back_days=table.integer("look_back_days", least=1, most=60, default=7),
         basis=_basis(table),
     )
@@ -272,6 +288,14 @@ def _basis(table: Table) -> Basis:
     if word not in kinds:
         table.faults.add(table.key("basis"), f"expected one of {', '.join(kinds)}, got {word!r:.40}")
     return kinds.get(word, Basis.NET)
+
+
+def _channel(table: Table) -> Channel:
+    word = table.text("channel", default=Channel.ALLOCATE.value)
+    kinds = {kind.value: kind for kind in Channel}
+    if word not in kinds:
+        table.faults.add(table.key("channel"), f"expected one of {', '.join(kinds)}, got {word!r:.40}")
+    return kinds.get(word, Channel.ALLOCATE)
 
 
 def _windows(table: Table) -> WindowSettings:

@@ -19,6 +19,10 @@ class AtGate(Enum):
     """A PROVISIONAL figure is posted; what is PENDING has none and waits."""
 
 
+ROUNDS = 3
+"""Rounds of an allocation by the discoms themselves: seller, buyer, seller."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gates:
     """The times of day that rule a window, as the day after its delivery has them, and the discom's policy."""

@@ -12,17 +12,21 @@ from headend import exchange, rereading
 from headend.agenda import Agenda
 from headend.asked import Asked
 from headend.attest import Attestor, Subject
-from headend.config import Config
+from headend.config import Channel, Config
 from headend.exchange import PostReport, PullReport
 from headend.holds import Hold, Holds
 from headend.hunting import AFTER_S
 from headend.posting import Policy, withheld
+from headend.recording_leg import RecordingLeg
+from headend.recordings import Recording
 from headend.registry import Registry
 from headend.store.sqlite import actuals, doubt_rows, edit_rows, hold_rows, registry_rows
 from headend.store.sqlite.database import Database
+from headend.terms import DeliveryTerms
 from headend.touches import Touches
 from headend.trades import Delivery, overlapping
-from ledger_client.ledger import Ledger, LedgerError
+from ledger_client.ledger import LedgerError
+from ledger_client.recording import RecordingLedger
 from signing.envelope import Signed
 from signing.interval import DAY_S, Interval, ist_text
 from signing.statements.meter_record import Role
@@ -47,6 +51,8 @@ class SettlementReport:
     pulled: PullReport | None = None
     attested: tuple[Signed[WindowActual], ...] = ()
     posted: PostReport | None = None
+    recorded: tuple[Recording, ...] = ()
+    """Words of this discom that something was done for, where it allocates by itself."""
     alarms: list[str] = field(default_factory=list)
     """What an operator must look at; each said once."""
     ledger_trouble: str | None = None
@@ -58,12 +64,12 @@ class Settlement:
 
     __slots__ = (
         "_agenda", "_asked", "_attestor", "_by_name", "_config", "_database", "_first_seen", "_last_doubt", "_last_edit", "_last_record", "_last_said", "_ledger", "_names_of",
-        "_next_pull_utc", "_overlapping", "_policy", "_registry", "_settled", "_strangers", "_told", "_traded", "_trouble",
+        "_next_pull_utc", "_overlapping", "_policy", "_recording", "_registry", "_settled", "_strangers", "_terms", "_told", "_traded", "_trouble",
         "_unplanned", "_unreached", "_unreadable",
     )  # fmt: skip
 
     def __init__(
-        self, *, config: Config, database: Database, registry: Registry, attestor: Attestor, ledger: Ledger
+        self, *, config: Config, database: Database, registry: Registry, attestor: Attestor, ledger: RecordingLedger
     ) -> None:
         """`attestor` works on `registry`, and both on `database`."""
         self._config = config
@@ -78,6 +84,12 @@ class Settlement:
             gates=config.gates,
             least_origin=config.posting.least_origin,
         )
+        self._terms = DeliveryTerms(discom=config.discom, registry=registry, attestor=attestor)
+        self._recording: RecordingLeg | None = None
+        if config.ledger.channel is Channel.RECORD:
+            self._recording = RecordingLeg(
+                database=database, ledger=ledger, discom=config.discom, policy=self._policy, status=self._terms.status
+            )
         self._next_pull_utc = 0
         self._last_record = registry_rows.newest_record(database.connection)
         self._last_doubt = doubt_rows.last_change(database.connection)
@@ -133,7 +145,7 @@ class Settlement:
         self._last_record = max(recorded.values(), default=self._last_record)
         self._decide(report, now_utc)
         self._mark_said()
-        self._plan(now_utc)
+        self._plan(report, now_utc)
         self._hold(now_utc)
         self._post(report, now_utc)
         report.ledger_trouble = self._trouble
@@ -166,7 +178,9 @@ class Settlement:
         days = config.ledger.look_back_days + config.posting.give_up_days
         self._traded = exchange.followed(self._database, config.discom, look_back_days=days, now_utc=now_utc)
         self._follow(self._asked.beside(self._traded, now_utc), now_utc)
-        self._unplanned |= self._unreached & self._first_seen.keys()
+        # Where the discom allocates by itself, what the other side has said since may change its own word.
+        is_turn = self._recording is not None and report.pulled is not None
+        self._unplanned |= (self._traded.keys() if is_turn else self._unreached) & self._first_seen.keys()
         self._warn_of_overlaps(report)
 
     def _follow(self, wanted: dict[Delivery, int], now_utc: int) -> None:
@@ -318,13 +332,24 @@ class Settlement:
         """When a window that is not whole is said to be PENDING: until then blocks may still be on their way."""
         return max(delivery.window.end_utc, self._first_seen[delivery]) + self._config.windows.pending_after_s
 
-    def _plan(self, now_utc: int) -> None:
+    def _plan(self, report: SettlementReport, now_utc: int) -> None:
         # What only a question names is no delivery of the ledger's: it is answered, and not posted.
         self._unplanned &= self._traded.keys()
         wanted = sorted(self._unplanned)
         for first in range(0, len(wanted), _AT_ONCE):
             portion = wanted[first : first + _AT_ONCE]
-            exchange.plan(self._database, portion, self._newest_ready, self._policy, now_utc, unreached=self._unreached)
+            if self._recording is not None:
+                report.alarms += self._recording.plan(portion, self._newest_ready, now_utc)
+            elif self._config.ledger.channel is Channel.ALLOCATE:
+                exchange.plan(
+                    self._database,
+                    portion,
+                    self._newest_ready,
+                    self._policy,
+                    now_utc,
+                    unreached=self._unreached,
+                    terms=self._terms,
+                )
             self._unplanned.difference_update(portion)
         self._unreached = frozenset()
 
@@ -341,12 +366,18 @@ class Settlement:
             return holds.over(self._point(delivery), delivery.window)
 
         exchange.hold(self._database, over if holds else None, now_utc)
+        if self._recording is not None:
+            self._recording.hold(over if holds else None, now_utc)
 
     def _post(self, report: SettlementReport, now_utc: int) -> None:
+        # What was addressed before the channel changed is still posted: it was said to nobody else.
         report.posted = exchange.post(self._database, self._ledger, self._config.discom, self._policy, now_utc)
-        if report.posted.trouble is not None:
-            self._trouble = f"the ledger does not answer a post: {report.posted.trouble}"
-        elif report.posted.moved:
+        written = None if self._recording is None else self._recording.write(now_utc)
+        report.recorded = () if written is None else written.moved
+        trouble = report.posted.trouble or (None if written is None else written.trouble)
+        if trouble is not None:
+            self._trouble = f"the ledger does not answer a post: {trouble}"
+        elif report.posted.moved or report.recorded:
             self._trouble = None
 
     def _newest_ready(self, delivery: Delivery) -> Signed[WindowActual] | None:

@@ -261,6 +261,8 @@ class Service:
         for signed in report.attested:
             actual = signed.statement
             log.info("attested %s revision %d: %s", actual.posted_as, actual.revision, actual.status.name)
+        for word in report.recorded:
+            log.info("round %d of trade %s, %s: %s", word.round, word.record_id, word.side.value, word.state.value)
         for record in () if report.posted is None else report.posted.moved:
             log.info(
                 "posting of %s: %s after %d attempt(s)", record.delivery.posted_as, record.state.value, record.attempts

@@ -12,7 +12,7 @@ from headend.registry import Registry
 from headend.store.sqlite import curtailment_rows, postings, supply_rows
 from headend.trades import Delivery, own_sides
 from headend.windows import validated
-from ledger_client.ledger import Side
+from ledger_client.ledger import Side, TradeStatus
 from signing.statements.window_actual import WindowActual
 
 
@@ -57,6 +57,10 @@ class DeliveryTerms:
             curtailments=curtailments,
         )
         return Terms(sides=sides, status=status)
+
+    def status(self, connection: sqlite3.Connection, delivery: Delivery, actual: WindowActual) -> TradeStatus | None:
+        """How one delivery went; none while its figure is not final. Raises as a call does."""
+        return self(connection, delivery, actual).status
 
     def _is_unsupplied(self, actual: WindowActual) -> bool:
         subject = Subject(connection_point=actual.connection_point, posted_as=actual.posted_as, window=actual.window)
