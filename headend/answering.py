@@ -7,7 +7,7 @@ again, which changes nothing at the asker. Source: EXCHANGE §4; docs/exchange.m
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from headend import questions
+from headend import exchange, posting, questions
 from headend.config import Config
 from headend.gates import Gates
 from headend.holds import Holds
@@ -73,6 +73,7 @@ class Answering:
         pusher: Pusher,
     ) -> None:
         self._config = config
+        self._policy = exchange.policy_of(config)
         self._settings = settings
         self._database = database
         self._proven = proven
@@ -160,13 +161,11 @@ class Answering:
             found = newest.proven
             if found is None or holds.over(seen.connection_point, window) is not None:
                 continue
-            totals = found.statement.totals
-            always = self._config.posting.statuses
-            if totals is None or not self._config.gates.posts(found.statement.status, window, now_utc, always):
+            sides = frozenset() if seen.side is None else frozenset({seen.side})
+            net_wh = posting.figure_wh(found.statement, sides)
+            if net_wh is None or not posting.may_go(found.statement, self._policy, now_utc):
                 continue
-            figures[Wanted(meter_id=name, window=window)] = Figure(
-                net_wh=totals.net_wh, evidence=found.digest, side=seen.side
-            )
+            figures[Wanted(meter_id=name, window=window)] = Figure(net_wh=net_wh, evidence=found.digest, side=seen.side)
             told[key] = found.digest
             if seen.sight is not Sight.TRADE:
                 disclosed.append(self._disclosure(question, seen, window, found.digest, now_utc))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from headend import posting
 from headend.amendments import Agreed, Amending, Amendment, agreed
+from headend.config import Config
 from headend.holds import Hold
 from headend.posting import NO_TERMS, OPEN, Policy, PostingRecord, PostingState, Terms, Trouble
 from headend.store.sqlite import amendment_rows
@@ -66,6 +67,17 @@ class PostReport:
     """Every posting that something was done for, as it stands after."""
     trouble: str | None
     """Why the round ended early: the ledger gave no answer, and the others need not wait for the same."""
+
+
+def policy_of(config: Config) -> Policy:
+    """What a configuration lets out to the exchange, and how long it tries."""
+    return Policy(
+        statuses=config.posting.statuses,
+        retry_s=config.posting.retry_s,
+        give_up_s=config.posting.give_up_days * DAY_S,
+        gates=config.gates,
+        least_origin=config.posting.least_origin,
+    )
 
 
 def pull(database: Database, ledger: Ledger, discom: str, *, look_back_days: int, now_utc: int) -> PullReport:

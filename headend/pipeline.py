@@ -16,7 +16,7 @@ from headend.config import Channel, Config
 from headend.exchange import PostReport, PullReport
 from headend.holds import Hold, Holds
 from headend.hunting import AFTER_S
-from headend.posting import Policy, withheld
+from headend.posting import withheld
 from headend.recording_leg import RecordingLeg
 from headend.recordings import Recording
 from headend.registry import Registry
@@ -77,13 +77,7 @@ class Settlement:
         self._registry = registry
         self._attestor = attestor
         self._ledger = ledger
-        self._policy = Policy(
-            statuses=config.posting.statuses,
-            retry_s=config.posting.retry_s,
-            give_up_s=config.posting.give_up_days * DAY_S,
-            gates=config.gates,
-            least_origin=config.posting.least_origin,
-        )
+        self._policy = exchange.policy_of(config)
         self._terms = DeliveryTerms(discom=config.discom, registry=registry, attestor=attestor)
         self._recording: RecordingLeg | None = None
         if config.ledger.channel is Channel.RECORD:

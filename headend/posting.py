@@ -144,11 +144,8 @@ def first(
 ) -> PostingRecord | None:
     """The posting of `actual`, or none when the policy does not post its status. Its inclusion proof MUST exist already."""
     statement = actual.statement
-    may_go = withheld(statement, policy) is None and policy.gates.posts(
-        statement.status, statement.window, now_utc, policy.statuses
-    )
     figure = figure_wh(statement, terms.sides)
-    if figure is None or not may_go:
+    if figure is None or not may_go(statement, policy, now_utc):
         return None
     return PostingRecord(
         delivery=delivery,
@@ -162,6 +159,12 @@ def first(
         allocated_wh=None,
         status=terms.status,
     )
+
+
+def may_go(actual: WindowActual, policy: Policy, now_utc: int) -> bool:
+    """Whether an actual may be told to the exchange now, by its status, its gates and how its meter authenticated."""
+    is_time = policy.gates.posts(actual.status, actual.window, now_utc, policy.statuses)
+    return actual.totals is not None and is_time and withheld(actual, policy) is None
 
 
 def withheld(actual: WindowActual, policy: Policy) -> str | None:

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from headend import recordings
+from headend import posting, recordings
 from headend.allocation import Basis
 from headend.amendments import agreed
 from headend.exchange import POSTS_AT_ONCE, HoldOver, NewestReady
@@ -102,7 +102,7 @@ class RecordingLeg:
         window, gates = delivery.window, self._policy.gates
         if actual is None or actual.statement.totals is None or now_utc >= gates.true_up_ends_utc(window):
             return None
-        if not gates.posts(actual.statement.status, window, now_utc, self._policy.statuses):
+        if not posting.may_go(actual.statement, self._policy, now_utc):
             return None
         basis = _BASIS[actual.statement.basis]
         return _Figure(
