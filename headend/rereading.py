@@ -17,7 +17,7 @@ from signing.interval import DAY_S, Interval, ist_day_start
 from signing.keys import Signer
 from signing.messages import DownKind, SignedAnswer, encode_down
 from signing.statements.answers import Command, CommandKind
-from signing.statements.meter_record import SpeakerState
+from signing.statements.meter_record import Role, SpeakerState
 from signing.statements.window_actual import Status, WindowActual
 from signing.topics import GatewayAddress
 
@@ -56,6 +56,24 @@ def note_said(database: Database, attestor: Attestor, actual: WindowActual) -> N
                 hunt_rows.replace(connection, part.meter, _days(part.span), ())
     else:
         note(database, attestor, _subject(actual))
+
+
+def look_again(database: Database, registry: Registry, connection_point: str, window: Interval, *, now_utc: int) -> int:
+    """Has a window read again, whatever is known of it: asked for now or when it has ended, then daily until it is decided; how many spans.
+
+    Raises:
+        StoreUnavailableError: nothing is asked for.
+    """
+    meters = [
+        meter.record.meter
+        for meter in registry.meters_at(connection_point)
+        if any(fact.role is Role.REVENUE and fact.connection_point == connection_point for fact in meter.record.facts)
+    ]
+    spans = [(meter, day) for meter in meters for day in window.ist_days()]
+    with database.transaction() as connection:
+        for meter, day in spans:
+            hunt_rows.put(connection, meter, day, max(now_utc, day.end_utc))
+    return len(spans)
 
 
 def _subject(actual: WindowActual) -> Subject:

@@ -4,8 +4,8 @@ import argparse
 import json
 from contextlib import closing
 
-from headend import exchange, posting, service
-from headend.commands.command import DONE, REFUSED, Adding, add_act, add_apply, instant, misuse
+from headend import disputes, exchange, posting, rereading, service
+from headend.commands.command import DONE, REFUSED, Adding, add_act, add_apply, add_hand, hand, instant, misuse
 from headend.config import Config
 from headend.errors import RefusedError
 from headend.holds import Hold, HoldKind, Order, said
@@ -13,7 +13,7 @@ from headend.peers import ledger
 from headend.posting import STUCK, PostingRecord
 from headend.reconciliation import Line, reconciled
 from headend.registry import Registry
-from headend.store.sqlite import hold_rows
+from headend.store.sqlite import hold_rows, refusal_rows
 from headend.store.sqlite import postings as rows
 from headend.store.sqlite.database import Database, open_database
 from headend.store.sqlite.hold_rows import Act
@@ -35,6 +35,16 @@ def add(verb: Adding) -> None:
     hold.add_argument("--number", type=int, metavar="N", help="release: the hold that ends")
     hold.add_argument("--by", default="", metavar="NAME", help="the operator who answers for it")
     hold.add_argument("--reason", default="", metavar="TEXT", help="why it is held, or how it ended; kept for ever")
+    ending = hold.add_mutually_exclusive_group()
+    ending.add_argument(
+        "--revised", action="store_true", help="release of a dispute: its window was revised since it was opened"
+    )
+    ending.add_argument(
+        "--refused",
+        action="store_true",
+        help="release of a dispute: the figure stays; two operators sign it, one after the other",
+    )
+    add_hand(hold)
     down = verb("stand-down", _stand_down, "post nothing at all until `hold release` ends it")
     add_act(down)
     post = verb("post", _post, "try postings again that stand still: REFUSED, DIFFERS or EXPIRED")
@@ -56,16 +66,59 @@ def _hold(settings: Config, arguments: argparse.Namespace) -> int:
                 print(_shown(hold))
             return DONE
         if arguments.action == "release":
-            if arguments.number is None:
-                return misuse("expected --number, which hold ends: see `hold list`")
-            by, outcome = said(arguments.by, "by"), said(arguments.reason, "reason")
-            with database.transaction() as connection:
-                hold_rows.close_hold(connection, arguments.number, by=by, outcome=outcome, at_utc=service.now())
-            print(f"hold {arguments.number} ended; its postings go within seconds where the head-end serves")
-            return DONE
+            return _released(database, arguments)
         if arguments.posted_as is None or (arguments.start is None) != (arguments.end is None):
             return misuse("expected --posted-as, and --start and --end together or not at all")
-        return _placed(database, _order(database, arguments))
+        order = _order(database, arguments)
+        _placed(database, order)
+        if order.kind is HoldKind.DISPUTE and order.connection_point is not None and order.window is not None:
+            now = service.now()
+            rereading.look_again(database, Registry(database), order.connection_point, order.window, now_utc=now)
+            print("its gateways are asked to read the window again")
+    return DONE
+
+
+def _released(database: Database, arguments: argparse.Namespace) -> int:
+    number, now = arguments.number, service.now()
+    if number is None:
+        return misuse("expected --number, which hold ends: see `hold list`")
+    if arguments.refused:
+        return _refused(database, number, arguments)
+    if arguments.revised:
+        digest = disputes.end_revised(database, number, by=arguments.by, reason=arguments.reason, now_utc=now)
+        print(f"evidence {digest.hex()}")
+    else:
+        by, outcome = said(arguments.by, "by"), said(arguments.reason, "reason")
+        with database.transaction() as connection:
+            held = {hold.number: hold.order.kind for hold in hold_rows.open_holds(connection)}
+            if held.get(number) is HoldKind.DISPUTE:
+                raise RefusedError(f"hold {number} is a dispute: say how it ends, --revised or --refused")
+            hold_rows.close_hold(connection, number, by=by, outcome=outcome, at_utc=now)
+    print(f"hold {number} ended; its postings go within seconds where the head-end serves")
+    return DONE
+
+
+def _refused(database: Database, number: int, arguments: argparse.Namespace) -> int:
+    if arguments.name is None and arguments.key is None:
+        found = disputes.dispute(database.connection, number)
+        known = refusal_rows.of_dispute(database.connection, number)
+        print(_shown(found))
+        print(
+            "nobody refused it yet" if known is None else f"{known.author.name} would refuse it: {known.refusal.reason}"
+        )
+        print("nothing was signed: give --as and --key to do it")
+        return DONE
+    signed = disputes.Refusing(database).sign(number, hand(arguments), reason=arguments.reason, now_utc=service.now())
+    if signed.approver is None:
+        print(f"{signed.author.name} refuses dispute {number}; another person has to sign it too")
+    else:
+        print(
+            f"dispute {number} is refused by {signed.author.name} and {signed.approver.name}: {signed.refusal.reason}"
+        )
+        print(f"refusal {signed.refusal.payload().hex()}")
+        for person in (signed.author, signed.approver):
+            print(f"signed by {person.name}, key {person.key.cose_key.hex()}: {person.signature.hex()}")
+    return DONE
 
 
 def _order(database: Database, arguments: argparse.Namespace) -> Order:

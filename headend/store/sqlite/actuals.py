@@ -123,6 +123,28 @@ def subjects(
     return tuple((point, name, Interval(start, end)) for point, name, start, end in rows)
 
 
+def revised_since(
+    connection: sqlite3.Connection, connection_point: str, window: Interval, since_utc: int
+) -> bytes | None:
+    """Digest of the latest revision above 0, logged after a time, of a window of a connection point that shares an instant with `window`."""
+    row = connection.execute(
+        "SELECT actuals.digest FROM actuals JOIN statements USING (leaf) WHERE connection_point = ? AND start_utc < ? "
+        "AND end_utc > ? AND revision > 0 AND logged_utc > ? ORDER BY leaf DESC LIMIT 1",
+        (connection_point, window.end_utc, window.start_utc, since_utc),
+    ).fetchone()
+    return None if row is None else bytes(row[0])
+
+
+def newest_digest(connection: sqlite3.Connection, connection_point: str, window: Interval) -> bytes | None:
+    """Digest of the newest actual of a connection point and exactly this window, whatever ledger's name it has; or none."""
+    row = connection.execute(
+        "SELECT digest FROM actuals WHERE connection_point = ? AND start_utc = ? AND end_utc = ? AND is_newest = 1 "
+        "ORDER BY leaf DESC LIMIT 1",
+        (connection_point, window.start_utc, window.end_utc),
+    ).fetchone()
+    return None if row is None else bytes(row[0])
+
+
 def last_said(connection: sqlite3.Connection) -> int:
     """Leaf of the newest actual; -1 before the first."""
     (leaf,) = connection.execute("SELECT max(leaf) FROM actuals").fetchone()

@@ -39,6 +39,15 @@ def replace(
     )
 
 
+def put(connection: sqlite3.Connection, meter: str, span: Interval, due_utc: int) -> None:
+    """Makes a span of a meter due, also where nothing lacks; one that is looked for already comes no later for it."""
+    connection.execute(
+        "INSERT INTO hunts (meter, start_utc, end_utc, due_utc) VALUES (?, ?, ?, ?) ON CONFLICT (meter, start_utc, end_utc) "
+        "DO UPDATE SET due_utc = min(coalesce(due_utc, excluded.due_utc), excluded.due_utc)",
+        (meter, span.start_utc, span.end_utc, due_utc),
+    )
+
+
 def due(connection: sqlite3.Connection, now_utc: int, *, most: int) -> tuple[Hunt, ...]:
     """What is to be asked for now, longest due first."""
     rows = connection.execute(

@@ -7,11 +7,13 @@ from decimal import Decimal
 import pytest
 
 from headend.posting import PostingRecord, PostingState
-from headend.store.sqlite import hold_rows
+from headend.store.sqlite import hold_rows, hunt_rows, operator_rows
 from headend.store.sqlite import postings as rows
 from headend.store.sqlite.database import open_database
 from headend.trades import Delivery
+from signing.backends.file import create_key
 from signing.interval import Interval
+from signing.keys import Algorithm
 from tests.headend.commands.conftest import Command
 from tests.headend.founded import Installation
 from tests.headend.premises import Gateway
@@ -72,6 +74,58 @@ def test_a_dispute_names_who_contests_which_window(founded: Installation, enroll
     with closing(open_database(founded.config.database)) as database:
         (hold,) = hold_rows.open_holds(database.connection)
     assert (hold.order.party, hold.order.window) == ("TPDDL, mail 7", RECORD.delivery.window)
+
+
+WINDOW = ["--start", "2026-04-26T10:00:00+05:30", "--end", "2026-04-26T12:00:00+05:30"]
+
+
+@pytest.fixture
+def dispute(enrolled: Gateway, command: Command) -> str:
+    """The number of a dispute of which nobody knows more."""
+    code, out, _ = command("hold", "dispute", "--posted-as", NAME, *WINDOW, "--party", "TPDDL, mail 7", *WHO)
+    assert code == 0
+    assert "its gateways are asked to read the window again" in out
+    return "1"
+
+
+def signing(installed: Installation, name: str) -> list[str]:
+    """How an operator signs who has just been added."""
+    private = installed.folder / f"{name}.pem"
+    key = create_key(str(private), Algorithm.EDDSA)
+    with closing(open_database(installed.config.database)) as database, database.transaction() as connection:
+        operator_rows.add_operator(connection, name, key.public_key, at_utc=1)
+    return ["--as", name, "--key", f"file:{private}"]
+
+
+def test_opening_a_dispute_has_the_window_read_again(founded: Installation, dispute: str) -> None:
+    with closing(open_database(founded.config.database)) as database:
+        (hunt,) = hunt_rows.hunts(database.connection, "SKS00000001")
+    assert hunt.span == RECORD.delivery.window
+
+
+def test_a_dispute_does_not_end_without_saying_how(dispute: str, command: Command) -> None:
+    words = ["hold", "release", "--number", dispute, *WHO]
+    for more, message in (([], "--revised or --refused"), (["--revised"], "no revision of the window was said")):
+        code, _, err = command(*words, *more)
+        assert code == 1
+        assert message in err
+    assert command(*words, "--revised", "--refused")[0] == 2
+
+
+def test_two_operators_refuse_a_dispute_one_after_the_other(
+    founded: Installation, dispute: str, command: Command
+) -> None:
+    words = ["hold", "release", "--number", dispute, "--refused"]
+    assert "nobody refused it yet\nnothing was signed" in command(*words)[1]
+    code, out, _ = command(*words, "--reason", "the meter was tested", *signing(founded, "rao"))
+    assert (code, out) == (0, "rao refuses dispute 1; another person has to sign it too\n")
+    assert "rao would refuse it: the meter was tested" in command(*words)[1]
+    code, out, _ = command(*words, *signing(founded, "sen"))
+    assert code == 0
+    assert out.startswith("dispute 1 is refused by rao and sen: the meter was tested\nrefusal ")
+    assert "signed by sen, key " in out
+    assert "by rao and sen: refused: the meter was tested" in command("hold", "list")[1]
+    assert command(*words)[0] == 1
 
 
 @pytest.mark.parametrize(

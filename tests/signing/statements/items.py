@@ -80,5 +80,6 @@ EDIT_FIELDS: list[Any] = [
 ]
 PROPOSAL: list[Any] = [*EDIT_FIELDS, SALT]
 EDIT: list[Any] = [*EDIT_FIELDS, [Key(1).cose, "A. Rao", bytes(64)], [EdKey(2).cose, "B. Sen", bytes(64)], SALT]
+DISPUTE_REFUSAL: list[Any] = [7, "CP-1", [TEN, TEN + 7200], "TPDDL, mail 7", "the meter was tested", D, SALT]
 EDITED_PART = [*PART, [5, None]]
 EDITED = [*statement_of([EDITED_PART], SCENE.rules[0], [], status=0), [["SKS00000000", 3, D], [METER, 0, D]]]

@@ -7,6 +7,7 @@ import pytest
 from signing.envelope import Statement
 from signing.errors import DecodeError
 from signing.statements.answers import Command, Refusal
+from signing.statements.dispute_refusal import DisputeRefusal
 from signing.statements.edit import Edit, EditProposal
 from signing.statements.enrolment import EnrolRequest
 from signing.statements.imported_batch import ImportedBatch
@@ -35,6 +36,8 @@ GOOD: list[tuple[type[Statement], Any]] = [
     (Edit, items.EDIT),
     (Edit, spoiled(spoiled(items.EDIT, (1,), 0), (2,), None)),
     (EditProposal, items.PROPOSAL),
+    (DisputeRefusal, items.DISPUTE_REFUSAL),
+    (DisputeRefusal, spoiled(items.DISPUTE_REFUSAL, (5,), None)),
     (Refusal, items.REFUSAL),
     (Command, items.COMMAND),
     (TradeOutcome, items.OUTCOME),
@@ -305,6 +308,17 @@ EDIT_FAULTS: list[tuple[tuple[Any, ...], list[Any], str]] = [
     ((7, 2), [bytes(63), None], "approver.signature"),
     ((8,), [b"short", None], "salt"),
 ]
+NOT_TEXT = ["", "x" * 201, "\x00", 5, None]
+DISPUTE_FAULTS: list[tuple[tuple[Any, ...], list[Any], str]] = [
+    ((0,), NOT_UINT, "dispute"),
+    ((1,), NOT_LABEL, "connection_point"),
+    ((2,), [[TEN], None], "window"),
+    ((2,), [[TEN, TEN]], "start before end"),
+    ((3,), NOT_TEXT, "party"),
+    ((4,), NOT_TEXT, "reason"),
+    ((5,), [b"x", 5], "evidence"),
+    ((6,), [b"short", None], "salt"),
+]
 FAULTS = [
     pytest.param(kind, item, place, value, message, id=f"{kind.__name__}-{message}-{number}-{n}")
     for kind, item, faults in (
@@ -318,6 +332,10 @@ FAULTS = [
         (Command, items.COMMAND, COMMAND_FAULTS),
         (TradeOutcome, items.OUTCOME, OUTCOME_FAULTS),
         (ImportedBatch, items.IMPORTED, IMPORTED_FAULTS),
+        (EditedActual, items.EDITED, EDITED_FAULTS),
+        (EditProposal, items.PROPOSAL, [*PROPOSAL_FAULTS, ((6,), [b"short", None], "salt")]),
+        (Edit, items.EDIT, EDIT_FAULTS),
+        (DisputeRefusal, items.DISPUTE_REFUSAL, DISPUTE_FAULTS),
     )
     for number, (place, values, message) in enumerate(faults)
     for n, value in enumerate(values)
