@@ -48,7 +48,7 @@ log = logging.getLogger("sakshi.headend")
 _FETCH_S = 0.25
 _SETTLE_S = 1.0
 _RETRY_S = 1.0
-_ASK_S = 30
+_ASK_S = 5
 _WATCH_S = 1.0
 
 
