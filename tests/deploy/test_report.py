@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.demo import report
-from deploy.demo.report import Proof
-from deploy.demo.story import Outcome
+from deploy.demo.stage import Outcome, Proof, Shown
 
 SETTLED = {
     "contractedKwh": "6.000", "pushedKwh": "6.000", "pulledKwh": "6.000", "settledKwh": "6.000", "amountInr": "30.00",
@@ -60,3 +59,10 @@ def test_one_bundle_that_does_not_verify_is_enough() -> None:
     outcome = Outcome(trade=SETTLED, actuals={"seller": actual("0.000", "7.627"), "buyer": actual("8.830", "0.000")})
     proofs = {"seller": proof(), "buyer": proof(verified=False)}
     assert report.result(outcome, proofs, 9.5)["verified"] is False
+
+
+def test_a_case_adds_what_it_showed_and_whether_it_came_out_as_it_should() -> None:
+    outcome = Outcome(trade=SETTLED, actuals={"seller": actual("0.000", "7.627"), "buyer": actual("8.830", "0.000")})
+    shown = Shown(is_as_it_should=False, values={"rereads": 0}, rows=())
+    values = report.result(outcome, {"seller": proof(), "buyer": proof()}, 9.5, shown)
+    assert values["case"] == {"rereads": 0, "as_it_should": False}

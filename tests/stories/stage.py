@@ -71,7 +71,10 @@ class Stage:
         kind: Broker = Broker.EMBEDDED,
         backfill_days: int = 2,
         poll_s: int = 2,
+        meter: Sequence[str] = (),
+        settings: str = "",
     ) -> None:
+        """`meter` are more options of the simulated meter, `settings` more tables of the head-end's TOML."""
         self.folder = folder
         self.processes = processes
         self.kind = kind
@@ -83,6 +86,8 @@ class Stage:
         self.gateway_folder = folder / "gateway"
         self.truth = folder / "truth.json"
         self._poll_s = poll_s
+        self._meter = tuple(meter)
+        self._settings = settings
         self._backfill_days = backfill_days
         self._told: dict[str, str] = {}
         self.url = ""
@@ -99,10 +104,10 @@ class Stage:
         """The head-end's keys, database and log."""
         self.headend_folder.mkdir()
         text = world.headend(SIDE, broker_port=self.broker_port, ledger=f"127.0.0.1:{self.exchange_port}")
-        text = text.replace("poll_s = 2", f"poll_s = {self._poll_s}") + "resend_after_s = 1\n"
+        text = text.replace("poll_s = 2", f"poll_s = {self._poll_s}") + "resend_after_s = 1\n" + self._settings
         self.headend_config.write_text(text)
         self._told = json.loads(run([*self.headend("init"), "--json"]))
-        scopes = ("read:meters", "read:windows", "read:evidence", "read:operations", "console")
+        scopes = ("read:meters", "read:windows", "read:evidence", "read:operations", "read:outcomes", "console")
         options = [word for scope in scopes for word in ("--scope", scope)]
         self.token = run([*self.headend("token", "create"), "--name", "story", *options]).strip()
 
@@ -179,6 +184,7 @@ class Stage:
 
     def start_meter(self) -> str:
         arguments = ["dlms", "--listen", "127.0.0.1:0", "--serial", METER.serial, "--truth", str(self.truth)]
+        arguments += self._meter
         self.processes.start("meter", [program("sakshi-sim"), *arguments])
         return self.processes.wait_for("meter", "listening ", START_S)
 
@@ -220,6 +226,18 @@ class Stage:
             command += ["--discom-buyer", BUYER.discom, "--discom-seller", SIDE.discom]
             command += ["--start", utc_text(span.start_utc), "--end", utc_text(span.end_utc)]
             run([*command, "--quantity-kwh", str(quantity_kwh)])
+
+    def record_buyer(self, *, item: str = "item-1", quantity_kwh: str = "6") -> None:
+        """The buyer's discom says what its customer drew."""
+        command = [program("sakshi-ledger"), "record", "--ledger", f"deg+http://127.0.0.1:{self.exchange_port}"]
+        command += ["--key", str(self.folder / f"{BUYER.subscriber}.pem"), "--subscriber", BUYER.subscriber]
+        command += ["--side", "BUYER", "--discom", BUYER.discom, "--transaction", "tx-1", "--order-item", item]
+        run([*command, "--quantity-kwh", quantity_kwh, "--status", "COMPLETED", "--evidence", "00" * 32])
+
+    def named(self) -> list[str]:
+        """The arguments that name the window to the head-end's commands."""
+        start, end = utc_text(self.window.start_utc), utc_text(self.window.end_utc)
+        return ["--posted-as", SIDE.posted_as, "--start", start, "--end", end]
 
     # What is seen from outside
 

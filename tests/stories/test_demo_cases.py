@@ -1,0 +1,77 @@
+"""The cases of `make demo` in which somebody acts, or a device is changed: what is shown is what happened."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.stories.play import Played, once
+from tests.stories.test_demo import KEYS, METERS, kwh, postings, require_truth, verify_again
+
+pytestmark = [pytest.mark.story, pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+def played(folder: Path, case: str) -> Played:
+    """The case, which settled and came out as it should."""
+    found = once(folder, "--broker", "embedded", "--case", case)
+    assert found.code == 0, found.said + found.complained
+    assert set(found.values) == {*KEYS, "case"}
+    assert found.values["verified"] is True
+    assert found.values["case"]["as_it_should"] is True
+    return found
+
+
+def said_before(found: Played, first: str, second: str) -> bool:
+    """Whether one line was said before another one."""
+    return found.said.index(first) < found.said.index(second)
+
+
+def test_a_block_that_the_meter_gave_late_is_asked_for_and_settles(tmp_path: Path) -> None:
+    found = played(tmp_path / "state", "gap")
+    assert found.values["case"]["rereads"] == 1
+    require_truth(found, "seller")
+    asked = "PaVVNL lacks that block, and asked gw-meerut-1 for it by a signed command"
+    assert said_before(found, asked, "the exchange allocated 6.000 kWh to the seller's side")
+    assert re.search(r"asked for again, seller +the block of \S+ 10:15:00 IST: 1 signed command", found.said)
+    assert found.values["settled_kwh"] == "6.000"
+
+
+def test_a_window_across_an_exchange_of_meters_has_two_parts_each_proven_by_its_own_device(tmp_path: Path) -> None:
+    found = played(tmp_path / "state", "exchange")
+    parts = found.values["case"]["parts"]
+    assert [part["meter"] for part in parts] == ["SKS1000001", "SKS1000002"]
+    assert [(part["counts"]["valid"], part["counts"]["expected"]) for part in parts] == [(4, 4), (4, 4)]
+    # Both devices hung at one home: together they measured what either of them did.
+    _, exported = found.truth(METERS["seller"])
+    assert found.values["metered"]["seller"]["export_kwh"] == kwh(exported)
+    assert sum(part["measured"]["export_wh"] for part in parts) == exported
+    said = verify_again(found, "seller")
+    assert "serial number SKS1000001" in said
+    assert "serial number SKS1000002" in said
+    # No register that a meter signed stands at the exchange, so no balance confirms the parts.
+    assert found.values["case"]["status"] == "PROVISIONAL"
+    assert "  status: PROVISIONAL\n" in said
+    assert found.values["settled_kwh"] == "6.000"
+
+
+def test_a_held_figure_is_told_to_nobody_until_it_is_released(tmp_path: Path) -> None:
+    found = played(tmp_path / "state", "hold")
+    assert found.values["case"]["pushed_kwh_while_held"] is None
+    assert said_before(found, "posts nothing of it: HELD", "asha released hold 1")
+    assert said_before(found, "asha released hold 1", "the exchange allocated 6.000 kWh to the seller's side")
+    assert found.said.count("by asha: ") == 4
+    assert postings(found, "PaVVNL") == ["CONFIRMED"]
+    require_truth(found, "seller")
+
+
+def test_an_outage_shows_in_the_blocks_and_settles_what_was_delivered(tmp_path: Path) -> None:
+    found = played(tmp_path / "state", "outage")
+    require_truth(found, "seller")
+    values = found.values
+    starts = [found.window.start_utc + 1800 + place * 900 for place in range(4)]
+    assert len(values["case"]["unsupplied"]) == len(starts)
+    assert re.search(r"no power, seller +4 blocks from \S+ 10:30:00 IST", found.said)
+    # Half a window is less than was traded: that much settles.
+    assert values["settled_kwh"] == values["pushed_kwh"] == values["metered"]["seller"]["export_kwh"]
+    assert 0 < float(values["settled_kwh"]) < 6
+    assert values["case"]["status"] in {None, "CURTAILED_OUTAGE"}
