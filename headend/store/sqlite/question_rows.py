@@ -168,7 +168,7 @@ def put_told(connection: sqlite3.Connection, number: int, told: Mapping[tuple[st
 def put_disclosures(connection: sqlite3.Connection, disclosed: Iterable[Disclosure]) -> None:
     """Notes what left. Nothing is ever taken out again."""
     connection.executemany(
-        "INSERT INTO disclosures (grantee, purpose, connection_point, start_utc, end_utc, evidence, disclosed_utc) "
+        "INSERT INTO told_intervals (grantee, purpose, connection_point, start_utc, end_utc, evidence, disclosed_utc) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
             (
@@ -188,7 +188,7 @@ def put_disclosures(connection: sqlite3.Connection, disclosed: Iterable[Disclosu
 def disclosures(connection: sqlite3.Connection, connection_point: str) -> tuple[Disclosure, ...]:
     """What left of a connection point, earliest first."""
     rows = connection.execute(
-        "SELECT grantee, purpose, connection_point, start_utc, end_utc, evidence, disclosed_utc FROM disclosures "
+        "SELECT grantee, purpose, connection_point, start_utc, end_utc, evidence, disclosed_utc FROM told_intervals "
         "WHERE connection_point = ? ORDER BY disclosure",
         (connection_point,),
     )
