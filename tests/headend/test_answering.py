@@ -15,6 +15,7 @@ from ledger_client.beckn_http import BecknPusher, PushReceipt
 from ledger_client.ledger import LedgerUnavailableError
 from ledger_client.sandbox.faults import Fault
 from signing.interval import DAY_S, Interval, utc_text
+from signing.statements.reading_batch import Origin
 from signing.statements.window_actual import Cause, Status
 from tests.headend.asking import LEDGER, OWN, QUARTERS, SELLER_PLATFORM, WINDOW, Asking, asking
 from tests.headend.discom import METER, SUBJECT
@@ -209,6 +210,20 @@ def test_a_window_that_is_held_is_left_out_until_it_is_let_go(asked: Asking, kin
     with asked.headend.database.transaction() as connection:
         hold_rows.close_hold(connection, number, by="ravi", outcome="it was right", at_utc=NOW)
     asked.answer(NOW + 1)
+    assert None not in told(asked).values()
+
+
+def test_a_figure_of_a_weaker_origin_than_the_discom_asks_for_is_not_told(asked: Asking) -> None:
+    asked.settling.whole_day()
+    asked.settling.trade()
+    asked.settling.step()
+    asked.pull(everything=True)
+    policy = asked.answering._policy
+    asked.answering._policy = replace(policy, least_origin=Origin.GMAC)
+    asked.answering.step(asked.now())
+    assert set(told(asked).values()) == {None}
+    asked.restart()
+    asked.answering.step(asked.now())
     assert None not in told(asked).values()
 
 
