@@ -11,7 +11,7 @@ Source: METERS §3 (the pair of key and counter is AES-GCM's nonce; a counter th
 
 import hashlib
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, TypeAlias, cast
 
 from edge_agent.errors import CounterBackError, CounterJumpError, MeterRefusedError
 from edge_agent.outbox.database import Database
@@ -35,6 +35,9 @@ def counter_key(encryption: bytes, title: bytes) -> bytes:
     return hashlib.sha256(b"sakshi invocation counters\x00" + encryption + title).digest()[:16]
 
 
+_Facts: TypeAlias = tuple[int, int, int | None]
+
+
 @dataclass(slots=True, kw_only=True)
 class _Held:
     """What this process knows of one key."""
@@ -46,8 +49,10 @@ class _Held:
     verified: int = -1
     """Highest of ours that the meter is proven to have accepted; may be ahead of the disk, as `heard` may."""
     heard: int = -1
-    noted: tuple[int, int] = (-1, -1)
-    """`verified` and `heard` on disk."""
+    looked_utc: int | None = None
+    """When the meter was last asked what it accepted."""
+    noted: _Facts = (-1, -1, None)
+    """`facts` as the disk has them."""
     accepted: int = 0
     """How often an operator accepted other counters of the key's meter: what was proven before does not count after it."""
 
@@ -57,9 +62,9 @@ class _Held:
         return self.left.start if self.left else self.reserved
 
     @property
-    def is_noted(self) -> bool:
-        """Whether the disk has all of it."""
-        return self.noted == (self.verified, self.heard)
+    def facts(self) -> _Facts:
+        """What is kept in memory until something else is written."""
+        return self.verified, self.heard, self.looked_utc
 
 
 class CounterJournal:
@@ -72,21 +77,14 @@ class CounterJournal:
 
     def take_look(self, meter: str, key: bytes, *, now_utc: int) -> bool:
         """Whether it is time to ask the meter what it accepted from us: before the first use, and once a day. Notes that it is
-        done, so that a meter that does not tell is not asked at every poll.
+        done, so that a meter that does not tell is not asked at every poll; after a crash it may be asked once more.
         """
-        row = self._database.first("SELECT looked_utc FROM invocation_counter WHERE key = ?", key)
-        looked_utc = None if row is None else cast("int | None", row[0])
+        held = self._known(meter, key)
+        looked_utc = held.looked_utc
         # A clock that was set back puts no look off for longer.
         if looked_utc is not None and 0 <= now_utc - looked_utc < LOOK_AGAIN_S:
             return False
-        with self._database.transaction("counter-look"):
-            self._database.run(
-                "INSERT INTO invocation_counter (key, meter, reserved, looked_utc) VALUES (?, ?, 0, ?) "
-                "ON CONFLICT (key) DO UPDATE SET looked_utc = excluded.looked_utc",
-                key,
-                meter,
-                now_utc,
-            )
+        held.looked_utc = now_utc
         return True
 
     def lease(self, meter: str, key: bytes) -> "Lease":
@@ -120,17 +118,19 @@ class CounterJournal:
         is_ahead = counter >= held.first_unused
         # What the meter has accepted is used, also where it lies in our block.
         held.left = range(max(held.left.start, counter + 1), held.left.stop)
-        with self._database.transaction("counter-learn"):
-            self._database.run(
-                "INSERT INTO invocation_counter (key, meter, reserved) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
-                "reserved = max(reserved, excluded.reserved)",
-                key,
-                meter,
-                counter + 1,
-            )
-            # Before the first proof, the past is the meter's own, and tells of nobody.
-            if held.verified >= 0 and is_ahead:
-                self._database.run("UPDATE invocation_counter SET others_utc = ? WHERE key = ?", now_utc, key)
+        # Before the first proof, the past is the meter's own, and tells of nobody.
+        is_of_others = held.verified >= 0 and is_ahead
+        if is_of_others or counter >= held.reserved:
+            with self._database.transaction("counter-learn"):
+                self._database.run(
+                    "INSERT INTO invocation_counter (key, meter, reserved) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
+                    "reserved = max(reserved, excluded.reserved)",
+                    key,
+                    meter,
+                    counter + 1,
+                )
+                if is_of_others:
+                    self._database.run("UPDATE invocation_counter SET others_utc = ? WHERE key = ?", now_utc, key)
         return is_ahead
 
     def accept_lower(self, meter: str, *, who: str, now_utc: int) -> int:
@@ -190,24 +190,24 @@ class CounterJournal:
         if held.noted[0] < 0:
             with self._database.transaction("counter-confirm"):
                 self._write(self._database, key, held)
-            held.noted = (held.verified, held.heard)
+            held.noted = held.facts
 
     def ride(self, database: Database) -> None:
         """Writes what was proven into a transaction of somebody else's on the same state; `arrived` says that it is durable."""
         for key, held in self._held.items():
-            if not held.is_noted:
+            if held.noted != held.facts:
                 self._write(database, key, held)
 
     def arrived(self) -> None:
         """What `ride` wrote is durable."""
         for held in self._held.values():
-            held.noted = (held.verified, held.heard)
+            held.noted = held.facts
 
     def close(self) -> None:
         """Notes what was proven, and gives the ends of blocks back behind which nobody reserved. No association may be open."""
         # Out of memory first: whatever becomes of the writing, nothing is taken of what was given back.
         left = {key: held.left for key, held in self._held.items()}
-        wanted = {key: held for key, held in self._held.items() if held.left or not held.is_noted}
+        wanted = {key: held for key, held in self._held.items() if held.left or held.noted != held.facts}
         for held in self._held.values():
             held.left = range(0)
         if not wanted:
@@ -241,15 +241,17 @@ class CounterJournal:
                 end,
             )
             self._write(self._database, key, held)
-        held.left, held.reserved, held.noted = range(first, end), end, (held.verified, held.heard)
+        held.left, held.reserved, held.noted = range(first, end), end, held.facts
 
     def _write(self, database: Database, key: bytes, held: _Held) -> None:
         # Not over the word of an operator that came since: those counters are accepted to be gone.
         database.run(
-            "UPDATE invocation_counter SET verified = max(verified, ?), heard = max(heard, ?) WHERE key = ? AND accepted = ?",
-            held.verified,
-            held.heard,
+            "INSERT INTO invocation_counter (key, meter, reserved, verified, heard, looked_utc) VALUES (?, ?, 0, ?, ?, ?) "
+            "ON CONFLICT (key) DO UPDATE SET verified = max(verified, excluded.verified), heard = max(heard, excluded.heard), "
+            "looked_utc = excluded.looked_utc WHERE accepted = ?",
             key,
+            held.meter,
+            *held.facts,
             held.accepted,
         )
 
@@ -257,15 +259,17 @@ class CounterJournal:
         """What is known of `key`, after a look at what other processes have written since."""
         held = self._held.setdefault(key, _Held(meter=meter))
         row = self._database.first(
-            "SELECT reserved, verified, heard, accepted FROM invocation_counter WHERE key = ?", key
+            "SELECT reserved, verified, heard, looked_utc, accepted FROM invocation_counter WHERE key = ?", key
         )
         if row is None:
             return held
-        held.reserved, verified, heard, accepted = cast("tuple[int, int, int, int]", row)
+        held.reserved, verified, heard, looked_utc, accepted = cast("tuple[int, int, int, int | None, int]", row)
         if accepted != held.accepted:
             held.verified, held.heard, held.accepted = verified, heard, accepted
+        if looked_utc != held.noted[2]:
+            held.looked_utc = looked_utc
         held.verified, held.heard = max(held.verified, verified), max(held.heard, heard)
-        held.noted = (verified, heard)
+        held.noted = verified, heard, looked_utc
         if held.left.stop != held.reserved:
             held.left = range(0)
         return held

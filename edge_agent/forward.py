@@ -1,6 +1,7 @@
 """The uplink carried out: what the state machine asks for, done to the outbox and the broker connection."""
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections import deque
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from edge_agent.config import Config, secret
 from edge_agent.journal import fields
 from edge_agent.mqtt import Credentials, Link, Purpose
-from edge_agent.outbox.errors import DiskFullError
+from edge_agent.outbox.errors import DiskFullError, OutboxError
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.steps import (
     Action,
@@ -43,6 +44,9 @@ HOLD_S = 30
 MAX_HEARD = 1000
 """Answers that wait to be handled; more are dropped, since a batch that is sent again is answered again."""
 
+MOST_UNWRITTEN = 16
+"""Answers that wait for others, to be noted in one durable step; none waits for longer than a second."""
+
 
 class Forwarder:
     """One gateway's uplink at work. `now_s` is the clock; `obeyed` hears which meter a command touched."""
@@ -70,6 +74,9 @@ class Forwarder:
         self._connecting: asyncio.Task[None] | None = None
         self._held_until_s = 0.0
         self._prune_at_s = 0.0
+        self._unwritten: list[Settle] = []
+        """Verified answers that are not on disk yet. After a crash their batches are sent, and answered, again."""
+        self._unwritten_since_s = 0.0
 
     def hear(self, event: LinkUp | LinkDown | Arrived | Tick) -> None:
         """Takes an event; it is handled by a later `step`. Answers that are too many are dropped, and what became of the link never:
@@ -100,7 +107,10 @@ class Forwarder:
             self._prune()
 
     async def close(self) -> None:
-        """Leaves the broker. Idempotent."""
+        """Leaves the broker, and notes what it has answered. Idempotent."""
+        # What cannot be noted now is answered again.
+        with contextlib.suppress(OutboxError):
+            self._write()
         link, self._link = self._link, None
         connecting, self._connecting = self._connecting, None
         if connecting is not None:
@@ -121,11 +131,37 @@ class Forwarder:
                 try:
                     follows = self._carry_out(action)
                 except DiskFullError as error:
-                    self._held_until_s = self._now_s() + HOLD_S
-                    LOG.error("answer not noted", extra=fields(reason=str(error)))  # noqa: TRY400 - for an operator
+                    self._hold(error)
                     continue
                 if follows is not None:
                     events.append(follows)
+        if self._is_to_be_written(event):
+            try:
+                self._write()
+            except DiskFullError as error:
+                self._hold(error)
+
+    def _is_to_be_written(self, event: Event) -> bool:
+        """Whether the answers so far wait no longer: nothing else is expected, they are many, or wait a second."""
+        if isinstance(event, Tick) and self._is_held():
+            return False
+        is_late = not 0 <= self._now_s() - self._unwritten_since_s < TICK_S
+        return is_late or not self._uplink.in_flight or len(self._unwritten) >= MOST_UNWRITTEN
+
+    def _write(self) -> None:
+        """Notes all answers that are held, in one durable step; they stay held where that fails."""
+        if not self._unwritten:
+            return
+        freed = self._outbox.settle_all(self._unwritten, int(self._now_s()))
+        LOG.info("receipted", extra=fields(batches=freed, tree_size=self._unwritten[-1].checkpoint.size))
+        self._unwritten.clear()
+
+    def _hold(self, error: DiskFullError) -> None:
+        self._held_until_s = self._now_s() + HOLD_S
+        LOG.error("answer not noted", extra=fields(reason=str(error)))
+
+    def _is_held(self) -> bool:
+        return 0 < self._held_until_s - self._now_s() <= HOLD_S
 
     def _carry_out(self, action: Action) -> Event | None:
         match action:
@@ -137,10 +173,12 @@ class Forwarder:
                 if self._link is not None:
                     self._link.publish(payload)
             case Settle():
-                freed = self._outbox.settle(action, int(self._now_s()))
-                LOG.info("receipted", extra=fields(batches=freed, tree_size=action.checkpoint.size))
+                if not self._unwritten:
+                    self._unwritten_since_s = self._now_s()
+                self._unwritten.append(action)
                 return Settled(action)
             case Obey(command):
+                self._write()  # a command to send again bears on what has its receipt
                 return self._obey(command)
             case Delay() | Park() | Alarm() | Ignored():
                 self._note(action)
@@ -170,12 +208,13 @@ class Forwarder:
         return Tick()
 
     def _offer(self, count: int, excluding: frozenset[bytes]) -> Event | None:
-        if 0 < self._held_until_s - self._now_s() <= HOLD_S:
+        if self._is_held():
             return None
+        answered = {receipt.digest for each in self._unwritten for receipt in each.receipts}
         batches = self._outbox.to_send(
             now_utc=int(self._now_s()),
             limit=count,
-            excluding=excluding,
+            excluding=excluding | answered,
             longest_delay_s=self._config.delays.longest_s,
         )
         return Offered(batches) if batches else None

@@ -80,7 +80,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A `Settle` is durable."""
+    """A `Settle` is carried out, or will be within a second: until it is durable, a crash has its batches sent again."""
 
     step: "Settle"
 

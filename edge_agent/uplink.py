@@ -2,7 +2,7 @@
 
 A broker's PUBACK proves nothing about a disk, so it is no event here. Only a receipt whose checkpoint, consistency and inclusion
 verify under the pinned log key frees a batch. Whoever owns an `Uplink` carries out every action before the next event, and
-reports with `Settled` that a `Settle` is durable: until then nothing is taken as seen.
+reports with `Settled` that it has a `Settle`: until then nothing is taken as seen.
 
 Source: EVIDENCE §3; docs/wire-format.md §§4.6, 5.
 """
@@ -109,6 +109,11 @@ class Uplink:
     def is_up(self) -> bool:
         """Whether there is a connection."""
         return self._link is _Link.UP
+
+    @property
+    def in_flight(self) -> int:
+        """How many batches are sent and not answered."""
+        return len(self._flights)
 
     def handle(self, event: Event, now_utc: int) -> tuple[Action, ...]:
         """What to do about `event`, in order."""

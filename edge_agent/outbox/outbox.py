@@ -210,12 +210,19 @@ class Outbox:
 
         A second receipt changes nothing; a receipt for a parked batch wins.
         """
+        return self.settle_all([step], now_utc)
+
+    def settle_all(self, steps: Sequence[Settle], now_utc: int) -> int:
+        """`settle`, of several in one transaction."""
+        freed = 0
         with self._database.transaction("settle"):
-            self.sightings.remember(step)
-            answered = [(receipt, self._queue.answered(receipt.digest)) for receipt in step.receipts]
-            found = [(receipt, *batch) for receipt, batch in answered if batch is not None]
-            self.receipts.keep(step.checkpoint.size, [(place, receipt) for receipt, place, _ in found], now_utc)
-        return sum(is_first for _, _, is_first in found)
+            for step in steps:
+                self.sightings.remember(step)
+                answered = [(receipt, self._queue.answered(receipt.digest)) for receipt in step.receipts]
+                found = [(receipt, *batch) for receipt, batch in answered if batch is not None]
+                self.receipts.keep(step.checkpoint.size, [(place, receipt) for receipt, place, _ in found], now_utc)
+                freed += sum(is_first for _, _, is_first in found)
+        return freed
 
     def delay(self, step: Delay) -> None:
         """Notes that a batch is not to be sent again before a time, and why where the head-end said why."""

@@ -17,7 +17,7 @@ from signing.interval import DAY_S
 KEY = counter_key(bytes(16), b"SAK00001")
 STEPS = [
     f"counter-{name}:{step}"
-    for name in ("reserve", "confirm", "close", "learn", "look", "alarm")
+    for name in ("reserve", "confirm", "close", "learn", "alarm")
     for step in ("begun", "written", "committed")
 ]
 
@@ -328,6 +328,20 @@ def test_a_meter_is_looked_at_first_and_then_once_a_day(database: Database) -> N
     looks = [journal.take_look("M1", KEY, now_utc=at) for at in (10, 11, 10 + DAY_S - 1, 10 + DAY_S, 11 + DAY_S, 5)]
     assert looks == [True, False, False, True, False, True]
     assert not journal.learn("M1", KEY, counter=-1, now_utc=1)
+
+
+def test_a_look_is_written_with_something_else_and_known_to_other_processes_then(path: Path) -> None:
+    written: list[str] = []
+    with Database(path, written.append) as database, Database(path) as elsewhere:
+        journal, other = CounterJournal(database), CounterJournal(elsewhere)
+        assert journal.take_look("M1", KEY, now_utc=10)
+        assert not journal.learn("M1", KEY, counter=-1, now_utc=10)
+        assert written == []
+        journal.close()
+        assert not other.take_look("M1", KEY, now_utc=11)
+        assert other.take_look("M1", KEY, now_utc=10 + DAY_S)
+        other.close()
+        assert not journal.take_look("M1", KEY, now_utc=11 + DAY_S)
 
 
 @pytest.mark.parametrize(("is_proven", "highest"), [(False, FIRST_HIGHEST), (True, BLOCK + LONGEST_JUMP)])

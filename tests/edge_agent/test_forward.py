@@ -9,9 +9,9 @@ import pytest
 from edge_agent import agent, enrol
 from edge_agent.config import Config
 from edge_agent.drafts import seal
-from edge_agent.forward import HOLD_S, MAX_HEARD, Forwarder, broker_credentials
+from edge_agent.forward import HOLD_S, MAX_HEARD, MOST_UNWRITTEN, TICK_S, Forwarder, broker_credentials
 from edge_agent.outbox.outbox import Outbox
-from edge_agent.steps import Arrived, LinkDown, LinkUp
+from edge_agent.steps import Arrived, LinkDown, LinkUp, Offered, Tick
 from signing.errors import KeyUnavailableError
 from signing.messages import Up
 from signing.signer import open_signer
@@ -56,6 +56,105 @@ async def test_a_receipt_is_noted_and_a_command_wakes_its_meter(
     await forwarder.step()
     assert touched == ["M1"]
     assert len(to_send(outbox)) == 1
+
+
+class InFlight:
+    """A forwarder that has sent what is signed, and answers to come."""
+
+    def __init__(self, settings: Config, outbox: Outbox, discom: Discom) -> None:
+        self.now = NOW
+        self.outbox = outbox
+        self.discom = discom
+        self.forwarder = Forwarder(settings, outbox, lambda: self.now, lambda _: None)
+        self.ups = [sign(settings, outbox, block) for block in range(3)]
+
+    async def answer(self, first: int, end: int, *, seen_size: int = 0) -> None:
+        ups = [Up(up.envelope, up.opening, seen_size) for up in self.ups[first:end]]
+        self.forwarder.hear(Arrived(self.discom.answer(*ups)))
+        await self.forwarder.step()
+
+    @property
+    def receipted(self) -> int:
+        return self.outbox.report.backlog().receipted
+
+
+@pytest.fixture
+async def flight(settings: Config, outbox: Outbox, discom: Discom) -> InFlight:
+    made = InFlight(settings, outbox, discom)
+    await connected(made.forwarder)
+    made.forwarder.hear(Tick())
+    await made.forwarder.step()
+    assert made.forwarder._uplink.in_flight == 3
+    return made
+
+
+async def test_answers_are_noted_together_when_all_of_them_are_there(flight: InFlight) -> None:
+    await flight.answer(0, 1)
+    await flight.answer(1, 2)  # from the size before: it brings no receipt, and is asked for again
+    assert (flight.receipted, flight.outbox.sightings.roots()) == (0, {})
+    await flight.answer(1, 3, seen_size=1)
+    assert (flight.receipted, set(flight.outbox.sightings.roots())) == (3, {1, 2, 3})
+
+
+async def test_an_answer_waits_no_longer_than_a_second(flight: InFlight) -> None:
+    await flight.answer(0, 1)
+    flight.now += TICK_S / 2
+    flight.forwarder.hear(Tick())
+    await flight.forwarder.step()
+    assert flight.receipted == 0
+    # What is answered is not sent again meanwhile.
+    assert flight.forwarder._offer(10, frozenset()) == Offered(to_send(flight.outbox)[1:])
+    flight.now += TICK_S / 2
+    flight.forwarder.hear(Tick())
+    await flight.forwarder.step()
+    assert flight.receipted == 1
+
+
+async def test_a_clock_that_was_set_back_keeps_no_answer_from_the_disk(flight: InFlight) -> None:
+    await flight.answer(0, 1)
+    flight.now -= 3600
+    flight.forwarder.hear(Tick())
+    await flight.forwarder.step()
+    assert flight.receipted == 1
+
+
+async def test_answers_that_are_many_are_noted(flight: InFlight) -> None:
+    for count in range(MOST_UNWRITTEN):
+        assert flight.outbox.sightings.seen() is None
+        flight.discom.log.admit(bytes([count]) * 32)
+        await flight.answer(0, 1, seen_size=flight.forwarder._uplink.seen_size)
+    assert flight.outbox.sightings.seen() is not None
+
+
+async def test_a_crash_before_answers_are_noted_has_the_batches_sent_and_answered_again(
+    flight: InFlight, settings: Config
+) -> None:
+    await flight.answer(0, 1)
+    with Outbox(settings.database, capacity=100) as after:
+        again = Forwarder(settings, after, lambda: NOW, lambda _: None)
+        assert len(to_send(after)) == 3
+        again.hear(Arrived(flight.discom.answer(*flight.ups)))
+        await again.step()
+        assert after.report.backlog().receipted == 3
+    assert len(flight.discom.log.digests) == 3
+
+
+async def test_a_command_to_send_again_bears_on_what_is_answered_and_not_noted(
+    flight: InFlight, outbox: Outbox
+) -> None:
+    await flight.answer(0, 1)
+    flight.forwarder.hear(Arrived(flight.discom.command(number=1, kid=outbox.kid, first=0, last=0)))
+    await flight.forwarder.step()
+    assert flight.receipted == 1
+    assert len(to_send(outbox)) == 3
+
+
+async def test_whoever_leaves_notes_what_was_answered(flight: InFlight) -> None:
+    await flight.answer(0, 1)
+    await flight.forwarder.close()
+    assert flight.receipted == 1
+    flight.outbox.limit_pages(1)
+    await flight.forwarder.close()
 
 
 async def test_p22_a_full_disk_keeps_the_batch_says_so_and_the_receipt_is_noted_when_there_is_room(
@@ -154,13 +253,16 @@ async def test_nothing_is_sent_while_the_disk_refuses_to_note_answers(
     await connected(forwarder)
     ups = [sign(settings, outbox, block) for block in range(100)]
     outbox.limit_pages(1)
-    forwarder.hear(Arrived(discom.answer(*ups)))
+    forwarder.hear(Arrived(discom.answer(*ups[:-1])))
     await forwarder.step()
     offers = []
     for seconds in (0, HOLD_S - 1, HOLD_S):
         now[0] = NOW + seconds
-        offers.append(forwarder._offer(1, frozenset()) is not None)
-    assert offers == [False, False, True]
+        offers.append(forwarder._offer(1, frozenset()))
+    # What has its answer is not sent again, although that is not noted yet.
+    assert offers[:2] == [None, None]
+    assert isinstance(offers[2], Offered)
+    assert [batch.digest for batch in offers[2].batches] == [ups[-1].envelope.digest]
 
 
 async def test_a_broker_that_is_away_is_tried_again_later(settings: Config, outbox: Outbox) -> None:
