@@ -201,15 +201,24 @@ class Outage(Turn):
         flagged = tuple(_unsupplied(proofs[SELLER.name], stage.window)) if SELLER.name in proofs else ()
         outage = stage.play.outage(stage.window)
         expected = () if outage is None else tuple(outage.block_starts(stage.play.period_s))
-        status = _seller(stage, "/v1/postings")["items"][-1].get("status")
-        rows = [("no power, seller", f"{len(flagged)} blocks from {ist_text(flagged[0])}" if flagged else "no block")]
-        if status is not None:
-            rows.append(("said of the delivery, seller", status))
+        status = _status(stage)
         return Shown(
-            is_as_it_should=flagged == expected and status in {None, "CURTAILED_OUTAGE"},
+            is_as_it_should=flagged == expected != () and status == "CURTAILED_OUTAGE",
             values={"unsupplied": [utc_text(start) for start in flagged], "status": status},
-            rows=tuple(rows),
+            rows=(
+                ("no power, seller", f"{len(flagged)} blocks from {ist_text(flagged[0])}" if flagged else "no block"),
+                ("said of it, seller", str(status)),
+            ),
         )
+
+
+def _status(stage: Stage) -> str | None:
+    """What the seller's discom said of the delivery, as the seller's platform reads it at the exchange."""
+    command = [program("sakshi-ledger"), "get", "--ledger", f"deg+http://{stage.exchange}", "--json"]
+    command += ["--key", str(stage.folder / f"{SELLER.platform}.pem"), "--subscriber", SELLER.platform]
+    (trade,) = json.loads(run(command))["trades"]
+    status: str | None = trade["statusSellerDiscom"]
+    return status
 
 
 _TURNS: dict[Case, Callable[[], Turn]] = {
