@@ -91,6 +91,25 @@ async def test_a_gate_that_has_passed_is_not_forecast_and_the_next_one_is(story:
     assert [gate["at"] for gate in (await got(served, "/v1/forecast")).json()["gates"]] == [utc_text(GATE + DAY_S)]
 
 
+async def test_the_first_window_of_a_day_is_forecast_until_its_last_gate(served: Served) -> None:
+    put(served, trade("first", Interval(DAY, DAY + 900)))
+    last = DAY + DAY_S + 11 * 3600 + 3300
+    served.clock.at = last - 1
+    assert [gate["at"] for gate in (await got(served, "/v1/forecast")).json()["gates"]] == [utc_text(last)]
+    served.clock.at = last
+    assert (await got(served, "/v1/forecast")).json()["gates"] == []
+
+
+async def test_the_forecast_names_no_actual_that_is_not_published(story: Story) -> None:
+    served = traded(story)
+    checkpoint = served.headend.folder / "checkpoint-0"
+    before = checkpoint.read_bytes()
+    final = replace(story.second.statement, status=Status.FINAL, revision=2, supersedes=story.second.digest)
+    served.log(final)
+    checkpoint.write_bytes(before)
+    assert (await got(served, "/v1/forecast")).json()["gates"][0]["windows"]["READY"] == 0
+
+
 # alerts, holds, acts
 
 

@@ -25,6 +25,10 @@ async def test_a_day_shows_each_block_with_its_quality_its_method_and_its_batch(
     assert row is not None
     assert ">ESTIMATED<" in row[0]
     assert re.search(r"<td>E\d</td>", row[0])
+    assert "<strong>V15</strong>" in row[0]
+    other = re.search(r"<time>2026-04-26 02:00 - 02:15 IST</time>.*?</tr>", text, re.DOTALL)
+    assert other is not None
+    assert "<strong>V15</strong>" not in other[0]
     index = served.headend.book.size(0) - 1
     assert text.count(f'<a href="/console/batches/{index}">0.090</a>') == 24
     assert text.count(">VALID<") >= 95
@@ -44,6 +48,12 @@ async def test_every_version_of_a_day_stays_and_the_older_one_says_that_it_is_su
     assert "Superseded" not in newest
     assert "Superseded" in first
     assert f'href="{path}?revision=0"' in newest
+    rows = dict(re.findall(r"<time>2026-04-26 (\d\d:\d\d) - [^<]*</time></th>(.*?)</tr>", newest, re.DOTALL))
+    assert {clock: row.count(">batch ") for clock, row in rows.items() if clock in {"00:45", "01:00", "02:00"}} == {
+        "00:45": 1,
+        "01:00": 2,
+        "02:00": 1,
+    }
     assert "<td>E" in first
     assert "<td>E" not in newest
 
@@ -64,6 +74,8 @@ async def test_a_missing_block_is_a_dash_and_what_is_looked_for_is_said(
     assert text.count("<small>no value</small>") >= 56
     assert ist_text(LATER + 300) in text
     assert "Blocks that are looked for" in text
+    day_before = (await console.get(f"/console/meters/{METER}/days/2026-04-25")).text
+    assert "Blocks that are looked for" not in day_before
 
 
 async def test_a_day_before_its_validation_says_so_and_names_its_batches(
@@ -73,7 +85,14 @@ async def test_a_day_before_its_validation_says_so_and_names_its_batches(
     served.take_in(stated(served.gateway, 0, FULL[:40]))
     text = (await console.get(f"/console/meters/{METER}/days/2026-04-26")).text
     assert "Not validated yet" in text
-    assert f'href="/console/batches/{served.headend.book.size(0) - 1}"' in text
+    checkpoint = served.headend.folder / "checkpoint-0"
+    published = checkpoint.read_bytes()
+    served.take_in(stated(served.gateway, 10, FULL[40:44]))
+    later = served.headend.book.size(0) - 1
+    checkpoint.write_bytes(published)
+    unpublished = (await console.get(f"/console/meters/{METER}/days/2026-04-26")).text
+    assert f"/console/batches/{later}" not in unpublished
+    assert f"/console/batches/{later - 1}" in unpublished
 
 
 async def test_days_are_listed_latest_first_in_pages(
