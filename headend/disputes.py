@@ -10,10 +10,9 @@ from collections.abc import Callable
 from headend.editing import Hand
 from headend.errors import RefusedError
 from headend.holds import Hold, HoldKind, said
-from headend.operators import acting, require_other
+from headend.operators import Refusal, acting, require_other
 from headend.store.sqlite import actuals, hold_rows, operator_rows, refusal_rows
 from headend.store.sqlite.database import Database
-from headend.store.sqlite.refusal_rows import StoredRefusal
 from signing.canonical import SALT_SIZE
 from signing.errors import SigningError
 from signing.interval import Interval
@@ -63,7 +62,7 @@ class Refusing:
         self._database = database
         self._salts = salts
 
-    def sign(self, number: int, hand: Hand, *, reason: str, now_utc: int) -> StoredRefusal:
+    def sign(self, number: int, hand: Hand, *, reason: str, now_utc: int) -> Refusal:
         """What the refusal of a dispute is after this person signed: the first proposes its reason, another ends the dispute by it.
 
         Whoever proposed may do so again with another reason, until somebody else signed.
@@ -101,7 +100,7 @@ class Refusing:
             salt=self._salts(),
         )
 
-    def _end(self, connection: sqlite3.Connection, known: StoredRefusal, hand: Hand, now_utc: int) -> None:
+    def _end(self, connection: sqlite3.Connection, known: Refusal, hand: Hand, now_utc: int) -> None:
         refusal, author = known.refusal, known.author
         approver = signed_as(refusal, hand.signer, hand.name)
         try:

@@ -19,6 +19,7 @@ from headend.duty_views import (
     DayEvidence,
     DayView,
     DutyCounts,
+    EditView,
     ForecastView,
     HuntView,
     NoticeView,
@@ -29,16 +30,20 @@ from headend.duty_views import (
 from headend.errors import FatalError
 from headend.forecast import forecast
 from headend.holds import Hold, Holds
+from headend.operators import Pending, Refusal
 from headend.posting import PostingState
 from headend.registry import Registry
 from headend.store.sqlite import (
     alert_rows,
     day_rows,
+    edit_rows,
     hold_rows,
     hunt_rows,
     newest_views,
+    operator_rows,
     outcome_rows,
     postings,
+    refusal_rows,
     registry_rows,
 )
 from headend.store.sqlite.batch_rows import SqliteBatches
@@ -143,6 +148,32 @@ class StoredDuty:
         """The hold with this number."""
         with self._pool.borrowed() as connection:
             return hold_rows.hold(connection, number)
+
+    def refusal(self, number: int) -> Refusal | None:
+        """The refusal of the dispute with this number, signed by one person or two."""
+        with self._pool.borrowed() as connection:
+            return refusal_rows.of_dispute(connection, number)
+
+    def proposals(self, *, after: int | None, limit: int) -> tuple[Pending, ...]:
+        """Proposed edits, whatever became of them, latest first."""
+        with self._pool.borrowed() as connection:
+            return operator_rows.proposals(connection, below=after, limit=limit)
+
+    def edit(self, number: int) -> EditView | None:
+        """The proposal with this number and its edit."""
+        below = self._below()
+        with self._pool.borrowed() as connection:
+            pending = operator_rows.any_proposal(connection, number)
+            leaf = None if pending is None else pending.leaf
+            stored = None if leaf is None or leaf >= below else edit_rows.at(connection, leaf)
+        if pending is None:
+            return None
+        return EditView(
+            pending=pending,
+            edit=None if stored is None else stored.edit,
+            index=None if stored is None else leaf_place(stored.leaf)[1],
+            digest=None if stored is None else stored.envelope.digest,
+        )
 
     def held_by(self, postings: Iterable[PostingView]) -> Mapping[int, Hold]:
         """Which open hold keeps each of some postings back, as the settlement decides it."""

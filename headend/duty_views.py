@@ -11,11 +11,13 @@ from headend.alerts import Alert
 from headend.forecast import Outlook
 from headend.gates import Gates
 from headend.holds import Hold
+from headend.operators import Pending, Refusal
 from headend.outcomes import Notice
 from headend.series import Day
 from headend.views import PostingView
 from signing.envelope import Signed
 from signing.interval import Interval
+from signing.statements.edit import Edit
 from signing.statements.trade_outcome import TradeOutcome
 
 
@@ -134,6 +136,18 @@ class DutyCounts:
     notices: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditView:
+    """A proposal, and the edit that it became."""
+
+    pending: Pending
+    edit: Edit | None
+    """None while it waits, where it was dropped, and until the log is published with it."""
+    index: int | None
+    """Its log index, exactly with the edit."""
+    digest: bytes | None
+
+
 class DutyReads(Protocol):
     """What the web asks beside `Reads`. Safe to call from several threads; each answer is one state of the store.
 
@@ -152,6 +166,15 @@ class DutyReads(Protocol):
 
     def hold(self, number: int) -> Hold | None:
         """The hold with this number."""
+
+    def refusal(self, number: int) -> Refusal | None:
+        """The refusal of the dispute with this number, signed by one person or two."""
+
+    def proposals(self, *, after: int | None, limit: int) -> tuple[Pending, ...]:
+        """Proposed edits, whatever became of them, latest first."""
+
+    def edit(self, number: int) -> EditView | None:
+        """The proposal with this number and its edit."""
 
     def held_by(self, postings: Iterable[PostingView]) -> Mapping[int, Hold]:
         """Which open hold keeps each of some postings back, by the posting's row; those that nothing holds are not in it."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from headend.errors import RefusedError
 from signing.keys import PublicKey
+from signing.statements.dispute_refusal import DisputeRefusal
 from signing.statements.edit import EditProposal
 from signing.statements.persons import Person
 
@@ -36,6 +37,18 @@ class Pending:
     """None while it waits."""
     outcome: str | None
     """What became of it, in words."""
+    leaf: int | None
+    """Row id of the leaf of the edit that it became; None while it waits, and where it was dropped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The refusal of one dispute, signed by one person or by both."""
+
+    refusal: DisputeRefusal
+    author: Person
+    approver: Person | None
+    """None until another person signed."""
 
 
 def acting(operators: Iterable[Operator], name: str, key: PublicKey) -> Operator:

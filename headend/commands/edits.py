@@ -184,20 +184,19 @@ def _list(database: Database) -> int:
 
 
 def _show(database: Database, number: int) -> int:
-    known = {one.number: one for one in operator_rows.proposals(database.connection, limit=number + _LISTED)}
-    pending = known.get(number)
+    pending = operator_rows.any_proposal(database.connection, number)
     if pending is None:
         raise RefusedError(f"there is no proposal {number}: see `sakshi-headend edit list`")
     print(_title(pending))
     for block in pending.proposal.blocks:
         print(f"  {ist_text(block.start_utc)}: {_worth(block.import_wh, block.export_wh)}")
-    for stored in edit_rows.of_meter(database.connection, pending.proposal.meter):
-        if stored.edit.proposal == pending.proposal:
-            edit, index = stored.edit, leaf_place(stored.leaf)[1]
-            print(
-                f"  edit {edit.proposal.number}, signed by {edit.author.name} and {edit.approver.name}, log index {index}"
-            )
-            print(f"  digest {stored.envelope.digest.hex()}")
+    stored = None if pending.leaf is None else edit_rows.at(database.connection, pending.leaf)
+    if stored is not None:
+        edit, index = stored.edit, leaf_place(stored.leaf)[1]
+        print(
+            f"  edit {edit.proposal.number}, signed by {edit.author.name} and {edit.approver.name}, log index {index}"
+        )
+        print(f"  digest {stored.envelope.digest.hex()}")
     return DONE
 
 

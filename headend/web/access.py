@@ -114,6 +114,8 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/console/alerts"): _CONSOLE,
     ("GET", "/console/holds"): _CONSOLE,
     ("GET", "/console/holds/{hold}"): _CONSOLE,
+    ("GET", "/console/edits"): _CONSOLE,
+    ("GET", "/console/edits/{proposal}"): _CONSOLE,
     ("GET", "/console/meters/{meter}/days"): _CONSOLE,
     ("GET", "/console/meters/{meter}/days/{day}"): _CONSOLE,
     ("GET", "/console/outcomes"): _CONSOLE,

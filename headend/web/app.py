@@ -22,6 +22,7 @@ from headend.web import (
     console,
     console_days,
     console_duty,
+    console_edits,
     console_settling,
     console_trades,
     did,
@@ -47,6 +48,7 @@ _PARTS = (
     console,
     console_days,
     console_duty,
+    console_edits,
     console_settling,
     console_trades,
 )

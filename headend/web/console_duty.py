@@ -87,5 +87,10 @@ def hold(request: Request, desk: AtDesk, duty: AtDuty, hold: HoldPath) -> Respon
         raise not_found(f"there is no hold {hold}", "see the list of holds")
     held = desk.reads.postings(states=frozenset({PostingState.HELD}), after=None, limit=_MOST_HELD)
     by = {posting: one for posting, one in duty.held_by(held).items() if one.number == hold}
-    context = {"hold": found, "postings": [view for view in held if view.posting in by], "held": by}
+    context = {
+        "hold": found,
+        "refusal": duty.refusal(hold),
+        "postings": [view for view in held if view.posting in by],
+        "held": by,
+    }
     return shown(request, "hold.html", context)

@@ -8,6 +8,7 @@ from headend.disputes import Refusing, end_revised
 from headend.editing import Hand
 from headend.errors import RefusedError
 from headend.holds import HoldKind, Order
+from headend.operators import Refusal
 from headend.rereading import look_again
 from headend.store.sqlite import hold_rows, hunt_rows, operator_rows, refusal_rows
 from signing.interval import DAY_S, Interval
@@ -44,9 +45,7 @@ def opened(headend: Headend, *, window: Interval = SUBJECT.window, kind: HoldKin
         return hold_rows.open_hold(connection, order, at_utc=OPENED)
 
 
-def refuse(
-    headend: Headend, number: int, hand: Hand, reason: str = "the meter was tested"
-) -> refusal_rows.StoredRefusal:
+def refuse(headend: Headend, number: int, hand: Hand, reason: str = "the meter was tested") -> Refusal:
     return Refusing(headend.database, lambda: bytes(16)).sign(number, hand, reason=reason, now_utc=OPENED + 60)
 
 

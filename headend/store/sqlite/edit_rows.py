@@ -40,6 +40,14 @@ def of_meter(connection: sqlite3.Connection, meter: str, *, before: int = NOW) -
     return tuple(_stored(*row) for row in rows)
 
 
+def at(connection: sqlite3.Connection, leaf: int) -> StoredEdit | None:
+    """The edit behind a leaf, or none."""
+    row = connection.execute(
+        "SELECT leaf, sign1 FROM edits JOIN statements USING (leaf) WHERE leaf = ?", (leaf,)
+    ).fetchone()
+    return None if row is None else _stored(*row)
+
+
 def newest(connection: sqlite3.Connection, *, limit: int) -> tuple[StoredEdit, ...]:
     """The edits of all meters, the latest logged first."""
     rows = connection.execute(

@@ -9,7 +9,9 @@ from signing.keys import PublicKey, parse_cose_key
 from signing.statements.edit import EditProposal
 from signing.statements.persons import Person
 
-_PENDING = "SELECT proposal, payload, author, cose_key, signature, proposed_utc, closed_utc, outcome FROM proposals"
+_PENDING = (
+    "SELECT proposal, payload, author, cose_key, signature, proposed_utc, closed_utc, outcome, leaf FROM proposals"
+)
 
 
 def operators(connection: sqlite3.Connection) -> tuple[Operator, ...]:
@@ -80,9 +82,18 @@ def waiting(connection: sqlite3.Connection, meter: str) -> Pending | None:
     return None if row is None else _pending(row)
 
 
-def proposals(connection: sqlite3.Connection, *, limit: int) -> tuple[Pending, ...]:
-    """Every proposal, latest first."""
-    return tuple(_pending(row) for row in connection.execute(f"{_PENDING} ORDER BY proposal DESC LIMIT ?", (limit,)))
+def proposals(connection: sqlite3.Connection, *, limit: int, below: int | None = None) -> tuple[Pending, ...]:
+    """Every proposal, or those with a lesser number than `below`, latest first."""
+    rows = connection.execute(
+        f"{_PENDING} WHERE proposal < ? ORDER BY proposal DESC LIMIT ?", (2**63 - 1 if below is None else below, limit)
+    )
+    return tuple(_pending(row) for row in rows)
+
+
+def any_proposal(connection: sqlite3.Connection, number: int) -> Pending | None:
+    """The proposal with this number, whatever became of it; or none."""
+    row = connection.execute(f"{_PENDING} WHERE proposal = ?", (number,)).fetchone()
+    return None if row is None else _pending(row)
 
 
 def close(connection: sqlite3.Connection, number: int, *, outcome: str, at_utc: int, leaf: int | None = None) -> None:
@@ -93,7 +104,7 @@ def close(connection: sqlite3.Connection, number: int, *, outcome: str, at_utc: 
 
 
 def _pending(row: tuple[Any, ...]) -> Pending:
-    number, payload, author, key, signature, proposed, closed, outcome = row
+    number, payload, author, key, signature, proposed, closed, outcome, leaf = row
     return Pending(
         number=number,
         proposal=EditProposal.parse(payload),
@@ -101,4 +112,5 @@ def _pending(row: tuple[Any, ...]) -> Pending:
         proposed_utc=proposed,
         closed_utc=closed,
         outcome=outcome,
+        leaf=leaf,
     )

@@ -1,21 +1,11 @@
 """Rows of refused disputes: what two persons signed. Every function works inside the caller's transaction."""
 
 import sqlite3
-from dataclasses import dataclass
 
+from headend.operators import Refusal
 from signing.keys import parse_cose_key
 from signing.statements.dispute_refusal import DisputeRefusal
 from signing.statements.persons import Person
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredRefusal:
-    """The refusal of one dispute, signed by one person or by both."""
-
-    refusal: DisputeRefusal
-    author: Person
-    approver: Person | None
-    """None until another person signed."""
 
 
 def put(connection: sqlite3.Connection, refusal: DisputeRefusal, author: Person) -> None:
@@ -34,7 +24,7 @@ def approve(connection: sqlite3.Connection, dispute: int, approver: Person) -> N
     )
 
 
-def of_dispute(connection: sqlite3.Connection, dispute: int) -> StoredRefusal | None:
+def of_dispute(connection: sqlite3.Connection, dispute: int) -> Refusal | None:
     """The refusal of a dispute, or none."""
     row = connection.execute(
         "SELECT payload, author, author_key, author_signature, approver, approver_key, approver_signature "
@@ -47,7 +37,7 @@ def of_dispute(connection: sqlite3.Connection, dispute: int) -> StoredRefusal | 
     other = None
     if approver is not None:
         other = Person(key=parse_cose_key(approver_key), name=approver, signature=approver_signature)
-    return StoredRefusal(
+    return Refusal(
         refusal=DisputeRefusal.parse(payload),
         author=Person(key=parse_cose_key(author_key), name=author, signature=author_signature),
         approver=other,
