@@ -28,7 +28,7 @@ from ledger_client.recording import RecordingLedger
 from signing.energy import kwh_text
 from signing.envelope import Signed
 from signing.statements import window_actual
-from signing.statements.window_actual import WindowActual
+from signing.statements.window_actual import Cause, WindowActual
 
 _BASIS = {window_actual.Basis.NET: Basis.NET, window_actual.Basis.GROSS: Basis.GROSS}
 _NO_ROUND = "every reference of this figure was used: attest it anew, then it is recorded again"
@@ -121,11 +121,15 @@ class RecordingLeg:
             has_spoken = any(one.state is not PostingState.SUPERSEDED for one in before)
             share, final = figure.shares[own], figure.final
             what = recordings.word(own, share, final, self._policy.gates, now_utc, has_spoken=has_spoken)
-        if figure is None or (what is not None and not recordings.is_said(before, what)):
+        is_new = figure is not None and what is not None and not recordings.is_said(before, what)
+        if figure is not None and what is not None and figure.actual.statement.cause is Cause.OPERATOR:
+            # An operator who attests again after a refusal was put right means it.
+            is_new = is_new or recordings.is_stuck(before, figure.actual.digest)
+        if figure is None or is_new:
             for one in before:
                 if one.state in OPEN | {PostingState.HELD}:
                     recording_rows.put(connection, recordings.superseded(one))
-        if figure is None or what is None or recordings.is_said(before, what):
+        if figure is None or what is None or not is_new:
             return []
         actual = figure.actual.digest
         number = recordings.next_round(own.side, what.status, [one.round for one in before if one.actual == actual])

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from headend.allocation import PRO_RATA, Basis, Leg, Measured, capped
 from headend.gates import Gates
-from headend.posting import MAX_BACKOFF_S, OPEN, Policy, PostingState, Trouble
+from headend.posting import MAX_BACKOFF_S, OPEN, STUCK, Policy, PostingState, Trouble
 from headend.trades import Delivery, TradeSide
 from ledger_client.ledger import Side, TradeStatus
 from ledger_client.recording import RecordConfirmation, RecordPosting, record_reference
@@ -128,6 +128,13 @@ def is_said(before: Iterable[Recording], what: Word) -> bool:
     """Whether the newest word that still holds is this one, written or on its way."""
     holding = [one for one in before if one.state is not PostingState.SUPERSEDED]
     return bool(holding) and holding[-1].word == what and holding[-1].state in _KEPT | OPEN | {PostingState.HELD}
+
+
+def is_stuck(before: Iterable[Recording], actual: bytes) -> bool:
+    """Whether the newest word that still holds stands still, and nothing was said over `actual` yet."""
+    rows = tuple(before)
+    holding = [one for one in rows if one.state is not PostingState.SUPERSEDED]
+    return bool(holding) and holding[-1].state in STUCK and all(one.actual != actual for one in rows)
 
 
 def superseded(one: Recording) -> Recording:

@@ -17,7 +17,16 @@ from headend.config import Config
 from headend.forecast import at_risk, forecast, warning
 from headend.posting import STUCK
 from headend.registry import Registry
-from headend.store.sqlite import actuals, alert_rows, amendment_rows, doubt_rows, lost_rows, postings
+from headend.store.sqlite import (
+    actuals,
+    alert_rows,
+    amendment_rows,
+    doubt_rows,
+    lost_rows,
+    postings,
+    question_rows,
+    recording_rows,
+)
 from headend.store.sqlite.database import Database
 from headend.web.desk import Component
 from signing.interval import DAY_S, ist_text
@@ -53,6 +62,7 @@ class Watch:
             *self._windows(now_utc),
             *self._gateways(now_utc),
             *self._postings(),
+            *self._words(),
             *self._origins(now_utc),
             *self._disk(),
             *self._certificate(now_utc),
@@ -104,6 +114,20 @@ class Watch:
             about = f"{delivery.posted_as} {delivery.delivery_start} {delivery.delivery_end} {record.actual.hex()[:16]}"
             text = f"{record.state.value}: {record.note or 'nothing was said'}; see `sakshi-headend reconcile`"
             yield Trouble(kind=AlertKind.LEDGER_DIFFERENCE, about=about, text=text)
+
+    def _words(self) -> Iterator[Trouble]:
+        connection = self._database.connection
+        for word in recording_rows.in_states(connection, STUCK):
+            about = f"trade {word.record_id} {word.side.value} round {word.round} {word.actual.hex()[:16]}"
+            text = (
+                f"{word.state.value}: {word.note or 'nothing was said'}; attest its window anew once that is put right"
+            )
+            yield Trouble(kind=AlertKind.LEDGER_DIFFERENCE, about=about, text=text)
+        for question in question_rows.refused(connection):
+            text = (
+                f"{question.subscriber} refused the answer: {question.note}; ask its operator, then have it asked again"
+            )
+            yield Trouble(kind=AlertKind.LEDGER_DIFFERENCE, about=f"question {question.number}", text=text)
 
     def _origins(self, now_utc: int) -> Iterator[Trouble]:
         """Meters whose signed registers are not those that the other system read, now or within the true-up."""

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from headend.posting import PostingState
 from headend.web.desk import Desk
+from ledger_client.beckn.refusal import Code
 from signing.statements.window_actual import Status
 
 E = TypeVar("E", bound=Enum)
@@ -37,6 +38,14 @@ class StoreCollector(Collector):
         for number in sorted({*CHECKS, *counts.turned_away}):
             refused.add_metric([str(number)], counts.turned_away.get(number, 0))
         yield refused
+        if desk.door is not None:
+            said_no = CounterMetricFamily(
+                "sakshi_exchange_refused", "Messages of the exchange refused since the start, by code", labels=["code"]
+            )
+            by_code = desk.door.refusals()
+            for code in Code:
+                said_no.add_metric([code.value], by_code.get(code.value, 0))
+            yield said_no
         yield _by_name("sakshi_windows", "Newest actuals by status", "status", _complete(Status, counts.windows))
         yield _by_name("sakshi_postings", "Postings by state", "state", _complete(PostingState, counts.postings))
         oldest = counts.oldest_open_posting_utc

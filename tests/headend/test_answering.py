@@ -388,6 +388,8 @@ def test_a_final_nack_stops_until_it_is_asked_again(headend: Headend, tmp_path: 
         asked.answer()
         assert states(asked)[0] == (QuestionState.REFUSED, 1, "SCH_INVALID_FORMAT: no")
         assert asked.answering.step(NOW + 10 * DAY_S).moved == []
+        (row,) = question_rows.refused(asked.headend.database.connection)
+        assert row.note == "SCH_INVALID_FORMAT: no"
         asked.send(body, life_s=200)
         assert states(asked)[0][0] is QuestionState.OPEN
 

@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from headend.alerts import AlertKind
 from headend.config import Channel
 from headend.store.sqlite import recording_rows
-from ledger_client.ledger import Side
+from headend.watch import Watch
+from ledger_client.contract import WriteReceipt
+from ledger_client.ledger import LedgerRefusedError, Side
+from ledger_client.recording import RecordPosting
 from signing.errors import DecodeError
 from signing.interval import DAY_S
 from tests.headend.premises import DAY, Headend
@@ -95,3 +99,24 @@ def test_the_channel_is_named_and_recording_needs_its_three_gates(tmp_path: Path
         configuration(tmp_path, 'channel = "fax"\n')
     with pytest.raises(DecodeError, match=r"gates\.rounds: expected 3 times"):
         configuration(tmp_path, 'channel = "record"\n[gates]\nrounds = ["09:55"]\n')
+
+
+def test_whoever_is_on_duty_hears_of_a_word_that_the_ledger_refused(headend: Headend, exchange: Rehearsal) -> None:
+    one = settling(headend, exchange, "record")
+    (headend.folder / "state").mkdir()
+    one.whole_day()
+    one.trade()
+
+    def refused(posting: RecordPosting) -> WriteReceipt:
+        raise LedgerRefusedError("AUT_NOT_AUTHORIZED", "not yours")
+
+    one.ledger.record = refused  # type: ignore[method-assign]
+    one.step(NOW)
+    watch = Watch(
+        config=one.config, database=headend.database, registry=headend.registry, key=headend.statement_signer.public_key
+    )
+    found = [trouble for trouble in watch.look((), NOW) if trouble.kind is AlertKind.LEDGER_DIFFERENCE]
+    (trouble,) = found
+    assert trouble.about.startswith("trade tx-1_it-1 SELLER round 1 ")
+    assert "not yours" in trouble.text
+    one.close()

@@ -10,6 +10,7 @@ import pytest
 
 from headend.receiving import ExchangeDoor, opened_door
 from headend.settings.beckn import BecknSettings
+from headend.tokens import Scope
 from ledger_client.beckn.directory import Subscriber
 from ledger_client.beckn.fields import MAX_BODY_BYTES
 from ledger_client.beckn.refusal import RefusedError
@@ -216,3 +217,11 @@ async def test_questions_come_to_the_registered_path(asked: Asking) -> None:
         assert (await client.post("/beckn/in/status", content=b"{}")).status_code == 401
         answer = await client.post("/bpp/receiver/status", content=b"{}")
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+
+
+async def test_refusals_are_counted_for_monitoring(asked: Asking) -> None:
+    asked.send(asked.body({NAME: [WINDOW]}, network="another"))
+    async with asked.served.client(asked.served.token(Scope.READ_OPERATIONS)) as client:
+        text = (await client.get("/metrics")).text
+    assert 'sakshi_exchange_refused_total{code="AUT_UNAUTHORIZED_ACTION"} 1.0' in text
+    assert 'sakshi_exchange_refused_total{code="AUT_REPLAY_DETECTED"} 0.0' in text

@@ -16,7 +16,7 @@ from headend.recording_leg import RecordingLeg
 from headend.recordings import Recording
 from headend.store.sqlite import recording_rows
 from headend.trades import Delivery
-from ledger_client.ledger import LedgerUnavailableError, Side, TradeStatus
+from ledger_client.ledger import LedgerRefusedError, LedgerUnavailableError, Side, TradeStatus
 from ledger_client.recording import RecordPosting
 from signing.statements.window_actual import Cause, Status, WindowActual
 from tests.headend.discom import SUBJECT, attestor, log_rules, stated
@@ -236,6 +236,29 @@ def test_a_row_that_changes_after_it_was_read_back_differs(seller: Recorder) -> 
     seller.ledger.record(record_posting(10, Side.SELLER, round_number=9))
     seller.step(NOW + 300)
     assert seller.words() == [(1, 6000, "PENDING", "DIFFERS")]
+
+
+def test_a_word_that_the_ledger_refused_is_said_again_once_an_operator_attests_anew(seller: Recorder) -> None:
+    seller.day()
+    seller.attest()
+    exchange_leg.pull(seller.headend.database, seller.ledger, SELLER_DISCOM, look_back_days=7, now_utc=NOW)
+    seller.leg.plan([DELIVERY], seller._ready, NOW)
+    record = seller.ledger.record
+
+    def refused(posting: RecordPosting) -> Any:
+        raise LedgerRefusedError("AUT_NOT_AUTHORIZED", "not yours")
+
+    seller.ledger.record = refused  # type: ignore[method-assign]
+    seller.leg.write(NOW)
+    seller.ledger.record = record  # type: ignore[method-assign]
+    assert seller.words() == [(1, 6000, "PENDING", "REFUSED")]
+    seller.step(NOW + 300)
+    assert len(seller.words()) == 1
+    seller.attest(cause=Cause.OPERATOR)
+    seller.step(NOW + 600)
+    assert seller.words()[-1] == (1, 6000, "PENDING", "CONFIRMED")
+    seller.step(NOW + 900)
+    assert len(seller.words()) == 2
 
 
 def test_what_an_operator_holds_is_not_written_until_it_is_let_go(seller: Recorder) -> None:

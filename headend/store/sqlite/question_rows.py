@@ -92,6 +92,11 @@ def latest(connection: sqlite3.Connection, *, limit: int) -> tuple[Question, ...
     return tuple(_question(row) for row in connection.execute(f"{_QUESTION} ORDER BY question DESC LIMIT ?", (limit,)))
 
 
+def refused(connection: sqlite3.Connection) -> tuple[Question, ...]:
+    """The questions whose answer the asker refused, in the order asked."""
+    return tuple(_question(row) for row in connection.execute(f"{_QUESTION} WHERE state = 'REFUSED' ORDER BY question"))
+
+
 def trouble(connection: sqlite3.Connection) -> str | None:
     """Why some asker has not taken its answer yet, or none."""
     row = connection.execute(
