@@ -12,7 +12,7 @@ from edge_agent.readers.dlms.association import RETRY_REFUSED_S
 from edge_agent.readers.dlms.cosem import meter_clock
 from edge_agent.readers.dlms.hls import Handover
 from edge_agent.readers.dlms.profile import StampMeans
-from edge_agent.readers.dlms_cosem_process import CosemProcess, integers, octets, parts
+from edge_agent.readers.dlms_cosem_process import CosemProcess, if_there, integers, octets, parts
 from edge_agent.registers import (
     EXPORT_TOTAL,
     IMPORT_TOTAL,
@@ -121,10 +121,7 @@ class CosemReader:
     async def registers(self) -> CumulativeRegisters:
         """See `Reader.registers`."""
         clock, imported = await self.clock(), await self._register(IMPORT_TOTAL)
-        try:
-            exported: RegisterValue | None = await self._register(EXPORT_TOTAL)
-        except MeterRefusedError:
-            exported = None
+        exported = await if_there(self._register(EXPORT_TOTAL), self._origin)
         return CumulativeRegisters(stamp_utc=clock.utc_s, imported=imported, exported=exported)
 
     async def _register(self, obis: str) -> RegisterValue:
@@ -133,9 +130,8 @@ class CosemReader:
         return RegisterValue(register=obis, raw=value, scaler=scaler, unit=unit)
 
     async def _text(self, obis: str) -> str | None:
-        try:
-            value = await self._get(1, obis)
-        except MeterRefusedError:
+        value = await if_there(self._get(1, obis), self._origin)
+        if value is None:
             return None
         text = octets(value, obis).decode("latin-1") if isinstance(value, dict) else str(value)
         return text.strip("\x00\xff ") or None

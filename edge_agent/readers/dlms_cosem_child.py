@@ -3,7 +3,8 @@
 Apart, because that package can hang, spins when a meter closes the connection, and logs secrets: its parent gives it a deadline
 and kills it, and its log goes nowhere. Each message is four octets of length and JSON; octets are ``{"hex": "..."}``. The first
 question names the meter; every later one is ``{"get": [class, obis, attribute], "range": [from, to] | null}`` in UTC seconds.
-An answer is ``{"value": ...}``, or ``{"refused" | "unavailable" | "forged" | "wrong": why}``. The end of the input releases the meter.
+An answer is ``{"value": ...}``, or ``{"refused" | "excepted" | "unavailable" | "forged" | "wrong": why}``; an exception is one that
+carried no tag. The end of the input releases the meter.
 """
 
 import contextlib
@@ -187,8 +188,10 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON
 
 def _kind(error: Exception) -> str:
     names = {each.__name__ for each in type(error).__mro__}
-    if names & {"DataResultError", "DlmsClientException", "ActionError", "HLSError", "ConformanceError"}:
+    if names & {"DataResultError", "ActionError", "HLSError", "ConformanceError"}:
         return "refused"
+    if "DlmsClientException" in names:
+        return "excepted"
     if names & {"DecryptionError", "ForgedError"}:
         return "forged"
     if names & {"CommunicationError", "OSError"}:

@@ -4,15 +4,25 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Mapping
+from typing import Any, Final, TypeVar
 
-from edge_agent.errors import MeterDecodeError, MeterForgedError, MeterRefusedError, MeterUnavailableError
+from edge_agent.errors import (
+    MeterDecodeError,
+    MeterExceptionError,
+    MeterForgedError,
+    MeterRefusedError,
+    MeterUnavailableError,
+)
+from edge_agent.registers import Origin
+
+T = TypeVar("T")
 
 LENGTH_OCTETS: Final = 4
 _LEAVE_S: Final = 5.0
 _ERRORS: Final = {
     "refused": MeterRefusedError,
+    "excepted": MeterExceptionError,
     "unavailable": MeterUnavailableError,
     "forged": MeterForgedError,
     "wrong": MeterDecodeError,
@@ -94,6 +104,21 @@ async def _exchange(child: asyncio.subprocess.Process, question: Mapping[str, An
     size = int.from_bytes(await child.stdout.readexactly(LENGTH_OCTETS), "big")
     answer: dict[str, Any] = json.loads(await child.stdout.readexactly(size))
     return answer
+
+
+async def if_there(asked: Awaitable[T], origin: Origin) -> T | None:
+    """What was asked for; None where the meter refuses it.
+
+    Raises:
+        MeterExceptionError: between ciphered answers an exception refuses nothing, since nobody vouches for it.
+        ReaderError: as whatever was asked.
+    """
+    try:
+        return await asked
+    except MeterRefusedError as error:
+        if origin is Origin.GMAC and isinstance(error, MeterExceptionError):
+            raise
+        return None
 
 
 def octets(value: Any, name: str) -> bytes:  # noqa: ANN401 - whatever the meter holds

@@ -236,6 +236,9 @@ def test_what_the_package_raises_is_sorted_by_what_the_caller_does_next() -> Non
     class DataResultError(Exception):
         pass
 
-    kinds = [dlms_cosem_child._kind(error) for error in (CommunicationError(), DataResultError(), ValueError("secret"))]
-    assert kinds == ["unavailable", "refused", "wrong"]
+    class DlmsClientException(Exception):  # noqa: N818 - the package's own name
+        pass
+
+    raised = (CommunicationError(), DataResultError(), DlmsClientException(), ValueError("secret"))
+    assert [dlms_cosem_child._kind(error) for error in raised] == ["unavailable", "refused", "excepted", "wrong"]
     assert "secret" not in dlms_cosem_child._text(ValueError("secret"))

@@ -13,12 +13,20 @@ from dlms_cosem.security import LowLevelSecurityAuthentication
 
 from edge_agent.cli import main
 from edge_agent.config import load
-from edge_agent.errors import MeterForgedError, MeterKeyError, MeterRefusedError, MeterUnavailableError, ReaderUrlError
+from edge_agent.errors import (
+    MeterExceptionError,
+    MeterForgedError,
+    MeterKeyError,
+    MeterRefusedError,
+    MeterUnavailableError,
+    ReaderUrlError,
+)
 from edge_agent.meter_keys import Role, open_wrapping_key, parse, seal
 from edge_agent.readers import dlms_cosem_child as child
 from edge_agent.readers.compare import compare
 from edge_agent.readers.dlms.hls import MOST_COUNTERS, Handover
 from edge_agent.readers.dlms.security import CipherKeys, Secret
+from edge_agent.readers.dlms_cosem_process import if_there
 from edge_agent.readers.open import open_reader
 from edge_agent.readers.reader import Reader
 from edge_agent.registers import Origin
@@ -209,3 +217,17 @@ async def test_a_meter_that_answers_in_plain_is_forged(vault: GatewayVault) -> N
     async with serve_device(device(Ciphering.OFF)) as port:
         with pytest.raises((MeterForgedError, MeterRefusedError)):
             await serial(vault, url(port, LLS))
+
+
+async def _told(error: MeterRefusedError) -> str:
+    raise error
+
+
+@pytest.mark.parametrize("origin", Origin)
+async def test_nothing_is_absent_from_ciphered_answers_on_an_exceptions_word(origin: Origin) -> None:
+    assert await if_there(_told(MeterRefusedError("object undefined")), origin) is None
+    if origin is not Origin.GMAC:
+        assert await if_there(_told(MeterExceptionError("service not allowed")), origin) is None
+        return
+    with pytest.raises(MeterExceptionError):
+        await if_there(_told(MeterExceptionError("service not allowed")), origin)
