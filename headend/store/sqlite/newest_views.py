@@ -11,7 +11,7 @@ from ledger_client.deg import MAX_DELIVERY_S
 from ledger_client.ledger import Trade
 from signing.envelope import parse
 from signing.interval import Interval
-from signing.statements.window_actual import Status, WindowActual
+from signing.statements.window_actual import Status, WindowActual, parse_actual
 
 _TRADES = f"SELECT {TRADE_COLUMNS} FROM trades "  # noqa: S608 - constants
 
@@ -26,7 +26,8 @@ class NewestActual:
 
     def statement(self) -> WindowActual:
         """What it says."""
-        return WindowActual.parse(parse(self.sign1).payload)
+        envelope = parse(self.sign1)
+        return parse_actual(envelope.content_type, envelope.payload)
 
 
 def newest(connection: sqlite3.Connection, posted_as: str, window: Interval, *, below: int) -> NewestActual | None:

@@ -181,3 +181,19 @@ def test_what_edits_state_is_claimed_apart_and_with_the_edits() -> None:
     assert claimed["manual"] == {"import_wh": 9, "import_kwh": "0.009", "export_wh": None, "export_kwh": None}
     plain = claims(bytes(32), FULL)
     assert found.keys() - plain.keys() == {"edits"}
+
+
+def test_version_2_is_signed_for_readers_of_json_too() -> None:
+    fields = {name: getattr(FULL, name) for name in FULL.__slots__}
+    edited = EditedActual(**fields | {"edits": (EditHead(meter="M-1", number=0, digest=bytes(32)),)})
+    signed = sign(edited, p256(5))
+    view = ActualView(
+        digest=signed.digest,
+        index=0,
+        logged_utc=DAY,
+        sign1=signed.envelope.encoded(),
+        statement=edited,
+        newest=True,
+    )
+    stated, _ = signed_claims(view, p256(5))
+    assert stated == claims(signed.digest, edited)

@@ -11,7 +11,7 @@ from headend.web import console_edits
 from tests.headend.discom import LATER
 from tests.headend.premises import DAY, p256
 from tests.headend.two_persons import NIL, RAO, SEN, approved, edited, proposed, register
-from tests.headend.web.settled import hold
+from tests.headend.web.settled import GATE, hold, put, trade
 from tests.headend.web.test_console import Page, every_page, table_headers_have_scope
 from tests.headend.web.world import Served, Story
 
@@ -55,6 +55,18 @@ async def test_an_edited_figure_is_shown_apart_and_links_to_no_reading(
     blocks = (await console.get(f"/console/windows/{signed.digest.hex()}/blocks")).text
     row = blocks[blocks.index("10:00") : blocks.index("</tr>", blocks.index("MANUAL"))]
     assert '<td class="number">0.070</td>' in row
+
+
+async def test_an_edited_window_stands_among_those_whose_gates_are_coming(
+    story: Story, console: httpx.AsyncClient
+) -> None:
+    served = story.served
+    register(served.headend)
+    edited(served.headend, {TEN: (70, 2)})
+    (signed,) = served.attest()
+    put(served, trade("a"))
+    served.clock.at = GATE - 60
+    assert f"/console/windows/{signed.digest.hex()}" in (await console.get("/console/gates")).text
 
 
 async def test_edits_have_pages(served: Served, console: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
