@@ -24,10 +24,13 @@ from ledger_client.beckn.refusal import RefusedError
 from ledger_client.beckn.status import StatusRequest, Wanted, read_status
 from ledger_client.beckn_http import PushReceipt
 from ledger_client.ledger import LedgerError, LedgerRefusedError
-from signing.interval import Interval
+from signing.interval import DAY_S, Interval
 
 AT_ONCE = 4
 """Questions of one step: the next step sees what came meanwhile."""
+
+KEPT_S = 30 * DAY_S
+"""How long a question is kept after it expired."""
 
 Key = tuple[str, Interval]
 
@@ -83,6 +86,7 @@ class Answering:
         # After a start every live question is looked at once: what was attested meanwhile is found by itself.
         self._last_leaf: int | None = None
         self._held: frozenset[int] = frozenset()
+        self._next_sweep_utc = 0
 
     def step(self, now_utc: int) -> AnswerReport:
         """Does what is due.
@@ -93,12 +97,21 @@ class Answering:
         """
         report = AnswerReport()
         open_holds = hold_rows.open_holds(self._database.connection)
+        self._sweep(now_utc)
         self._wake(frozenset(hold.number for hold in open_holds), now_utc)
         for question in question_rows.due(self._database.connection, now_utc, most=AT_ONCE):
             after = self._looked_at(question, Holds(open_holds), now_utc)
             report.moved.append(after)
         report.trouble = question_rows.trouble(self._database.connection)
         return report
+
+    def _sweep(self, now_utc: int) -> None:
+        """Forgets what expired long ago; a question may be 4 MiB."""
+        if now_utc < self._next_sweep_utc:
+            return
+        with self._database.transaction() as connection:
+            question_rows.drop_expired(connection, now_utc - KEPT_S)
+        self._next_sweep_utc = now_utc + DAY_S
 
     def _wake(self, held: frozenset[int], now_utc: int) -> None:
         """Has looked at again what new actuals, or other holds, may change."""
@@ -137,7 +150,7 @@ class Answering:
             case Move.REST:
                 return self._put(questions.resting(question, outlook.windows, gates, now_utc))
             case Move.EXPIRE:
-                return self._put(questions.expired(question))
+                return self._put(questions.expired(question, now_utc))
             case Move.SEND:
                 return self._sent(question, outlook, gates, now_utc)
 

@@ -143,9 +143,11 @@ def resting(question: Question, windows: Iterable[AskedWindow], gates: Gates, no
     return replace(question, state=state, next_try_utc=min(soonest, now_utc + LOOK_AGAIN_S), note=note)
 
 
-def expired(question: Question) -> Question:
+def expired(question: Question, now_utc: int) -> Question:
     """`question` after its windows' figures stopped changing."""
-    return replace(question, state=QuestionState.EXPIRED, note="the true-up of its windows is over")
+    return replace(
+        question, state=QuestionState.EXPIRED, next_try_utc=now_utc, note="the true-up of its windows is over"
+    )
 
 
 def acknowledged(question: Question, told: int, now_utc: int) -> Question:

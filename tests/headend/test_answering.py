@@ -195,6 +195,26 @@ def test_an_old_window_is_answered_as_long_as_it_is_asked_about(asked: Asking) -
     assert states(asked)[0][0] is QuestionState.ANSWERED
 
 
+def test_what_expired_long_ago_is_forgotten_and_can_be_asked_anew(asked: Asking) -> None:
+    asked.settling.whole_day()
+    asked.settling.trade()
+    asked.settling.step()
+    asked.send(asked.body({NAME: [WINDOW]}))
+    asked.answer()
+    body = asked.questions()[0].body
+    expired = NOW + 50 * DAY_S
+    asked.answering.step(expired)
+    assert states(asked)[0][0] is QuestionState.EXPIRED
+    asked.answering.step(expired + 29 * DAY_S)
+    assert len(states(asked)) == 1
+    asked.answering.step(expired + 31 * DAY_S)
+    assert states(asked) == []
+    asked.at(expired + 32 * DAY_S)
+    asked.send(body)
+    asked.answering.step(asked.now())
+    assert states(asked)[0][2] == "1 figure(s) told"
+
+
 # --- holds
 
 
@@ -425,14 +445,17 @@ def test_a_caller_that_is_served_no_more_is_not_answered(asked: Asking) -> None:
     assert states(asked)[0] == (QuestionState.REFUSED, 1, "it is no caller that is served any more")
 
 
-def test_a_figure_whose_proof_the_published_log_does_not_hold_yet_is_not_told(asked: Asking) -> None:
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_a_figure_whose_proof_the_published_log_does_not_hold_yet_is_not_told(asked: Asking, is_empty: bool) -> None:  # noqa: FBT001 - pytest's own
+    file = asked.headend.folder / "checkpoint-0"
     asked.settling.whole_day()
+    older = b"" if is_empty else file.read_bytes()
     asked.settling.trade()
     asked.settling.step()
-    file = asked.headend.folder / "checkpoint-0"
     newest = file.read_bytes()
+    assert newest != older
     asked.pull(everything=True)
-    file.write_bytes(b"")
+    file.write_bytes(older)
     asked.answering.step(asked.now())
     assert set(told(asked).values()) == {None}
     file.write_bytes(newest)

@@ -210,6 +210,15 @@ def disclosures(connection: sqlite3.Connection, connection_point: str) -> tuple[
     )
 
 
+def drop_expired(connection: sqlite3.Connection, before_utc: int) -> int:
+    """Forgets the questions that expired and were to be looked at before a time; how many they were. What was told by consent stays."""
+    gone = "SELECT question FROM questions WHERE state = 'EXPIRED' AND next_try_utc < ?"
+    connection.execute(f"DELETE FROM question_windows WHERE question IN ({gone})", (before_utc,))  # noqa: S608 - constants
+    return connection.execute(
+        "DELETE FROM questions WHERE state = 'EXPIRED' AND next_try_utc < ?", (before_utc,)
+    ).rowcount
+
+
 def wake(connection: sqlite3.Connection, since_leaf: int, now_utc: int) -> None:
     """Has the answered questions looked at whose windows got an actual behind a leaf."""
     connection.execute(
