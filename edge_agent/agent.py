@@ -144,7 +144,7 @@ class Agent:
                 else:
                     pause_s = await self._sample(sampled, settings, reader)
             except (OutboxFullError, IdentityError, ReaderError) as error:
-                least_s = getattr(error, "retry_after_s", None) or 0
+                least_s = _held_s(error, settings)
                 self._held_until_s[settings.id] = self._now_s() + least_s
                 pause_s = max(pause_s, least_s)
                 _tell(settings.id, error)
@@ -219,6 +219,12 @@ class Agent:
         except TimeoutError:
             pass
         wake.clear()
+
+
+def _held_s(error: Exception, settings: MeterSettings) -> int:
+    """How long the meter is left alone after `error`: longer than it holds on to a client that did not release it."""
+    asked_s: int = getattr(error, "retry_after_s", None) or 0
+    return max(asked_s, (settings.inactivity_s or 0) + 1) if asked_s else 0
 
 
 def _tell(meter: str, error: Exception) -> None:

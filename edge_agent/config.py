@@ -87,6 +87,8 @@ class MeterSettings:
     """Most energy that one block can hold, for meters without memory: a larger difference is signed as implausible."""
     line_bps: int | None = None
     """What a line behind a network carries, bits a second; for back-fill. A serial port has its own speed."""
+    inactivity_s: int | None = None
+    """How long the meter holds on to a client that went away, where that is longer than most meters do."""
     utility_setting_because: str | None = None
     """Why the agent holds credentials that could change this meter; without a reason it does not."""
     push: MeterPush = NOT_KNOWN
@@ -324,6 +326,7 @@ def _meter(table: Table) -> MeterSettings:
         backfill_days=table.integer("backfill_days", least=0, most=MAX_BACKFILL_DAYS, default=35),
         max_block_wh=table.integer("max_block_wh", least=1, most=10**12) if table.has("max_block_wh") else None,
         line_bps=table.integer("line_bps", least=300, most=10**9) if table.has("line_bps") else None,
+        inactivity_s=table.integer("inactivity_s", least=1, most=3600) if table.has("inactivity_s") else None,
         utility_setting_because=because,
         push=parse_meter_push(table, keys=keys_of(url), origin=origin, is_dlms=url.startswith("dlms")),
     )

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,17 @@ async def test_a_meter_that_was_left_without_release_is_left_alone_for_longer_th
 ) -> None:
     error = MeterUnavailableError("no answer", retry_after_s=retry_after_s)
     assert await pause_after(settings, outbox, OnLine(shared, "SERIAL1", error)) == pause_s
+
+
+@pytest.mark.parametrize(("seconds", "pause_s"), [((180, 100), 180), ((180, 600), 601), ((None, 600), 60)])
+async def test_a_meter_that_is_known_to_hold_on_for_long_is_left_alone_for_longer_still(
+    settings: Config, outbox: Outbox, shared: Shared, seconds: tuple[int | None, int], pause_s: int
+) -> None:
+    retry_after_s, inactivity_s = seconds
+    error = MeterUnavailableError("no answer", retry_after_s=retry_after_s)
+    meters = tuple(replace(meter, inactivity_s=inactivity_s) for meter in settings.meters)
+    known = replace(settings, meters=meters)
+    assert await pause_after(known, outbox, OnLine(shared, "SERIAL1", error)) == pause_s
 
 
 async def test_a_look_that_gave_way_goes_on_as_soon_as_it_may(settings: Config, outbox: Outbox, shared: Shared) -> None:

@@ -154,6 +154,15 @@ def test_credentials_that_could_change_a_meter_need_a_reason(tmp_path: Path, dis
     assert settings.meters[0].utility_setting_because == "gives its profile to no other"
 
 
+def test_how_long_a_meter_holds_on_is_configured(tmp_path: Path, discom: Discom) -> None:
+    assert config(tmp_path, text(discom)).meters[0].inactivity_s is None
+    for good in (1, 3600):
+        assert config(tmp_path, text(discom, extra=f"inactivity_s = {good}")).meters[0].inactivity_s == good
+    for bad in (0, 3601):
+        (fault,) = faults(tmp_path, text(discom, extra=f"inactivity_s = {bad}"))
+        assert fault.startswith("meter[0].inactivity_s")
+
+
 @pytest.mark.parametrize("client", [47, 49, 79, 81])
 def test_other_credentials_need_no_reason(tmp_path: Path, discom: Discom, client: int) -> None:
     assert config(tmp_path, text(discom, url=KEYED.format(client))).meters[0].utility_setting_because is None
