@@ -18,6 +18,8 @@ from headend.commands import (
     field,
     figures,
     gates,
+    ies,
+    imports,
     meter_keys,
     operation,
     posting_control,
@@ -48,6 +50,8 @@ _JOBS = (
     evidence.add,
     recovery.add,
     retention.add,
+    imports.add,
+    ies.add,
 )
 """Where the verbs come from. A new job is one module of `headend.commands` and its name here."""
 

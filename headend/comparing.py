@@ -5,22 +5,16 @@ Source: VEE §A V32; EVIDENCE §0 (a simulated meter behind a genuine gateway).
 """
 
 import sqlite3
-from collections.abc import Iterator
 
 from headend.doubts import Doubt, doubts_of
 from headend.founding import LOG
-from headend.store.sqlite import actuals, day_rows, doubt_rows, import_rows, registry_rows
+from headend.store.sqlite import actuals, day_rows, doubt_rows, import_rows, register_rows, registry_rows
 from headend.store.sqlite.database import Database
 from headend.store.sqlite.doubt_rows import Compared
 from headend.store.sqlite.window_cases import stored_records
 from headend.vee.ruleset import stated_by
 from headend.vee.stated_rules import origin_doubts
-from signing.chain import AdmittedBatch
-from signing.envelope import parse
-from signing.evidence import device
 from signing.keys import PublicKey
-from signing.statements.meter_record import MeterRecord
-from signing.statements.reading_batch import Opening, ReadingBatch, Register
 from signing.statements.rule_set import Rule
 
 _BATCHES_AT_ONCE = 5000
@@ -84,30 +78,10 @@ class Comparing:
         found: tuple[Doubt, ...] = ()
         if rule is not None and records is not None:
             imported = import_rows.registers(connection, meter)
-            found = doubts_of(origin_doubts(_signed(connection, meter, records.records[-1]), imported, rule), rule)
+            stamps = [register.stamp_utc for register in imported]
+            shown = [one.register for one in register_rows.signed(connection, records.records[-1], stamps)]
+            found = doubts_of(origin_doubts(shown, imported, rule), rule)
         if doubt_rows.of(connection, meter, _RULE) == found:
             return False
         with self._database.transaction() as writing:
             return doubt_rows.replace(writing, meter, _RULE, found, at_utc=now_utc)
-
-
-def _signed(connection: sqlite3.Connection, meter: str, record: MeterRecord) -> Iterator[Register]:
-    """The signed registers of a meter at the stamps of its imported ones.
-
-    At the very moment of an exchange two devices show a register: it is nobody's, and left out.
-    """
-    exchanged = {fact.from_utc for fact in record.facts[1:]}
-    rows = connection.execute(
-        "SELECT kid, digest, sign1, opening FROM batches JOIN chains USING (chain) JOIN meters USING (meter) "
-        "JOIN keys USING (key) WHERE meters.name = ?1 AND opening IS NOT NULL AND EXISTS (SELECT 1 FROM imported_registers "
-        "WHERE imported_registers.meter = ?1 AND stamp_utc BETWEEN start_utc AND end_utc) ORDER BY leaf",
-        (meter,),
-    )
-    for kid, digest, sign1, opening in rows:
-        header = ReadingBatch.parse(parse(sign1).payload)
-        batch = AdmittedBatch(kid=kid, digest=digest, header=header, opening=Opening.parse(opening, header.count))
-        for register in () if batch.opening is None else batch.opening.registers:
-            stamp = register.stamp_utc
-            inside = header.start_utc <= stamp <= header.end_utc and stamp not in exchanged
-            if inside and device(record, stamp).stated(batch, register):
-                yield register

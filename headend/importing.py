@@ -8,14 +8,12 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from urllib.parse import unquote
 
-from headend.ies.document import MeterRef
 from headend.imports.file import Parser
 from headend.imports.plan import ImportPlan, MeterReadings, planned
 from headend.imports.report import ImportOutcome, Verdict, Vouched
 from headend.logbook import Logbook, LogTransaction
+from headend.meter_names import MeterNames
 from headend.registry import Registry
 from headend.registry_plan import Rejected
 from headend.store.sqlite import day_rows, import_rows, log_rows
@@ -26,7 +24,7 @@ from signing.envelope import sign
 from signing.interval import DAY_S, ist_day_start
 from signing.keys import Signer
 from signing.statements.imported_batch import ImportedBatch, ImportedOpening
-from signing.statements.meter_record import Fact, Role, Stamps
+from signing.statements.meter_record import Stamps
 
 
 class Importing:
@@ -64,7 +62,7 @@ class Importing:
             return known
         file = parse(content, self._stamps)
         self._registry.reload()
-        plan = planned(file, _Known(self._registry))
+        plan = planned(file, MeterNames(self._registry))
         return _outcome(Verdict.REFUSED if plan.faults else Verdict.LOOKED_AT, digest, file.rows, plan, ())
 
     def take(
@@ -99,7 +97,7 @@ class Importing:
             if known is not None:
                 return known
             self._registry.reload()
-            plan = planned(file, _Known(self._registry))
+            plan = planned(file, MeterNames(self._registry))
             if plan.faults and (rejected is Rejected.REFUSES_ALL or not plan.readings):
                 return _outcome(Verdict.REFUSED, digest, file.rows, plan, ())
             taken = _Taken(
@@ -168,47 +166,6 @@ class _Taken:
     row: int
     source: str
     at_utc: int
-
-
-class _Known:
-    """`Names` by a registry."""
-
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-
-    def meter(self, refs: Sequence[MeterRef], at_utc: int) -> str | None:
-        """The one meter that all of the names that name any agree on."""
-        found = {meter for ref in refs for meter in self._called(ref, at_utc)}
-        return found.pop() if len(found) == 1 else None
-
-    def fact(self, meter: str, at_utc: int) -> Fact | None:
-        """What is recorded of a meter at an instant."""
-        registered = self._registry.meter(meter)
-        return None if registered is None else registered.record.fact(at_utc)
-
-    def _called(self, ref: MeterRef, at_utc: int) -> frozenset[str]:
-        """A meter by the discom's id, by its serial number, or as what settles the place that a ledger calls so."""
-        value = unquote(ref.value.rpartition(":")[2]) if ref.scheme == "DID" else ref.value
-        if self._registry.meter(value) is not None:
-            return frozenset({value})
-        if value in self._by_identity:
-            return self._by_identity[value]
-        point = self._registry.connection_point(ref.value, at_utc)
-        return frozenset(
-            meter.record.meter
-            for meter in (() if point is None else self._registry.meters_at(point))
-            if (fact := meter.record.fact(at_utc)) is not None
-            and (fact.role, fact.connection_point) == (Role.REVENUE, point)
-        )
-
-    @cached_property
-    def _by_identity(self) -> dict[str, frozenset[str]]:
-        found: dict[str, frozenset[str]] = {}
-        for name in self._registry.meters():
-            registered = self._registry.meter(name)
-            for fact in () if registered is None else registered.record.facts:
-                found[fact.identity] = found.get(fact.identity, frozenset()) | {name}
-        return found
 
 
 def _make_due(connection: sqlite3.Connection, plan: ImportPlan, at_utc: int) -> None:

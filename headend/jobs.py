@@ -11,9 +11,12 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from headend.answering import Answering
+from headend.comparing import Comparing
 from headend.config import Config
+from headend.drop_folder import DropFolder
 from headend.feeding import Feeding
 from headend.founding import LOG, HeadendKeys
+from headend.importing import Importing
 from headend.logbook import Logbook
 from headend.messengers import messengers
 from headend.outcome_log import OutcomeLog
@@ -35,6 +38,7 @@ _VALIDATE_S = 5.0
 _FEED_S = 10.0
 _RETAIN_S = 3600.0
 _ERASE_S = 0.5
+_IMPORT_S = 10.0
 _ANSWER_S = 1.0
 
 _LOG = logging.getLogger("sakshi.headend")
@@ -155,6 +159,30 @@ def retention(office: Office) -> Iterator[Step]:
         yield step
 
 
+@contextmanager
+def imports(office: Office) -> Iterator[Step]:
+    """Takes files of the drop folder, and compares what another system read with what was signed."""
+    config, signer = office.config, office.keys.statements
+    with office.opened() as (database, book):
+        importing = Importing(
+            database=database, book=book, registry=Registry(database), signer=signer, stamps=config.imports.stamps
+        )
+        folder = DropFolder(importing, config.imports)
+        comparing = Comparing(database=database, key=signer.public_key)
+
+        def step() -> None:
+            dropped = folder.step(office.now())
+            for one in dropped:
+                _LOG.log(logging.INFO if one.is_taken else logging.WARNING, "import of %s: %s", one.name, one.words)
+            changed = comparing.step(office.now())
+            for meter in changed:
+                _LOG.warning("origin of %s: what is said of its registers changed, see the alerts", meter)
+            if not dropped and not changed:
+                office.stop.wait(_IMPORT_S)
+
+        yield step
+
+
 Job = Callable[[Office], AbstractContextManager[Step]]
 
 _ANSWERS = "exchange"
@@ -163,6 +191,7 @@ JOBS: Mapping[str, Job] = {
     "alerts": alerts,
     "outcomes": outcomes,
     "retention": retention,
+    "imports": imports,
     _ANSWERS: answers,
 }
 """By the name under which the job is shown as a component."""

@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 
 from headend.attest import Attestor
 from headend.config import Config
+from headend.data_desk import StoredDataDesk
 from headend.duty import StoredDuty
 from headend.errors import FatalError, UnavailableError
 from headend.founding import LOG, HeadendKeys, open_keys
@@ -297,6 +298,7 @@ class Service:
                     config=self._config, pool=pool, log=self._published(), key=self._keys.statements.public_key
                 ),
                 notices=StoredNoticeDesk(self._config.database),
+                data=StoredDataDesk(config=self._config, keys=self._keys),
             )
             with serving(app, self._config.web) as web:
                 yield web

@@ -47,6 +47,10 @@ class Scope(Enum):
     """Notices of default and enforcement. Its holder's name is kept with every notice."""
     READ_BILLING = "read:billing"
     """What bills rest on, and whether a slot was traded."""
+    READ_METER_DATA = "read:meter-data"
+    """Meter data by consent, as the India Energy Stack asks for them. The token's name is the grantee's."""
+    WRITE_IMPORTS = "write:imports"
+    """Readings of another system of the discom's. Its holder's name is kept with every file."""
     CONSOLE = "console"
     """The console, which shows all of the above to an operator."""
 

@@ -45,6 +45,9 @@ RECEIVER = "/bpp/receiver/status"
 DID = "/.well-known/did.json"
 """Where `did:web` looks for the document of a domain."""
 
+REVOCATIONS = "/dedi/lookup/{namespace}/vc-revocation-registry/{credential}"
+"""Where a credential's revocation is looked up, as at a DeDi registry."""
+
 _VERIFYING = Public("order and growth of the log; digests only, no contents")
 _METERS = Needs(frozenset({Scope.READ_METERS}))
 _WINDOWS = Needs(frozenset({Scope.READ_WINDOWS}))
@@ -55,6 +58,7 @@ _OPERATIONS = Needs(frozenset({Scope.READ_OPERATIONS}))
 _REGISTRY = Needs(frozenset({Scope.READ_REGISTRY}))
 _OUTCOMES = Needs(frozenset({Scope.READ_OUTCOMES}))
 _BILLING = Needs(frozenset({Scope.READ_BILLING}))
+_METER_DATA = Needs(frozenset({Scope.READ_METER_DATA}))
 _CONSOLE = Needs(frozenset({Scope.CONSOLE}))
 _DESCRIPTION = Needs(frozenset(Scope) - {Scope.CONSOLE})
 
@@ -63,7 +67,11 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/v1/log/tile/{path:path}"): _VERIFYING,
     ("GET", "/v1/trust"): Public("public keys; a verifier compares them with what it was given elsewhere"),
     ("GET", DID): Public("the public key of the discom's statements, under its did:web"),
+    ("GET", REVOCATIONS): Public("whether a credential is revoked, for whoever was shown it; its number tells nothing"),
     ("GET", "/openapi.json"): _DESCRIPTION,
+    ("POST", "/v1/imports"): Needs(frozenset({Scope.WRITE_IMPORTS})),
+    ("POST", "/v1/ies/meter-data"): _METER_DATA,
+    ("POST", "/v1/ies/credentials"): _METER_DATA,
     ("GET", "/v1/meters"): _METERS,
     ("GET", "/v1/meters/{meter}"): _METERS,
     ("GET", "/v1/registry"): _REGISTRY,

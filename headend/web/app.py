@@ -12,6 +12,7 @@ from headend.tokens import Tokens
 from headend.views import Reads
 from headend.web import (
     api,
+    api_data,
     api_duty,
     api_exchange,
     api_log,
@@ -29,7 +30,7 @@ from headend.web import (
     problems,
 )
 from headend.web.access import ACCESS, RECEIVER, Access, Needs, Signed
-from headend.web.desk import Component, Desk, Door, NoticeDesk, RegistryDesk
+from headend.web.desk import Component, DataDesk, Desk, Door, NoticeDesk, RegistryDesk
 from headend.web.guard import Guard
 from signing.keys import Signer
 
@@ -38,6 +39,7 @@ _SIGNATURE = "signature"
 
 _PARTS = (
     api,
+    api_data,
     api_duty,
     api_exchange,
     api_log,
@@ -92,12 +94,13 @@ def create_app(
     domain: str = "localhost",
     duty: DutyReads | None = None,
     notices: NoticeDesk | None = None,
+    data: DataDesk | None = None,
 ) -> FastAPI:
     """The API and the console of one head-end.
 
     `signer` is the statement key. `now` gives UTC seconds. `components` is asked at every health check and scrape, from any thread. Without
     `registry` sheets are not taken; without `door` nobody of the exchange is served, without `market` no
-    trades are shown, without `duty` nothing of gates, holds, outcomes and days, and without `notices` none is taken. `domain` is the
+    trades are shown, without `duty` nothing of gates, holds, outcomes and days, and without `notices` none is taken, and without `data` no meter data are taken or given. `domain` is the
     discom's own.
     """
     app = HeadendApp(
@@ -123,6 +126,7 @@ def create_app(
         domain=domain,
         duty=duty,
         notices=notices,
+        data=data,
     )
     receiver = RECEIVER if door is None else door.status_path
     app.state.receiver = receiver

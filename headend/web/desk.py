@@ -10,6 +10,9 @@ from fastapi import Depends, Request
 
 from headend.duty_views import DutyReads
 from headend.exchange_views import Market
+from headend.ies.page import Answer
+from headend.ies.rendering import Form
+from headend.imports.report import ImportOutcome
 from headend.outcomes import Notice, Taken
 from headend.registry_plan import Rejected
 from headend.registry_report import Outcome
@@ -81,6 +84,31 @@ class Door(Protocol):
         """How many messages were refused since the start, by the network's code."""
 
 
+class DataDesk(Protocol):
+    """Where files of readings go, and meter data come from. Safe to call from several threads.
+
+    Every method raises a `RefusedError` for what is refused, and `StoreUnavailableError` when the store cannot be used now: nothing was taken or
+    given then.
+    """
+
+    def looked_at(self, content: bytes, media_type: str) -> ImportOutcome:
+        """What taking a file, `text/csv` or `application/json`, would do now."""
+
+    def taken(
+        self, content: bytes, media_type: str, rejected: Rejected, *, source: str | None, by: str, at_utc: int
+    ) -> ImportOutcome:
+        """Takes a file whole, or not at all."""
+
+    def meter_data(self, body: bytes, form: Form, cursor: str | None, *, holder: str, at_utc: int) -> Answer:
+        """One page of what a MeterDataRequest asks for; `holder` is who sent it."""
+
+    def credential(self, body: bytes, form: Form, *, holder: str, at_utc: int) -> Answer:
+        """The same as a MeterDataCredential."""
+
+    def revoked_utc(self, number: str) -> int | None:
+        """Since when a credential is revoked; none for one that is not."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """Everything that a route may use."""
@@ -106,6 +134,8 @@ class Desk:
     """None where this program shows nothing of gates, holds, outcomes and days."""
     notices: NoticeDesk | None
     """None where this program takes no notices."""
+    data: DataDesk | None
+    """None where this program takes and gives no meter data."""
 
 
 def of(request: Request) -> Desk:
