@@ -171,7 +171,7 @@ def outcomes(request: Request, duty: AtDuty, after: AfterIndex = None, limit: Li
     """What came of trades, in the order of the log: ask again with the `cursor` of the last one taken, and nothing is missed."""
     views = duty.outcomes(after=after, limit=limit + 1)
     place = str(views[:limit][-1].index) if views else None
-    tag = hashlib.sha256(b"".join(view.signed.digest for view in views) + bytes([len(views) > limit])).hexdigest()
+    tag = hashlib.sha256(b"".join(view.signed.digest for view in views)).hexdigest()
 
     def build() -> Response:
         found = [Outcome.model_validate(fields_of(view.index, view.signed)) for view in views]

@@ -100,6 +100,19 @@ def test_the_look_up_finds_a_trade_exactly_where_it_is(settling: Settling, start
     assert month(settling).slots("OTHER", Interval(start, end)) == ()
 
 
+@pytest.mark.parametrize(("start", "seen"), [(-1, 0), (0, 1), (30 * DAY_S - 1, 1), (30 * DAY_S, 0)])
+def test_a_trade_belongs_to_the_month_in_which_its_delivery_begins(settling: Settling, start: int, seen: int) -> None:
+    april = DAY - 25 * DAY_S
+    settling.trade()
+    settling.step(NOW)
+    (trade,) = postings.trades_from(settling.headend.database.connection, 0)
+    window = Interval(april + start, april + start + 3600)
+    with settling.headend.database.transaction() as connection:
+        postings.put_trades(connection, [replace(trade, window=window)], NOW)
+    sides = month(settling).sides(POINT, Interval(april, april + 30 * DAY_S))
+    assert len(sides) == seen
+
+
 def test_every_connection_point_with_a_revenue_meter_is_billed(settling: Settling) -> None:
     assert month(settling).points() == (POINT,)
 

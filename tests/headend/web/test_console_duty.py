@@ -181,6 +181,7 @@ async def test_a_held_posting_leads_to_its_hold_and_the_hold_to_its_postings(
     dispute = hold(served, HoldKind.DISPUTE)
     record = served.post(story.second, PostingState.HELD, note=f"disputed (hold {dispute})")
     served.post(story.pending, PostingState.HELD)
+    hold(served)
     link = f'<a href="/console/holds/{dispute}">hold {dispute}</a>'
     for path in ("/console/", "/console/postings", f"/console/windows/{story.second.digest.hex()}"):
         text = (await console.get(path)).text
