@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from headend.config import Channel
 from headend.holds import HoldKind, Order
 from headend.questions import QuestionState
 from headend.store.sqlite import hold_rows, question_rows
@@ -14,6 +15,7 @@ from headend.store.sqlite.question_rows import Disclosure
 from ledger_client.beckn_http import BecknPusher, PushReceipt
 from ledger_client.ledger import LedgerUnavailableError
 from ledger_client.sandbox.faults import Fault
+from ledger_client.sandbox.question import Form
 from signing.interval import DAY_S, Interval, utc_text
 from signing.statements.reading_batch import Origin
 from signing.statements.window_actual import Cause, Status
@@ -79,6 +81,27 @@ def test_a_question_is_acked_kept_answered_and_allocated(asked: Asking) -> None:
     (posting,) = asked.settling.postings()
     assert seller(asked)["clientReference"] == f"sk1:{posting.actual.hex()}"
     assert told(asked) == {(NAME, SUBJECT.window): posting.actual}
+
+
+@pytest.mark.parametrize("form", list(Form))
+@pytest.mark.parametrize("shape", ["as-asked", "dataset", "attributes"])
+def test_every_form_of_question_is_answered_in_every_shape_and_allocated(
+    headend: Headend, tmp_path: Path, form: Form, shape: str
+) -> None:
+    with asking(headend, tmp_path / "exchange", form=form, shape=f'"{shape}"') as asked:
+        # Only answered, never posted: what the exchange holds came by the answer.
+        asked.settling.settlement._config = replace(
+            asked.settling.config, ledger=replace(asked.settling.config.ledger, channel=Channel.NONE)
+        )
+        asked.settling.whole_day()
+        asked.settling.trade()
+        asked.settling.step()
+        assert asked.acks() == [ACK]
+        asked.answer()
+        (digest,) = told(asked).values()
+        assert digest is not None
+        assert seller(asked)["clientReference"] == f"sk1:{digest.hex()}"
+        assert asked.settling.postings() == ()
 
 
 def test_an_ack_is_signed_over_the_question_and_the_provider_has_nothing_to_warn_of(asked: Asking) -> None:
