@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from edge_agent.agent import Agent
+from edge_agent.clock import Uptime
 from edge_agent.config import load
 from edge_agent.journal import JsonLines
 from edge_agent.outbox.outbox import Outbox
@@ -57,6 +58,10 @@ class LeapingClock:
         """UTC seconds."""
         return computer_s() + self.ahead_s
 
+    def uptime(self) -> Uptime:
+        """The clock that nobody sets, as far ahead: what leaps is the time, and no clock is set."""
+        return Uptime(boot="leaping", ms=int((time.monotonic() + self.ahead_s) * 1000))
+
     def leap(self, seconds: float) -> None:
         """Sets it ahead. Whoever sleeps has to be woken: a process of this module by SIGUSR1."""
         _AHEAD.pack_into(self._shared, 0, self.ahead_s + seconds)
@@ -87,7 +92,8 @@ def _agent(clock: LeapingClock, path: Path) -> None:
         GatewayVault(config.database, wrapping=config.wrapping_key, now_utc=now_utc) as vault,
     ):
         outbox.take_along(vault.journal)
-        running = Agent(config, outbox, signer, partial(open_reader, vault=vault), clock.now_s)
+        opener = partial(open_reader, vault=vault)
+        running = Agent(config, outbox, signer, opener, clock.now_s, uptime=clock.uptime)
         with asyncio.Runner(loop_factory=partial(_Loop, clock)) as runner:
             runner.run(_until_stopped(running))
 

@@ -5,6 +5,7 @@ from typing import cast
 
 from edge_agent.daily_balance import Energies
 from edge_agent.outbox.database import Database
+from edge_agent.outbox.memory import first_key
 from signing.interval import Interval
 from signing.statements.reading_batch import Register
 
@@ -18,11 +19,10 @@ class Days:
     def energies(self, meter: str, span: Interval, period_s: int) -> Mapping[int, Energies]:
         """What is signed of the blocks of so many seconds that start in `span`, by start."""
         rows = self._database.all(
-            "SELECT start_utc, import_wh, export_wh FROM block WHERE meter = ? AND start_utc >= ? AND start_utc < ? "
-            "AND period_s = ?",
+            "SELECT start_utc, import_wh, export_wh FROM block WHERE meter = ? AND key >= ? AND key < ? AND period_s = ?",
             meter,
-            span.start_utc,
-            span.end_utc,
+            first_key(span.start_utc),
+            first_key(span.end_utc),
             period_s,
         )
         return {

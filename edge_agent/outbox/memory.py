@@ -29,6 +29,11 @@ def _columns(reading: Reading) -> tuple[int | None, ...]:
     )
 
 
+def first_key(at_utc: int) -> int:
+    """Below the keys of all blocks that start then or later, and above those of all others: key = 4096 * start + meter's number."""
+    return at_utc << 12
+
+
 class Memory:
     """What the agent knows of its meters' blocks."""
 
@@ -38,7 +43,9 @@ class Memory:
     def known(self, meter: str, from_utc: int) -> Mapping[int, Known]:
         """What is signed about the blocks that start at or after `from_utc`, by start."""
         rows = self._database.all(
-            "SELECT start_utc, absence, checked_utc FROM block WHERE meter = ? AND start_utc >= ?", meter, from_utc
+            "SELECT start_utc, absence, checked_utc FROM block WHERE meter = ? AND key >= ?",
+            meter,
+            first_key(from_utc),
         )
         return {
             start: Known(held=_HELD.get(Absence(absence), Held.ABSENT), checked_utc=checked)
@@ -51,10 +58,10 @@ class Memory:
             row[0]: row[1:]
             for row in self._database.all(
                 "SELECT start_utc, period_s, import_wh, export_wh, absence, flags, provenance FROM block "
-                "WHERE meter = ? AND start_utc >= ? AND start_utc < ?",
+                "WHERE meter = ? AND key >= ? AND key < ?",
                 draft.meter,
-                draft.span.start_utc,
-                draft.span.end_utc,
+                first_key(draft.span.start_utc),
+                first_key(draft.span.end_utc),
             )
         }
         starts = range(draft.span.start_utc, draft.span.end_utc, draft.period_s)
@@ -76,19 +83,21 @@ class Memory:
     def checked(self, meter: str, span: Interval, at_utc: int) -> None:
         """Notes that the meter was asked for `span` and said nothing new."""
         self._database.run(
-            "UPDATE block SET checked_utc = ? WHERE meter = ? AND start_utc >= ? AND start_utc < ?",
+            "UPDATE block SET checked_utc = ? WHERE meter = ? AND key >= ? AND key < ?",
             at_utc,
             meter,
-            span.start_utc,
-            span.end_utc,
+            first_key(span.start_utc),
+            first_key(span.end_utc),
         )
 
     def remember(self, draft: Draft) -> None:
         """Notes what `draft`, now signed, says."""
+        number = self._number(draft.meter)
         for place, reading in enumerate(draft.readings):
             self._database.run(
-                "INSERT OR REPLACE INTO block (meter, start_utc, period_s, import_wh, export_wh, absence, flags, "
-                "provenance, checked_utc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO block (key, meter, start_utc, period_s, import_wh, export_wh, absence, flags, "
+                "provenance, checked_utc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                first_key(draft.start_utc + place * draft.period_s) + number,
                 draft.meter,
                 draft.start_utc + place * draft.period_s,
                 draft.period_s,
@@ -115,7 +124,9 @@ class Memory:
         A meter has nothing to say of the time before it was installed, and that is no absence of readings.
         """
         with self._database.transaction("horizon"):
-            older = self._database.first("SELECT 1 FROM block WHERE meter = ? AND start_utc < ? LIMIT 1", meter, at_utc)
+            older = self._database.first(
+                "SELECT 1 FROM block WHERE meter = ? AND key < ? LIMIT 1", meter, first_key(at_utc)
+            )
             if older is not None:
                 return False
             self._database.run("INSERT OR REPLACE INTO horizon (meter, from_utc) VALUES (?, ?)", meter, at_utc)
@@ -171,7 +182,7 @@ class Memory:
 
     def forget(self, before_utc: int) -> None:
         """Drops what is known of blocks, registers and boundaries before `before_utc`; the caller owns the transaction."""
-        self._database.run("DELETE FROM block WHERE start_utc < ?", before_utc)
+        self._database.run("DELETE FROM block WHERE key < ?", first_key(before_utc))
         self._database.run("DELETE FROM register WHERE stamp_utc < ?", before_utc)
         # The oldest sample says since when a meter is witnessed at all.
         self._database.run(
@@ -179,3 +190,11 @@ class Memory:
             "WHERE old.meter = sample.meter)",
             before_utc,
         )
+
+    def _number(self, meter: str) -> int:
+        """The number of a meter, which it gets with its first block."""
+        row = self._database.first("SELECT number FROM meter WHERE id = ?", meter)
+        if row is None:
+            self._database.run("INSERT INTO meter (id) VALUES (?)", meter)
+            row = self._database.one("SELECT number FROM meter WHERE id = ?", meter)
+        return cast("int", row[0])

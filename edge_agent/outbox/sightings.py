@@ -13,6 +13,9 @@ from signing.log.note import Note
 MOST_ALARMS = 100
 """Evidence that is kept: a message is up to 64 KiB, and whoever controls the broker can send many."""
 
+_BRANCHES = 16
+"""Roots of one size that are kept: two are proof enough."""
+
 
 class Sightings:
     """What was seen of the log."""
@@ -22,24 +25,37 @@ class Sightings:
 
     def seen(self) -> Checkpoint | None:
         """The newest verified checkpoint."""
-        row = self._database.first("SELECT note FROM checkpoint WHERE linked = 1 ORDER BY size DESC LIMIT 1")
+        row = self._database.first("SELECT note FROM checkpoint WHERE linked = 1 ORDER BY key DESC LIMIT 1")
         return None if row is None else Checkpoint.parse(Note.parse(cast("bytes", row[0])).text)
 
     def roots(self) -> dict[int, bytes]:
         """The roots of the newest verified checkpoints, by size."""
-        rows = self._database.all("SELECT size, root FROM checkpoint ORDER BY size DESC LIMIT ?", ROOTS_REMEMBERED)
+        rows = self._database.all("SELECT size, root FROM checkpoint ORDER BY key DESC LIMIT ?", ROOTS_REMEMBERED)
         return dict(cast("list[tuple[int, bytes]]", rows))
 
     def remember(self, step: Settle) -> None:
         """Notes a verified checkpoint; the caller owns the transaction."""
-        self._database.run(
-            "INSERT INTO checkpoint (size, root, linked, note) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET linked = max(linked, excluded.linked)",
-            step.checkpoint.size,
-            step.checkpoint.root,
-            int(step.linked),
-            step.note,
+        size, root = step.checkpoint.size, step.checkpoint.root
+        known = cast(
+            "list[tuple[int, bytes]]",
+            self._database.all(
+                "SELECT key, root FROM checkpoint WHERE key >= ? AND key < ? ORDER BY key",
+                size * _BRANCHES,
+                (size + 1) * _BRANCHES,
+            ),
         )
+        same = next((key for key, kept in known if kept == root), None)
+        if same is not None:
+            self._database.run("UPDATE checkpoint SET linked = 1 WHERE key = ? AND linked < ?", same, int(step.linked))
+        elif len(known) < _BRANCHES:
+            self._database.run(
+                "INSERT INTO checkpoint (key, size, root, linked, note) VALUES (?, ?, ?, ?, ?)",
+                size * _BRANCHES + len(known),
+                size,
+                root,
+                int(step.linked),
+                step.note,
+            )
 
     def alarm(self, step: Alarm, now_utc: int) -> bool:
         """Keeps the evidence of an alarm; gives whether an operator has not been told of it yet."""
