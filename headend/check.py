@@ -15,13 +15,15 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from headend.config import Config
-from headend.errors import HeadendError, TransportUnavailableError
+from headend.errors import HeadendError, RefusedError, TransportUnavailableError
 from headend.founding import LOG, open_keys
 from headend.logbook import Logbook
-from headend.peers import ledger, ledger_signer, mqtt_settings
+from headend.peers import directory, ledger, ledger_signer, mqtt_settings
+from headend.settings.beckn import BecknSettings
 from headend.store.sqlite.database import open_database
 from headend.transport.mqtt import MqttSettings
 from ledger_client.ledger import LedgerError, LedgerUnavailableError, TradeQuery
+from ledger_client.signature import public_key_text
 from signing.errors import SigningError
 from signing.topics import shard_filter
 
@@ -41,13 +43,15 @@ class Finding:
 
 
 def check(config: Config, now: Callable[[], int], *, patience_s: float = _PATIENCE_S) -> tuple[Finding, ...]:
-    """The keys, the database with its log, the broker and the ledger, each for itself. `patience_s` is for each answer."""
-    checks = (
+    """The keys, the database with its log, the broker, the ledger and the network, each for itself. `patience_s` is for each answer."""
+    checks = [
         ("keys", lambda: _keys(config)),
         ("database and log", lambda: _log(config)),
         (f"broker {config.broker.host}:{config.broker.port}", lambda: _broker(config, patience_s)),
         (f"ledger {config.ledger.url}", lambda: _ledger(config, now, patience_s)),
-    )
+    ]
+    if (settings := config.beckn) is not None:
+        checks.append((f"network directory {settings.directory}", lambda: _network(config, settings, now)))
     return tuple(_found(what, answer) for what, answer in checks)
 
 
@@ -81,6 +85,28 @@ def _ledger(config: Config, now: Callable[[], int], patience_s: float) -> str:
         opened.listing(TradeQuery(record_id=_NO_RECORD, page_size=1))
     clock = "it states no time to compare with" if offset is None else offset.words
     return f"accepts {config.ledger.subscriber}'s signature; {clock}"
+
+
+def _network(config: Config, settings: BecknSettings, now: Callable[[], int]) -> str:
+    """Whether askers will believe what this discom signs: its own key, as the network's registry has it.
+
+    Source: EXCHANGE_GAPS A: memberships of the wrong network were seen to fail at go-live.
+    """
+    signer = ledger_signer(config)
+    with directory(settings, now) as registry:
+        own = registry.subscriber(signer.key_id)
+    if own is None and settings.directory.startswith("file:"):
+        return f"{len(settings.parties)} caller(s) are served; this discom is not in its own file, which nobody asks"
+    if own is None or own.is_revoked:
+        raise RefusedError(f"the registry has no valid key {signer.key_id}: register {signer.public_key_text}")
+    if public_key_text(own.key) != signer.public_key_text:
+        raise RefusedError(f"the registry has another key as {signer.key_id}: register {signer.public_key_text}")
+    if not settings.networks <= own.networks:
+        missing = ", ".join(sorted(settings.networks - own.networks))
+        raise RefusedError(
+            f"the registry names {signer.key_id} as no member of {missing}: ask the network's facilitator"
+        )
+    return f"{signer.key_id} is registered, a member of {len(own.networks)} network(s); {len(settings.parties)} caller(s) are served"
 
 
 def _broker(config: Config, patience_s: float) -> str:

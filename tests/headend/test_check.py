@@ -1,5 +1,6 @@
 """Checking the broker: what a broker may answer. The whole command is tested with the others."""
 
+import json
 import re
 import socket
 import threading
@@ -10,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from headend.check import Finding, check
-from tests.headend.founded import free_port, installation
+from tests.headend.founded import SUBSCRIBER, free_port, installation
 from tests.ledger_client.rehearsal import NOW as RIGHT
-from tests.ledger_client.rehearsal import running
+from tests.ledger_client.rehearsal import running, signer
 
 NOW = 1_777_200_000
 CONNACK_OK, CONNACK_REFUSED = b"\x20\x02\x00\x00", b"\x20\x02\x00\x05"
@@ -100,3 +101,53 @@ def test_the_clock_is_compared_with_the_ledgers(tmp_path: Path, off: int, words:
     finding = next(finding for finding in findings if finding.what.startswith("ledger"))
     assert finding.is_good is (off == 0)
     assert words in finding.text
+
+
+def network_finding(folder: Path, **changes: object) -> Finding:
+    """What is found of this discom's own entry in a directory file; `changes` are of the entry."""
+    made = installation(folder, broker_port=free_port(), ledger=f"127.0.0.1:{free_port()}")
+    made.found()
+    entry = {
+        "subscriber_id": SUBSCRIBER,
+        "key_id": "k1",
+        "public_key": signer(SUBSCRIBER).public_key_text,
+        "networks": ["n"],
+    } | changes
+    (folder / "subscribers.toml").write_text(
+        "[[subscriber]]\n" + "\n".join(f"{name} = {json.dumps(value)}" for name, value in entry.items())
+    )
+    with made.file.open("a") as file:
+        file.write(
+            '[beckn]\nreceiver = "https://d.example/bpp/receiver"\nnetworks = ["n"]\ndirectory = "file:subscribers.toml"\n'
+            '[[beckn.caller]]\nsubscriber = "ledger.example.org"\n'
+        )
+    return check(made.config, lambda: NOW, patience_s=0.1)[-1]
+
+
+def test_a_discom_that_is_registered_in_its_network_is_told_so(tmp_path: Path) -> None:
+    found = network_finding(tmp_path)
+    assert found.is_good
+    assert "is registered, a member of 1 network(s); 1 caller(s) are served" in found.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"revoked": True}, "has no valid key discom-s.example.org|k1|ed25519: register "),
+        (
+            {"public_key": signer("another").public_key_text},
+            "has another key as discom-s.example.org|k1|ed25519: register ",
+        ),
+        ({"networks": ["m"]}, "as no member of n: ask the network's facilitator"),
+    ],
+)
+def test_what_would_have_askers_refuse_this_discom_is_found_before_they_do(
+    tmp_path: Path, changes: dict[str, object], words: str
+) -> None:
+    found = network_finding(tmp_path, **changes)
+    assert not found.is_good
+    assert words in found.text
+
+
+def test_a_file_of_a_closed_network_need_not_name_the_discom_itself(tmp_path: Path) -> None:
+    assert network_finding(tmp_path, subscriber_id="somebody.example").is_good
