@@ -129,6 +129,11 @@ class Watch:
             )
             yield Trouble(kind=AlertKind.LEDGER_DIFFERENCE, about=f"question {question.number}", text=text)
 
+        for subscriber, name, window in question_rows.taken_back(connection):
+            about = f"{name} {ist_text(window.start_utc)} at {subscriber}"
+            text = "it was told a figure that was taken back since, and the network has no word for that: tell its operator"
+            yield Trouble(kind=AlertKind.LEDGER_DIFFERENCE, about=about, text=text)
+
     def _origins(self, now_utc: int) -> Iterator[Trouble]:
         """Meters whose signed registers are not those that the other system read, now or within the true-up."""
         since = now_utc - self._config.gates.true_up_days * DAY_S

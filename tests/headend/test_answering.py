@@ -12,6 +12,7 @@ from headend.holds import HoldKind, Order
 from headend.questions import QuestionState
 from headend.store.sqlite import hold_rows, question_rows
 from headend.store.sqlite.question_rows import Disclosure
+from headend.watch import Watch
 from ledger_client.beckn_http import BecknPusher, PushReceipt
 from ledger_client.ledger import LedgerUnavailableError
 from ledger_client.sandbox.faults import Fault
@@ -236,6 +237,28 @@ def test_what_expired_long_ago_is_forgotten_and_can_be_asked_anew(asked: Asking)
     asked.send(body)
     asked.answering.step(asked.now())
     assert states(asked)[0][2] == "1 figure(s) told"
+
+
+def test_a_figure_that_was_told_and_taken_back_is_told_to_whoever_is_on_duty(asked: Asking) -> None:
+    asked.settling.whole_day()
+    asked.settling.trade()
+    asked.settling.step()
+    asked.send(asked.body({NAME: [WINDOW]}))
+    asked.answer()
+    connection = asked.headend.database.connection
+    assert question_rows.taken_back(connection) == ()
+    asked.settling.attestor.withdraw(SUBJECT, "another meter's", at_utc=NOW)
+    assert question_rows.taken_back(connection) == ((LEDGER, NAME, SUBJECT.window),)
+    (asked.headend.folder / "state").mkdir()
+    watch = Watch(
+        config=asked.settling.config,
+        database=asked.headend.database,
+        registry=asked.headend.registry,
+        key=asked.headend.statement_signer.public_key,
+    )
+    texts = [one.text for one in watch.look((), NOW) if one.about.endswith(f"at {LEDGER}")]
+    assert len(texts) == 1
+    assert "taken back" in texts[0]
 
 
 # --- holds

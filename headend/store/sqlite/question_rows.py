@@ -9,6 +9,7 @@ from typing import Any
 from headend.parties import Sight
 from headend.questions import AskedWindow, Question, QuestionState
 from signing.interval import Interval
+from signing.statements.window_actual import Status
 
 _QUESTION = (
     "SELECT question, subscriber, message_id, body, callback, received_utc, end_utc, asks, answers, state, attempts, "
@@ -95,6 +96,19 @@ def latest(connection: sqlite3.Connection, *, limit: int) -> tuple[Question, ...
 def refused(connection: sqlite3.Connection) -> tuple[Question, ...]:
     """The questions whose answer the asker refused, in the order asked."""
     return tuple(_question(row) for row in connection.execute(f"{_QUESTION} WHERE state = 'REFUSED' ORDER BY question"))
+
+
+def taken_back(connection: sqlite3.Connection) -> tuple[tuple[str, str, Interval], ...]:
+    """Subscriber, meter and window of every figure that was told and that no figure stands for any more."""
+    without = sorted(int(status) for status in (Status.PENDING, Status.NOT_MEASURABLE, Status.WITHDRAWN))
+    # From the few windows without a figure to those that were told: never the other way round.
+    rows = connection.execute(
+        "SELECT DISTINCT subscriber, posted_as, start_utc, actuals.end_utc FROM actuals "
+        "JOIN question_windows USING (posted_as, start_utc, end_utc) JOIN questions USING (question) "
+        "WHERE is_newest = 1 AND status IN (?, ?, ?) AND told IS NOT NULL ORDER BY 3, 2, 1",
+        without,
+    )
+    return tuple((subscriber, name, Interval(start, end)) for subscriber, name, start, end in rows)
 
 
 def trouble(connection: sqlite3.Connection) -> str | None:
