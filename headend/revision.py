@@ -180,8 +180,6 @@ def _says(actual: WindowActual) -> tuple[object, ...]:
             part.counts,
             part.measured_import_wh,
             part.measured_export_wh,
-            part.manual_import_wh,
-            part.manual_export_wh,
             part.estimated,
             part.origin,
         )

@@ -200,6 +200,14 @@ def test_a_proposal_waits_once_and_is_closed_by_its_approval(headend: Headend, p
     assert proposed(headend, {TEN: (2, 2)}).proposal.number == 1
 
 
+def test_4_of_two_proposals_at_once_one_is_kept(headend: Headend, premises: Gateway) -> None:
+    desk = editing(headend)
+    one, other = (desk.proposal(wish({TEN: (wh, 1)}), now_utc=LATER) for wh in (1, 2))
+    desk.propose(one, RAO, now_utc=LATER)
+    with pytest.raises(RefusedError, match=r"\(4\) another proposal of meter SKS00000001 came between"):
+        desk.propose(other, SEN, now_utc=LATER)
+
+
 def test_3_a_proposal_that_was_overtaken_is_not_approved(headend: Headend, premises: Gateway) -> None:
     desk = editing(headend)
     stale = desk.proposal(wish({TEN: (1, 1)}), now_utc=LATER)

@@ -113,3 +113,45 @@ def test_a_block_counts_in_the_part_in_which_it_starts() -> None:
     (judged,) = validated(found)
     assert [interval.quality for interval in judged.intervals] == [Quality.VALID, Quality.MANUAL]
     assert judged.statement().counts.expected == 2
+
+
+def test_e1_takes_no_edited_block_for_a_neighbour() -> None:
+    rows = rows_of(900, IST, at4=reading(None), at5=reading(None), at9=reading(None))
+    plain = case(900, IST, rows)
+    for edited, estimated in ((4, 0), (9, 2)):
+        start = IST.start_utc + edited * 900
+        (part,) = judge(with_edits(plain, {start: (100, 0)}, period_s=900)).parts
+        assert (part.counts.manual, part.counts.estimated) == (1, estimated)
+
+
+def test_what_is_estimated_around_a_cut_block_lies_in_the_context() -> None:
+    plain = case(900, IST, rows_of(900, IST, at0=reading(None)))
+    (part,) = plain.parts
+    cut = replace(part, span=Interval(IST.start_utc, IST.start_utc + 1900))
+    (judged,) = validated(
+        with_edits(replace(plain, parts=(unregistered(cut),)), {IST.start_utc + 1800: (9, 1)}, period_s=900)
+    )
+    assert [interval.quality for interval in judged.intervals] == [Quality.MISSING, Quality.VALID, Quality.MANUAL]
+    for task in judged.validation.tasks:
+        assert [block.start_utc for block in task.blocks] == [IST.start_utc, IST.start_utc + 900]
+
+
+def test_the_newest_edit_that_bears_counts_over_all_parts_of_a_meter() -> None:
+    (part,) = case(900, IST, rows_of(900, IST)).parts
+    middle = IST.start_utc + 7200
+    parts = (
+        replace(unregistered(part), span=Interval(IST.start_utc, middle)),
+        replace(unregistered(part), span=Interval(middle, IST.end_utc)),
+    )
+    plain = replace(case(900, IST, rows_of(900, IST)), parts=parts)
+    for edits, number in (([{middle: (1, 1)}, {IST.start_utc: (1, 1)}], 1), ([{IST.start_utc: (1, 1)}], 0)):
+        assert bearing(with_edits(plain, *edits, period_s=900)) == {METER: number}
+
+
+def unregistered(part: PartCase) -> PartCase:
+    """The part without registers: its context is itself."""
+    batches = tuple(
+        replace(batch, opening=None if batch.opening is None else replace(batch.opening, registers=()))
+        for batch in part.batches
+    )
+    return replace(part, batches=batches)
