@@ -165,10 +165,7 @@ class Disclosing:
         return bool(places) and all(_granted(connection, point, part, grantee, at_utc) for point, part in places)
 
     def _page(self, asked: MeterDataRequest, meters: tuple[RegisteredMeter, ...], cursor: str | None) -> Page:
-        try:
-            start = None if cursor is None else Cursor.parse(cursor)
-        except ValueError as error:
-            raise RequestRefusedError("expected the cursor of a page before, got another text") from error
+        start = None if cursor is None else Cursor.parse(cursor)
         return paged(self._stretches(asked, meters, start), start, asked.most)
 
     def _stretches(

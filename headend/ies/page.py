@@ -6,9 +6,11 @@ from fractions import Fraction
 from typing import Self
 
 from headend.ies.codes import Mode, ProfileKind
+from headend.ies.request import RequestRefusedError
 from headend.ies.rows import EnergyRow, Run
 
 _LAST = 2**32 - 2
+_NO_CURSOR = "expected the cursor of a page before, got another text"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +45,20 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The cursor in text. Raises `ValueError` for another text."""
-        kind, mode, start, meter = text.split(".", 3)
-        if not meter or not start.isascii() or not start.isdigit() or len(start) > 10 or int(start) > _LAST:
-            raise ValueError("no cursor")
-        return cls(kind=ProfileKind(kind), mode=Mode(mode), meter=meter, start_utc=int(start))
+        """The cursor in text.
+
+        Raises:
+            RequestRefusedError: it is another text.
+        """
+        try:
+            kind, mode, start, meter = text.split(".", 3)
+            at = int(start) if start.isascii() and start.isdigit() else _LAST + 1
+            found = cls(kind=ProfileKind(kind), mode=Mode(mode), meter=meter, start_utc=at)
+        except ValueError as error:
+            raise RequestRefusedError(_NO_CURSOR) from error
+        if not meter or at > _LAST:
+            raise RequestRefusedError(_NO_CURSOR)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
