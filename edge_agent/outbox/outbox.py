@@ -333,14 +333,19 @@ class Outbox:
     def _store(self, sealed: Sealed) -> None:
         batch, signed, digest = sealed.signed.statement, sealed.signed, sealed.signed.digest
         (place,) = cast("tuple[int]", self._database.one("SELECT coalesce(max(place), 0) + 1 FROM batch"))
-        before = self._database.first("SELECT last FROM chain WHERE meter = ? AND kid = ?", batch.meter, signed.kid)
+        self._database.run("INSERT OR IGNORE INTO chain_name (meter, kid) VALUES (?, ?)", batch.meter, signed.kid)
+        number, before = self._database.one(
+            "SELECT number, last FROM chain_name LEFT JOIN head USING (number) WHERE meter = ? AND kid = ?",
+            batch.meter,
+            signed.kid,
+        )
         self._database.run(
             "INSERT INTO batch (place, meter, sequence, before, digest, start_utc, end_utc, envelope) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             place,
             batch.meter,
             batch.sequence,
-            None if before is None else before[0],
+            before,
             digest,
             batch.start_utc,
             batch.end_utc,
@@ -349,9 +354,8 @@ class Outbox:
         self._database.run("INSERT INTO opening (place, content) VALUES (?, ?)", place, sealed.opening.encoded())
         self._queue.add(place, digest)
         self._database.run(
-            "INSERT OR REPLACE INTO chain (meter, kid, next_sequence, previous, reach_utc, last) VALUES (?, ?, ?, ?, ?, ?)",
-            batch.meter,
-            signed.kid,
+            "INSERT OR REPLACE INTO head (number, next_sequence, previous, reach_utc, last) VALUES (?, ?, ?, ?, ?)",
+            number,
             batch.sequence + 1,
             digest,
             max(batch.reach_utc, batch.end_utc),

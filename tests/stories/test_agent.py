@@ -74,7 +74,9 @@ def configure(folder: Path, discom: Discom, broker_port: int, meter_port: int) -
 def truth_of(settings: Config, meter: Meter) -> int:
     """Checks the outbox against the meter itself; gives the number of batches."""
     with Outbox(settings.database, capacity=1) as outbox:
-        rows = outbox._database.all("SELECT sequence, digest, envelope, opening FROM batch ORDER BY sequence")
+        rows = outbox._database.all(
+            "SELECT sequence, digest, envelope, content FROM batch JOIN opening USING (place) ORDER BY sequence"
+        )
         assert outbox.report.backlog().waiting == 0
     seen: dict[int, tuple[int | None, int | None]] = {}
     previous: bytes | None = None
