@@ -18,7 +18,7 @@ import httpx
 from deploy.demo import broker, world
 from deploy.demo.broker import Broker
 from deploy.demo.processes import Processes, program, run
-from deploy.demo.world import BUYER, SELLER
+from deploy.demo.world import BUYER, SELLER, Meter
 from signing.interval import DAY_S, Interval, utc_text
 from tests.headend.premises import Gateway
 
@@ -71,14 +71,15 @@ class Stage:
         kind: Broker = Broker.EMBEDDED,
         backfill_days: int = 2,
         poll_s: int = 2,
-        meter: Sequence[str] = (),
         settings: str = "",
+        beside: Meter | None = None,
     ) -> None:
-        """`meter` are more options of the simulated meter, `settings` more tables of the head-end's TOML."""
+        """`settings` are keys of `[windows]` and more tables of the head-end's TOML; `beside` is a second meter at the premises."""
         self.folder = folder
         self.processes = processes
         self.kind = kind
         self.window = world.delivery_window(int(time.time()))
+        self.side = SIDE if beside is None else replace(SIDE, meters=(METER, beside))
         self.broker_port = free_port()
         self.exchange_port = free_port()
         self.token = ""
@@ -86,7 +87,6 @@ class Stage:
         self.gateway_folder = folder / "gateway"
         self.truth = folder / "truth.json"
         self._poll_s = poll_s
-        self._meter = tuple(meter)
         self._settings = settings
         self._backfill_days = backfill_days
         self._told: dict[str, str] = {}
@@ -98,13 +98,16 @@ class Stage:
         """Founds the head-end, registers everybody at the exchange, initialises and enrols the gateway; starts the meter."""
         self.found()
         self._make_exchange()
-        self._make_gateway(self.start_meter())
+        self._make_gateway({meter.id: self.start_meter(meter) for meter in self.side.meters})
 
     def found(self) -> None:
         """The head-end's keys, database and log."""
         self.headend_folder.mkdir()
         text = world.headend(SIDE, broker_port=self.broker_port, ledger=f"127.0.0.1:{self.exchange_port}")
-        text = text.replace("poll_s = 2", f"poll_s = {self._poll_s}") + "resend_after_s = 1\n" + self._settings
+        text = text.replace("poll_s = 2", f"poll_s = {self._poll_s}")
+        if "pending_after_s" in self._settings:
+            text = text.replace("pending_after_s = 20\n", "")
+        text += "resend_after_s = 1\n" + self._settings
         self.headend_config.write_text(text)
         self._told = json.loads(run([*self.headend("init"), "--json"]))
         scopes = ("read:meters", "read:windows", "read:evidence", "read:operations", "read:outcomes", "console")
@@ -156,24 +159,24 @@ class Stage:
         key = run([program("sakshi-ledger"), "key", "init", "--subscriber", subscriber, "--json", file])
         return str(json.loads(key)["public_key"])
 
-    def _make_gateway(self, address: str) -> None:
+    def _make_gateway(self, addresses: dict[str, str]) -> None:
         self.gateway_folder.mkdir()
         password = self.gateway_folder / "meter.password"
         password.touch(mode=0o600)
         password.write_text(world.PASSWORD)
         text = world.agent(
-            SIDE,
+            self.side,
             broker_port=self.broker_port,
             log_key=self._told["log_key"],
             statement_key=self._told["statement_key"],
-            urls={METER.id: address},
+            urls=addresses,
             password_file=password,
         ).replace("backfill_days = 2", f"backfill_days = {self._backfill_days}")
         self.agent_config.write_text(text + "\n[uplink]\nanswer_s = 2\nfirst_s = 1\nlongest_s = 2\nin_flight = 2\n")
         run(self.agent("init"))
         facts = self.headend_folder / "facts.toml"
         window = Interval(self.window.start_utc - 30 * DAY_S, self.window.end_utc)
-        facts.write_text(world.facts(SIDE, window, 900))
+        facts.write_text(world.facts(self.side, window, 900))
         (request,) = (self.gateway_folder / "state").glob("enrol-*.cbor")
         run([*self.headend("enrol"), str(request), str(facts)])
 
@@ -182,11 +185,11 @@ class Stage:
     def start_broker(self) -> None:
         broker.start(self.processes, self.folder, self.kind, self.broker_port)
 
-    def start_meter(self) -> str:
-        arguments = ["dlms", "--listen", "127.0.0.1:0", "--serial", METER.serial, "--truth", str(self.truth)]
-        arguments += self._meter
-        self.processes.start("meter", [program("sakshi-sim"), *arguments])
-        return self.processes.wait_for("meter", "listening ", START_S)
+    def start_meter(self, meter: Meter = METER) -> str:
+        name, truth = ("meter", self.truth) if meter is METER else (meter.id, self.folder / f"truth-{meter.id}.json")
+        arguments = ["dlms", "--listen", "127.0.0.1:0", "--serial", meter.serial, "--truth", str(truth)]
+        self.processes.start(name, [program("sakshi-sim"), *arguments])
+        return self.processes.wait_for(name, "listening ", START_S)
 
     def start_exchange(self, *faults: str) -> None:
         command = ["sandbox", "--listen", f"127.0.0.1:{self.exchange_port}", "--state", str(self.folder / "exchange")]
