@@ -10,7 +10,7 @@ from collections.abc import Callable
 from headend.editing import Hand
 from headend.errors import RefusedError
 from headend.holds import Hold, HoldKind, said
-from headend.operators import Refusal, acting, require_other
+from headend.operators import Refusal, acting
 from headend.store.sqlite import actuals, hold_rows, operator_rows, refusal_rows
 from headend.store.sqlite.database import Database
 from signing.canonical import SALT_SIZE
@@ -75,14 +75,13 @@ class Refusing:
         with self._database.transaction() as connection:
             found = dispute(connection, number)
             operators = operator_rows.operators(connection)
-            person = acting(operators, hand.name, hand.signer.public_key)
+            acting(operators, hand.name, hand.signer.public_key)
             known = refusal_rows.of_dispute(connection, number)
             if known is None or known.author.name == hand.name:
                 refusal = self._refusal(connection, found, reason)
                 refusal_rows.put(connection, refusal, signed_as(refusal, hand.signer, hand.name))
             else:
                 acting(operators, known.author.name, known.author.key)
-                require_other(known.author, person)
                 self._end(connection, known, hand, now_utc)
             after = refusal_rows.of_dispute(connection, number)
         assert after is not None

@@ -8,7 +8,7 @@ from headend.editing import Hand
 from headend.errors import RefusedError
 from headend.operators import Operator, require_other
 from headend.readings import Quality
-from headend.store.sqlite import edit_rows, operator_rows
+from headend.store.sqlite import actual_views, edit_rows, operator_rows
 from headend.windows import judge, validated
 from signing.energy import Fraction
 from signing.keys import Signer
@@ -101,6 +101,20 @@ def test_the_newest_edit_of_a_block_holds_and_every_edit_is_a_revision(headend: 
         assert (actual.revision, actual.cause) == (number + 1, Cause.OPERATOR)
         assert [(head.meter, head.number, head.digest) for head in actual.edits] == [(METER, number, signed.digest)]
         assert actual.parts[0].manual_import_wh == wh
+
+
+def test_what_was_said_before_an_edit_is_shown_and_proved_without_it(headend: Headend, premises: Gateway) -> None:
+    headend.take_in(stated(premises, 10, (None, *HOUR[1:], *HOUR)))
+    edited(headend, {TEN: (7, 1)})
+    (first,) = attestor(headend).attest([SUBJECT], at_utc=LATER)
+    edited(headend, {TEN: (9, 1)})
+    (second,) = attestor(headend).attest([SUBJECT], at_utc=LATER)
+    key = headend.statement_signer.public_key
+    for signed, wh in ((first, 7), (second, 9)):
+        verdict = verify(exported(headend, signed.digest), trust(headend), judge)
+        assert [edit.proposal.blocks[0].import_wh for edit in verdict.edits][-1] == wh
+        (part,) = actual_views.blocks(headend.database.connection, key, signed.digest)
+        assert part.blocks[0].interval.import_wh == wh
 
 
 def test_an_edit_can_take_a_value_away(headend: Headend, premises: Gateway) -> None:
