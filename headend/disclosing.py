@@ -18,10 +18,10 @@ from headend.ies.document import MeterRef
 from headend.ies.page import Answer, Cursor, Page, Stretch, paged
 from headend.ies.rendering import Form, document, point_did
 from headend.ies.request import MeterDataRequest, RequestRefusedError
-from headend.ies.rows import EnergyRow, StampedRegister, block_rows, register_rows
+from headend.ies.rows import EnergyRow, StampedRegister, block_rows, doubted, register_rows
 from headend.meter_names import MeterNames
 from headend.registry import RegisteredMeter, Registry
-from headend.store.sqlite import day_rows, disclosure_rows, supply_rows
+from headend.store.sqlite import day_rows, disclosure_rows, doubt_rows, supply_rows
 from headend.store.sqlite import register_rows as signed_rows
 from headend.store.sqlite.database import Database
 from headend.store.sqlite.disclosure_rows import Given, IssuedCredential
@@ -190,7 +190,8 @@ class Disclosing:
                         if kind is ProfileKind.INTERVAL
                         else self._days(meter.record, span, mode)
                     )
-                    for length_s, fact, row in rows:
+                    for length_s, fact, found in rows:
+                        row = self._with_doubts(meter.record.meter, found, length_s)
                         energies = {one: row.energies[one] for one in channels if one in row.energies}
                         if energies:
                             yield Stretch(
@@ -201,6 +202,11 @@ class Disclosing:
                                 factor=_factor(fact),
                                 row=EnergyRow(start_utc=row.start_utc, energies=energies),
                             )
+
+    def _with_doubts(self, meter: str, row: EnergyRow, length_s: int) -> EnergyRow:
+        block = Interval(row.start_utc, row.start_utc + length_s)
+        found = [one for one in doubt_rows.of(self._database.connection, meter) if one.covers(block)]
+        return doubted(row, found[0].rule) if found else row
 
     def _blocks(self, record: MeterRecord, span: Interval) -> Iterator[tuple[int, Fact, EnergyRow]]:
         connection = self._database.connection

@@ -4,7 +4,7 @@ Energies are whole Wh as the meter states them; the factors of CT, PT and meter 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from headend.ies.codes import Mode, ProfileKind
@@ -124,6 +124,12 @@ def register_rows(registers: Iterable[StampedRegister], span: Interval, mode: Mo
         }
         if energies:
             yield device, EnergyRow(start_utc=start, energies=energies)
+
+
+def doubted(row: EnergyRow, rule: str) -> EnergyRow:
+    """The row of a meter whose signed registers a rule throws doubt on: what it says is SUSPECT, whoever signed it."""
+    mark = Mark(status="SUSPECT", source="METER", method=None, fail_code=f"VEE-{rule}")
+    return replace(row, energies={channel: replace(energy, mark=mark) for channel, energy in row.energies.items()})
 
 
 def _daily(opening: StampedRegister | None, closing: StampedRegister, channel: Channel, mode: Mode) -> Energy | None:

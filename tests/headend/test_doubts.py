@@ -51,6 +51,14 @@ def test_doubts_about_other_meters_and_by_other_rules_are_left_out() -> None:
     assert stated_in({}, [PART], DEFAULT_RULE_SET) == ()
 
 
+def test_a_part_before_any_fact_states_nothing() -> None:
+    early = replace(PART, span=Interval(AT - 10**9, AT - 10**9 + 3600))
+    records = tuple(
+        replace(one, facts=tuple(replace(fact, from_utc=AT) for fact in one.facts)) for one in early.records
+    )
+    assert stated_in({METER: [replace(DOUBT, from_utc=0)]}, [replace(early, records=records)], DEFAULT_RULE_SET) == ()
+
+
 def test_two_doubts_of_one_block_are_stated_once() -> None:
     both = [DOUBT, replace(DOUBT, from_utc=AT + 900)]
     assert len(stated_in({METER: both}, [PART], DEFAULT_RULE_SET)) == 4

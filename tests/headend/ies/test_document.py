@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headend.ies.document import read
+from headend.ies.nodes import MAX_FAULTS
 from ledger_client.exact_json import loads_strict
 from tests.headend.ies.schemas import EXAMPLES
 
@@ -111,6 +112,23 @@ FAULTS: list[tuple[Place, Any, str]] = [
     ((*ITEM, "attribute"), "total", "one of value"),
     ((0, "payloadDescriptorSets", 0, "compactSequences", 0, "name"), 5, "a text"),
     ((0, "id"), ..., "a text"),
+    ((*ROW, "readings"), [], "payloads alone in a compact profile"),
+    ((1, "intervals", 2, "overrides"), [5], "an object"),
+    ((1, "intervals", 2, "overrides"), [{"descriptorIndex": 0}, {"descriptorIndex": 0}], "each cell once"),
+    ((1, "intervals", 0), 5, "an object"),
+    (
+        (0, "payloadDescriptorSets", 0, "payloadDescriptors", 1, "readingType"),
+        "kWh imp block",
+        "each quantity once in a set",
+    ),
+    ((*DESCRIPTOR, "readingType"), ..., "a text"),
+    ((*ITEM, "readingType"), ..., "a text"),
+    ((*DESCRIPTOR, "accuracy"), "fine", "a number"),
+    ((*ITEM, "attribute"), "occurredAt", "a date-time with its zone"),
+    ((*ITEM, "attribute"), "validationStatus", "one of VALID"),
+    ((*ITEM, "attribute"), "openingValue", "a value of 'kWh imp block'"),
+    ((0, "payloadDescriptorSets", 0, "name"), ..., "a text"),
+    ((1, "intervalPeriod", "duration"), ..., "a text"),
 ]
 
 
@@ -131,6 +149,7 @@ OF_READINGS: list[tuple[Place, Any, str]] = [
     ((*READING, "reportedMode"), "USAGE", "no such property"),
     ((*READING, "occurredAt"), "2026-05-04T09:00:00", "with its zone"),
     ((1, "intervals", 0, "readings"), [], "a list of at least 1"),
+    ((*READING, "readingType"), ..., "a text"),
 ]
 
 
@@ -155,6 +174,43 @@ def test_a_register_never_falls_and_has_no_opening() -> None:
     opened = loads_strict((EXAMPLES / "DailyProfile_ReadingMode_Elaborated.json").read_bytes())
     words = [fault.words for fault in read(changed(opened, (*READING, "openingValue"), 1)).faults]
     assert any("reportedMode USAGE beside it" in line for line in words)
+
+
+def test_a_sequence_may_say_the_status_of_a_cell() -> None:
+    found = changed(INTERVAL, ITEM, {"readingType": "kWh exp block", "attribute": "validationStatus"})
+    for row in found[1]["intervals"]:
+        row["payloads"][0] = "ESTIMATED"
+        row.pop("overrides", None)
+    profile = read(found).profiles[0]
+    assert read(found).faults == ()
+    assert {cell.status for row in profile.rows for cell in row.cells.values()} == {"ESTIMATED"}
+
+
+def test_an_override_of_a_cell_that_is_no_value_changes_nothing_else() -> None:
+    found = changed(INTERVAL, (1, "intervals", 2, "payloads", 0), "x")
+    words = [fault.words for fault in read(found).faults]
+    assert words == ["expected a number, got x in '$[1].intervals[2].payloads[0]'"]
+
+
+def test_two_sets_and_two_sequences_of_one_name_are_faults() -> None:
+    twice: Any = copy.deepcopy(INTERVAL)
+    one = twice[0]["payloadDescriptorSets"][0]
+    one["compactSequences"] *= 2
+    twice[0]["payloadDescriptorSets"] *= 2
+    words = [fault.words for fault in read(twice).faults]
+    assert any("each sequence once" in line for line in words)
+    assert any("each set once" in line for line in words)
+
+
+def test_an_opening_value_needs_a_usage_also_in_a_sequence() -> None:
+    item = {"readingType": "kWh imp", "attribute": "openingValue"}
+    found = changed(DAILY, (0, "payloadDescriptorSets", 0, "compactSequences", 0, "sequenceItems", 0), item)
+    assert any("with reportedMode USAGE only" in fault.words for fault in read(found).faults)
+
+
+def test_of_a_hopeless_document_only_the_first_faults_are_listed() -> None:
+    found = changed(INTERVAL, (1, "intervals"), [{"id": place, "payloads": ["x", "y"]} for place in range(300)])
+    assert len(read(found).faults) == MAX_FAULTS
 
 
 def test_a_block_code_is_no_quantity_of_a_day() -> None:

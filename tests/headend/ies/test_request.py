@@ -77,6 +77,8 @@ def test_the_published_request_is_read() -> None:
         ({"authorisation": "https://discom.example/a.json"}, "none is fetched from elsewhere"),
         ({"authorisation": 5}, "an object"),
         ({"secret": 1}, "no such property"),
+        ({"from": "2106-02-07T00:00:00Z"}, "a beginning before its end"),
+        ({"authorisation": {"grantor": "a"}}, "a text, got nothing in '$.authorisation.grantee'"),
     ],
 )  # fmt: skip
 def test_a_request_that_cannot_be_answered_names_its_fault(change: dict[str, Any], message: str) -> None:

@@ -15,18 +15,20 @@ from headend.consent import Consent
 from headend.data_desk import StoredDataDesk
 from headend.dated import Dated
 from headend.disclosing import revoke
+from headend.doubts import Doubt
 from headend.founding import HeadendKeys
 from headend.ies.document import read
-from headend.store.sqlite import disclosure_rows, supply_rows
+from headend.store.sqlite import disclosure_rows, doubt_rows, supply_rows
 from headend.supply import Supply
 from headend.tokens import Scope
 from headend.web import api_data
 from ledger_client.exact_json import loads_strict
 from signing.interval import DAY_S, utc_text
+from signing.statements.window_actual import Verdict
 from tests.headend.discom import LATER, METER, stated
 from tests.headend.ies.schemas import faults
 from tests.headend.ies.test_credential import verified
-from tests.headend.premises import DAY
+from tests.headend.premises import DAY, gateway
 from tests.headend.test_config import GOOD
 from tests.headend.test_importing import block, register, table
 from tests.headend.test_validating import FULL, REGISTERS, validating
@@ -144,6 +146,45 @@ async def test_daily_registers_are_those_that_the_gateway_signed(metered: Served
     assert [row.cells["kWh imp"].value * 1000 for row in reading.rows] == [10_600]
     (cell,) = usage.rows[0].cells.values()
     assert (cell.value, cell.opening) == (Decimal("9.6"), Decimal(1))
+
+
+async def test_what_is_doubted_is_given_as_suspect(metered: Served) -> None:
+    doubt = Doubt(
+        rule="V32", version=1, from_utc=DAY, until_utc=DAY + 1800, verdict=Verdict.SUSPECT, because="registers differ"
+    )
+    with metered.headend.database.transaction() as connection:
+        doubt_rows.replace(connection, METER, "V32", [doubt], at_utc=LATER)
+    answer = await posted(metered, wanting(INTERVAL, DAILY))
+    rows = [row for profile in read(loads_strict(answer.content)).profiles for row in profile.rows]
+    suspect = [row.start_utc - DAY for row in rows if any(cell.status == "SUSPECT" for cell in row.cells.values())]
+    # Two blocks, and the day as it was read and as it was used.
+    assert sorted(suspect) == [0, 0, 0, 900]
+
+
+async def test_two_meters_are_no_one_credential(metered: Served) -> None:
+    metered.headend.enrol(gateway(2, ("SKS00000002",)))
+    with metered.headend.database.transaction() as connection:
+        point = "CP-SKS00000002"
+        supply_rows.put_supplies(connection, point, (Dated(0, Supply(consumer="K1")),))
+        supply_rows.put_consent(connection, replace(CONSENT, connection_point=point))
+    both = asking(resources=[METER, "SKS00000002"])
+    assert (await posted(metered, both)).status_code == 200
+    answer = await posted(metered, both, "/v1/ies/credentials")
+    assert (answer.status_code, "one meter in a credential" in answer.text) == (422, True)
+
+
+async def test_a_meter_that_moved_needs_the_consent_of_both_places(metered: Served) -> None:
+    (old,) = metered.headend.record(METER).facts
+    moved = [old, replace(old, from_utc=DAY + DAY_S // 2, connection_point="CP-2")]
+    metered.headend.registrar.change_facts(METER, moved, at_utc=LATER)
+    assert (await posted(metered, asking())).status_code == 403
+    assert (await posted(metered, asking(duration="PT12H"))).status_code == 200
+    with metered.headend.database.transaction() as connection:
+        supply_rows.put_supplies(connection, "CP-2", (Dated(0, Supply(consumer="K9")),))
+        supply_rows.put_consent(connection, replace(CONSENT, connection_point="CP-2", consumer="K9"))
+    answer = await posted(metered, asking())
+    points = [profile["serviceDeliveryPointRefs"][0]["value"] for profile in answer.json()[1:]]
+    assert set(points) == {f"did:web:pavvnl.example:connections:{point}" for point in (POINT, "CP-2")}
 
 
 async def test_pages_follow_one_another_until_everything_was_given_once(metered: Served) -> None:
