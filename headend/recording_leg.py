@@ -86,8 +86,7 @@ class RecordingLeg:
                 ]
                 figure = self._figure(connection, delivery, sides, newest_ready(delivery), now_utc)
                 for own in sides:
-                    if own.delivery == delivery:
-                        alarms += self._planned(connection, own, figure, now_utc)
+                    alarms += self._planned(connection, own, figure, now_utc)
         return tuple(alarms)
 
     def _figure(
