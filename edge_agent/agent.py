@@ -34,10 +34,10 @@ from edge_agent.push_intake import PushIntake
 from edge_agent.readers.dlms.push import EventBit
 from edge_agent.readers.open import LINE_WAIT_S
 from edge_agent.readers.reader import Reader, SampledReader
-from edge_agent.round import Round
 from edge_agent.sampled import SampledMeter
 from edge_agent.site import IdentityError, Outcome, Site
 from edge_agent.steps import Tick
+from edge_agent.together import Together
 from signing.canonical import SALT_SIZE
 from signing.errors import KeyUnavailableError
 from signing.keys import Signer
@@ -75,7 +75,7 @@ class Agent:
         self._outbox = outbox
         self._open_reader = open_reader
         self._now_s = now_s
-        self._round = Round(outbox.put_all)
+        self._together = Together(outbox.put_all)
         self._site = Site(
             poll=settings.poll,
             outbox=outbox,
@@ -85,7 +85,7 @@ class Agent:
             reference=clock_reference,
             uptime=uptime or uptime_clock(),
             salt=fresh_salt,
-            round=self._round,
+            together=self._together,
         )
         self._forwarder = Forwarder(settings, outbox, now_s, self._wake_up)
         self._wake = {meter.id: asyncio.Event() for meter in settings.meters}
@@ -161,7 +161,7 @@ class Agent:
         line = self._lines.setdefault(line_of(settings.url) or f"meter {settings.id}", Line())
         try:
             async with line.turn(meter.is_live_due, within_s=LINE_WAIT_S):
-                with self._round.looking():
+                with self._together.looking():
                     async with reader:
                         outcome = await meter.look(reader, line.is_wanted)
         finally:

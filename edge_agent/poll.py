@@ -23,7 +23,7 @@ from edge_agent.recollection import Beginning, Recollection
 from edge_agent.refusals import Refusals
 from edge_agent.registers import CumulativeRegisters, ProfileLayout, ProfileRow
 from edge_agent.schedule import LIVE_S, Held, Rules, Task, Why, due, next_due_utc
-from edge_agent.site import Outcome, Site, require_identity, sign_in_round, wire_origin
+from edge_agent.site import Outcome, Site, require_identity, sign_together, wire_origin
 from signing.interval import DAY_S, PERIODS_S, Interval, ist_day_start
 
 CLOCK_APART_MS = 180_000
@@ -330,7 +330,7 @@ class MemoryMeter:
             )
 
     async def _sign(self, draft: Draft, why: Why, outcome: Outcome) -> None:
-        if await sign_in_round(self._site, draft, may_wait=why is Why.LIVE) is not None:
+        if await sign_together(self._site, draft, may_wait=why is Why.LIVE) is not None:
             outcome.batches += 1
             outcome.blocks += len(draft.readings)
 

@@ -8,7 +8,7 @@ from edge_agent.config import MeterSettings, PollSettings
 from edge_agent.drafts import Draft, Place, Sealed, seal
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.registers import Origin
-from edge_agent.round import Round
+from edge_agent.together import Together
 from signing.keys import Signer
 from signing.statements.reading_batch import ClockSource
 from signing.statements.reading_batch import Origin as WireOrigin
@@ -34,7 +34,7 @@ class Site:
     """The gateway's clock that nobody sets."""
     salt: Callable[[], bytes]
     """16 fresh random bytes."""
-    round: Round | None = None
+    together: Together | None = None
     """Those who are looked at at the same time; None for a meter on its own."""
 
     def now_utc(self) -> int:
@@ -78,11 +78,11 @@ def sign_draft(site: Site, draft: Draft) -> Sealed | None:
     return site.outbox.put(draft, _building(site, draft))
 
 
-async def sign_in_round(site: Site, draft: Draft, *, may_wait: bool) -> Sealed | None:
+async def sign_together(site: Site, draft: Draft, *, may_wait: bool) -> Sealed | None:
     """`sign_draft`, in one durable step with other meters' batches where it `may_wait` for them."""
-    if site.round is None:
+    if site.together is None:
         return sign_draft(site, draft)
-    return await site.round.put(draft, _building(site, draft), may_wait=may_wait)
+    return await site.together.put(draft, _building(site, draft), may_wait=may_wait)
 
 
 def _building(site: Site, draft: Draft) -> Callable[[Place], Sealed]:

@@ -19,8 +19,8 @@ from edge_agent.poll import MemoryMeter
 from edge_agent.readers.dlms.security import Secret
 from edge_agent.readers.open import open_reader
 from edge_agent.readers.reader import Reader
-from edge_agent.round import Round
 from edge_agent.site import Site
+from edge_agent.together import Together
 from edge_agent.vault import GatewayVault
 from firmware_sim.dlms.clients import DEFAULT_PASSWORD, Access, Ciphering
 from firmware_sim.dlms.device import Device
@@ -59,7 +59,7 @@ class Gate:
         self.vault = vault
         self.meters: list[MemoryMeter] = []
         self.urls: list[str] = []
-        self.round = Round(outbox.put_all)
+        self.together = Together(outbox.put_all)
         self.site = Site(
             poll=POLL,
             outbox=outbox,
@@ -69,7 +69,7 @@ class Gate:
             reference=lambda: ClockSource.NTP,
             uptime=lambda: Uptime(boot="boot", ms=self.now * 1000),
             salt=lambda: os.urandom(16),
-            round=self.round,
+            together=self.together,
         )
         for meter in settings.meters:
             self.meters.append(MemoryMeter(self.site, meter))
@@ -81,7 +81,7 @@ class Gate:
         return sum(await asyncio.gather(*map(self._look, self.meters, self.urls)))
 
     async def _look(self, meter: MemoryMeter, url: str) -> int:
-        with self.round.looking():
+        with self.together.looking():
             reader = open_reader(url, self.vault)
             assert isinstance(reader, Reader)
             async with reader:
@@ -139,7 +139,7 @@ def _configuration(discom: Discom, ports: list[int]) -> str:
     return head + "".join(meter(at) for at in range(len(METERS)))
 
 
-async def test_a_round_of_polls_is_one_durable_step_and_its_receipts_another(
+async def test_the_polls_of_all_meters_are_one_durable_step_and_its_receipts_another(
     gate: Gate, discom: Discom, steps: Counter[str]
 ) -> None:
     while await gate.poll():
@@ -177,15 +177,15 @@ def test_the_pages_of_a_reading_are_few(eight: Gateway, discom: Discom) -> None:
     with eight.open() as outbox:
         assert outbox._database.one("PRAGMA page_size") == (PAGE_SIZE,)
 
-        def round_of(block: int) -> None:
+        def poll(block: int) -> None:
             outbox.put_all([eight.entry(draft(block, meter=meter)) for meter in meters])
             ups = [Up(each.envelope, each.opening, 0) for each in to_send(outbox)]
             outbox.settle(settle_of(discom.answer(*ups)), block)
 
         for block in range(10):
-            round_of(block)
+            poll(block)
         before = log.stat().st_size
         for block in range(10, 30):
-            round_of(block)
+            poll(block)
         written = log.stat().st_size - before
     assert written / (20 * len(meters)) <= MOST_LOG_A_READING

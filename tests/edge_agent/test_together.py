@@ -5,30 +5,30 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from edge_agent import round as rounds
+from edge_agent import together
 from edge_agent.drafts import Place, Sealed
 from edge_agent.outbox.errors import DiskFullError, OutboxFullError
 from edge_agent.outbox.outbox import Entry, Outbox, Outcome
-from edge_agent.round import Round
+from edge_agent.together import Together
 from signing.errors import KeyUnavailableError
 from tests.edge_agent.gateway import Gateway, draft, to_send
 
 
 class Bench:
-    """A round over a real outbox, and what was stored at once."""
+    """Meters that are looked at together over a real outbox, and what was stored at once."""
 
     def __init__(self, gateway: Gateway, outbox: Outbox) -> None:
         self.gateway = gateway
         self.outbox = outbox
         self.stored: list[list[str]] = []
-        self.round = Round(self.put_all)
+        self.together = Together(self.put_all)
 
     def put_all(self, entries: Sequence[Entry]) -> list[Outcome]:
         self.stored.append([entry.draft.meter for entry in entries])
         return self.outbox.put_all(entries)
 
     async def look(self, meter: str, *, after: asyncio.Event | None = None, may_wait: bool = True) -> Sealed | None:
-        with self.round.looking():
+        with self.together.looking():
             await asyncio.sleep(0)  # others begin
             if after is not None:
                 await after.wait()
@@ -36,7 +36,7 @@ class Bench:
 
     async def put(self, meter: str, block: int = 0, *, may_wait: bool = True) -> Sealed | None:
         entry = self.gateway.entry(draft(block, meter=meter))
-        return await self.round.put(entry.draft, entry.build, may_wait=may_wait)
+        return await self.together.put(entry.draft, entry.build, may_wait=may_wait)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ async def test_those_who_are_looked_at_together_are_stored_together(bench: Bench
 
 
 async def test_whoever_is_alone_waits_for_nobody(bench: Bench) -> None:
-    async with asyncio.timeout(rounds.WAIT_S / 2):
+    async with asyncio.timeout(together.WAIT_S / 2):
         assert await bench.look("M1") is not None
         assert await bench.look("M1") is None
         assert await bench.put("M2") is not None
@@ -66,11 +66,11 @@ async def test_a_meter_that_gives_nothing_is_not_waited_for(bench: Bench) -> Non
     gone = asyncio.Event()
 
     async def fails() -> None:
-        with bench.round.looking():
+        with bench.together.looking():
             await gone.wait()
             raise TimeoutError
 
-    async with asyncio.timeout(rounds.WAIT_S / 2):
+    async with asyncio.timeout(together.WAIT_S / 2):
         other, one = asyncio.create_task(fails()), asyncio.create_task(bench.look("M1"))
         await asyncio.sleep(0)
         gone.set()
@@ -82,7 +82,7 @@ async def test_a_meter_that_gives_nothing_is_not_waited_for(bench: Bench) -> Non
 async def test_a_meter_that_is_slow_is_waited_for_no_longer_than_a_moment(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rounds, "WAIT_S", 0.01)
+    monkeypatch.setattr(together, "WAIT_S", 0.01)
     read = asyncio.Event()
     slow = asyncio.create_task(bench.look("M2", after=read))
     assert await bench.look("M1") is not None
@@ -125,7 +125,7 @@ async def test_an_error_of_the_disk_is_everybodys_and_a_fault_leaves_nobody_wait
         (DiskFullError("full"), [DiskFullError] * 2),
         (ValueError("a bug"), [RuntimeError, ValueError]),
     ):
-        bench.round = Round(broken(error))
+        bench.together = Together(broken(error))
         found = await asyncio.gather(bench.look("M1"), bench.look("M2"), return_exceptions=True)
         assert [type(each) for each in found] == expected
 

@@ -27,7 +27,7 @@ class _Waiting:
     outcome: "asyncio.Future[Outcome]"
 
 
-class Round:
+class Together:
     """Who is being looked at, and what waits to be signed. `put_all` is `Outbox.put_all`."""
 
     def __init__(self, put_all: PutAll) -> None:
