@@ -12,6 +12,7 @@
 10. every logged actual has its row, the rows say what the actuals say, and the revisions of a window follow one another
 11. every posting is of an actual of its window, and of its figure
 12. the edits of each meter are numbered from 0 and linked, and two persons signed each
+13. every import is what its statement commits to, and the newest of each block and register is the one that holds
 """
 
 from collections import Counter
@@ -22,7 +23,7 @@ from itertools import groupby
 from headend.errors import FatalError
 from headend.intake.chain import Chain, place
 from headend.posting import figure_wh
-from headend.store.sqlite import log_rows, lost_rows, registry_rows
+from headend.store.sqlite import import_rows, log_rows, lost_rows, registry_rows
 from headend.store.sqlite.database import Database
 from headend.store.sqlite.log_rows import StoredNodes, leaf_place, leaf_row
 from headend.store.store import Gap, Link
@@ -72,6 +73,8 @@ def fsck(database: Database, discom: PublicKey) -> Iterator[Damage]:
     yield from damages
     yield from _postings(database, said)
     yield from _edits(database)
+    for text in import_rows.contradictions(database.connection):
+        yield Damage(check=13, what=text, remedy=_RESTORE)
     lost = {leaf: digest for digest, leaf in lost_rows.lost(database.connection).items()}
     # What was found behind a leaf was taken out on the way.
     for leaf, digest in entries.items():

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from headend.errors import StoreUnavailableError
+from headend.fsck import fsck
 from headend.importing import Importing
 from headend.imports.file import ImportRefusedError
 from headend.imports.meter_data import parse_meter_data
@@ -219,3 +220,30 @@ def test_a_disk_that_fails_leaves_nothing(headend: Headend, premises: Gateway, m
         taken(headend, block(0))
     monkeypatch.undo()
     assert taken(headend, block(0)).verdict is Verdict.TAKEN
+
+
+def damages(headend: Headend) -> list[str]:
+    found = list(fsck(headend.database, headend.statement_signer.public_key))
+    assert {one.check for one in found} <= {13}
+    return [one.what for one in found]
+
+
+@pytest.mark.usefixtures("premises")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("UPDATE imported_batches SET opening = x'80'", "the import at leaf"),
+        ("UPDATE imported_batches SET meter = 'SKS9'", "is not of the meter that its row says"),
+        ("UPDATE imported_blocks SET import_wh = 7 WHERE start_utc = (SELECT min(start_utc) FROM imported_blocks)", "block of SKS00000001"),
+        ("UPDATE imported_registers SET import_wh = 7", "the newest imported register of SKS00000001"),
+        ("DELETE FROM imported_registers", "the newest imported register of SKS00000001"),
+    ],
+)  # fmt: skip
+def test_fsck_finds_what_somebody_changed_of_an_import(headend: Headend, change: str, said: str) -> None:
+    taken(headend, block(0), block(1), register(1, 5000))
+    taken(headend, block(0, 110), register(1, 6000))
+    assert damages(headend) == []
+    headend.database.connection.execute(change)
+    found = damages(headend)
+    assert found
+    assert any(said in text for text in found)

@@ -1,12 +1,13 @@
 """Rows of imported readings. Every function works inside the caller's transaction."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from headend.imports.beside import BesideBlock
 from headend.store.sqlite import registry_rows
-from signing.envelope import Envelope
+from signing.envelope import Envelope, parse
+from signing.errors import SigningError
 from signing.interval import Interval
 from signing.statements.imported_batch import ImportedBatch, ImportedBlock, ImportedOpening
 from signing.statements.reading_batch import Register
@@ -155,3 +156,47 @@ def _block_row(meter: str, period_s: int, block: ImportedBlock, leaf: int) -> tu
         int(block.is_measured),
         leaf,
     )
+
+
+def contradictions(connection: sqlite3.Connection) -> Iterator[str]:
+    """What is wrong with stored imports: openings that are not their statements', and newest rows that no opening says. Changes nothing."""
+    rows = connection.execute(
+        "SELECT leaf, sign1, meter, opening FROM statements LEFT JOIN imported_batches USING (leaf) "
+        "WHERE content_type = ? OR imported_batches.leaf NOT NULL ORDER BY leaf",
+        (ImportedBatch.CONTENT_TYPE,),
+    )
+    newest: dict[tuple[str, str, int], tuple[object, ...]] = {}
+    for leaf, sign1, meter, content in rows:
+        try:
+            header = ImportedBatch.parse(parse(sign1).payload)
+            opening = header.opened(content or b"")
+        except SigningError as error:
+            yield f"the import at leaf {leaf}: {error}"
+            continue
+        if header.meter != meter:
+            yield f"the import at leaf {leaf} is not of the meter that its row says"
+        for block in opening.blocks:
+            row = _block_row(header.meter, opening.period_s or 0, block, leaf)
+            newest["block", header.meter, block.start_utc] = row
+        for register in opening.registers:
+            newest["register", header.meter, register.stamp_utc] = (
+                header.meter,
+                register.stamp_utc,
+                register.import_wh,
+                register.export_wh,
+                leaf,
+            )
+    stored = _newest_rows(connection)
+    for place in sorted(newest.keys() | stored.keys()):
+        if newest.get(place) != stored.get(place):
+            kind, meter, at_utc = place
+            yield f"the newest imported {kind} of {meter} at {at_utc} is not what was imported"
+
+
+def _newest_rows(connection: sqlite3.Connection) -> dict[tuple[str, str, int], tuple[object, ...]]:
+    blocks = connection.execute(
+        "SELECT meter, start_utc, period_s, import_wh, export_wh, is_measured, leaf FROM imported_blocks"
+    )
+    registers = connection.execute("SELECT meter, stamp_utc, import_wh, export_wh, leaf FROM imported_registers")
+    found: dict[tuple[str, str, int], tuple[object, ...]] = {("block", row[0], row[1]): tuple(row) for row in blocks}
+    return found | {("register", row[0], row[1]): tuple(row) for row in registers}

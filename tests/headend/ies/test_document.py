@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headend.ies.document import read
+from headend.ies.document import MeterRef, read
 from headend.ies.nodes import MAX_FAULTS
 from ledger_client.exact_json import loads_strict
 from tests.headend.ies.schemas import EXAMPLES
@@ -44,6 +44,12 @@ def test_both_forms_of_one_profile_say_the_same() -> None:
     assert [(row.start_utc, {name: cell.value for name, cell in row.cells.items()}) for row in compact.rows] == [
         (row.start_utc, {name: cell.value for name, cell in row.cells.items()}) for row in elaborated.rows
     ]
+
+
+def test_a_profile_names_its_meter() -> None:
+    (profile,) = read(INTERVAL).profiles
+    value = "did:web:discom.example:assets:meter:DISCOM-SM-2025-654321"
+    assert profile.meter == (MeterRef(scheme="DID", value=value),)
 
 
 def test_an_override_marks_its_own_cell_alone() -> None:
@@ -83,6 +89,9 @@ FAULTS: list[tuple[Place, Any, str]] = [
     ((0, "extra"), 1, "no such property"),
     ((*DESCRIPTOR, "extra"), 1, "no such property"),
     ((*PERIOD, "end"), "x", "no such property"),
+    ((*ITEM, "extra"), 1, "no such property"),
+    ((*ITEM[:-2], "extra"), 1, "no such property"),
+    ((0, "payloadDescriptorSets", 0, "extra"), 1, "no such property"),
     ((1, "meterRefs", 0, "extra"), 1, "no such property"),
     # What it finds too.
     ((*ROW, "payloads", 0), None, "a number"),
