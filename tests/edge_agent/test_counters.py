@@ -108,6 +108,16 @@ def test_a_journal_whose_closing_failed_takes_nothing_of_what_it_may_have_given_
         assert associate(journal, 1) == [11]
 
 
+def test_an_association_that_outlives_its_journal_takes_nothing_of_what_was_given_back(path: Path) -> None:
+    with Database(path) as database, Database(path) as elsewhere:
+        journal = CounterJournal(database, block=10)
+        lease = journal.lease("M1", KEY)
+        assert lease.take() == 0
+        journal.close()
+        assert associate(CounterJournal(elsewhere, block=10), 3) == [1, 2, 3]
+        assert lease.take() == 11
+
+
 def test_whoever_finds_that_another_reserved_leaves_the_rest_of_its_block(path: Path) -> None:
     with Database(path) as one, Database(path) as other:
         first, second = CounterJournal(one, block=10), CounterJournal(other, block=10)

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.errors import MeterKeyError
+from edge_agent.counters import BLOCK
+from edge_agent.errors import CounterBackError, MeterKeyError
 from edge_agent.meter_keys import Role, Sealed, create_wrapping_key, parse, seal
+from edge_agent.outbox.errors import DiskFullError
 from edge_agent.readers.dlms.security import Secret
 from edge_agent.vault import GatewayVault, read_sealed
 
@@ -102,6 +104,33 @@ def test_forgotten_keys_are_gone_and_their_counters_are_not(desk: Desk, vault: G
     vault.take_in(desk.sealed(), who="A. Rao")
     assert vault.lease("store:M1", TITLE).take() == 1
     assert [event.kind for event in vault.events()] == ["IMPORTED", "FORGOTTEN", "IMPORTED"]
+
+
+def test_a_vault_that_closes_gives_back_what_it_did_not_use_and_notes_what_was_proven(desk: Desk) -> None:
+    with desk.vault() as vault:
+        vault.take_in(desk.sealed(), who="A. Rao")
+        lease = vault.lease("store:M1", TITLE)
+        for _ in range(3):
+            lease.confirm(own=lease.take(), heard=40)
+    with desk.vault() as vault:
+        again = vault.lease("store:M1", TITLE)
+        assert (again.take(), again.heard) == (3, 40)
+        with pytest.raises(CounterBackError):
+            vault.learn("store:M1", TITLE, 1)
+
+
+def test_a_vault_closes_on_a_full_disk(desk: Desk) -> None:
+    with desk.vault() as vault:
+        vault.take_in(desk.sealed(), who="A. Rao")
+        vault.lease("store:M1", TITLE).take()
+
+        def full(step: str) -> None:
+            if step == "counter-close:begun":
+                raise DiskFullError("no room")
+
+        vault._database._hook = full
+    with desk.vault() as vault:
+        assert vault.lease("store:M1", TITLE).take() == BLOCK
 
 
 def test_new_keys_and_new_titles_have_counters_of_their_own(desk: Desk, vault: GatewayVault) -> None:
