@@ -14,11 +14,14 @@ from headend.store.sqlite.doubt_rows import Compared
 from headend.store.sqlite.window_cases import stored_records
 from headend.vee.ruleset import stated_by
 from headend.vee.stated_rules import origin_doubts
+from signing.interval import DAY_S, Interval, ist_day_start
 from signing.keys import PublicKey
 from signing.statements.rule_set import Rule
 
 _BATCHES_AT_ONCE = 5000
 _IMPORTS_AT_ONCE = 1000
+_BACK_DAYS = 45
+"""How many validated days are validated again when what is said of their meter changes."""
 _RULE = "V32"
 
 
@@ -83,5 +86,10 @@ class Comparing:
             found = doubts_of(origin_doubts(shown, imported, rule), rule)
         if doubt_rows.of(connection, meter, _RULE) == found:
             return False
+        today = ist_day_start(now_utc)
+        back = Interval(max(0, today - _BACK_DAYS * DAY_S), today + DAY_S)
+        days = [(meter, one.day.start_utc, now_utc) for one in day_rows.newest_in(connection, meter, back)]
         with self._database.transaction() as writing:
+            # Bills and work orders are told by the validated days.
+            day_rows.put_due(writing, days)
             return doubt_rows.replace(writing, meter, _RULE, found, at_utc=now_utc)

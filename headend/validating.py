@@ -5,27 +5,30 @@ it ended and after its last change; each version is kept. Source: VEE (order: â€
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
+from headend.doubts import Doubt
 from headend.imports.beside import with_imported
 from headend.readings import Quality
 from headend.registry import Registry
 from headend.series import Day, Note, SeriesBlock, notes_of, series_blocks
 from headend.settings.series import SeriesSettings
-from headend.store.sqlite import actuals, day_rows, edit_rows, import_rows, postings, registry_rows
+from headend.store.sqlite import actuals, day_rows, doubt_rows, edit_rows, import_rows, postings, registry_rows
 from headend.store.sqlite.actuals import StoredRuleSet
 from headend.store.sqlite.database import Database
 from headend.store.sqlite.day_rows import Progress
 from headend.store.sqlite.window_cases import StoredRecords, stored_part, stored_records
 from headend.vee.declared import Companion, History, TradedExport
 from headend.vee.estimate_order import Known
+from headend.vee.ruleset import stated_by
 from headend.vee.stated_rules import Declared, found_beyond
 from headend.vee.validate import validate
 from headend.windows import bounded, same_terms
 from signing.interval import DAY_S, Interval, ist_day_start
 from signing.keys import PublicKey
 from signing.statements.meter_record import Fact, Role
+from signing.statements.rule_set import RuleSet
 
 _BATCHES_AT_ONCE = 5000
 _DAYS_AT_ONCE = 16
@@ -88,6 +91,7 @@ class Validating:
             declared = self._declared(connection, fact, known, _day(meter, start_utc, rules, [*used], []))
             beyond = found_beyond(rules.signed.statement, declared, span, judged.intervals, ())
             notes += notes_of(beyond, span)
+            notes += _doubted(doubt_rows.of(connection, meter), used, rules.signed.statement)
         return _day(meter, start_utc, rules, blocks, notes)
 
     def _collect(self, now_utc: int) -> None:
@@ -195,6 +199,22 @@ def _spans(records: StoredRecords, day: Interval) -> Iterator[tuple[Interval, Fa
             if found is not None:
                 yield Interval(started, end), found
             started = None
+
+
+def _doubted(doubts: Iterable[Doubt], blocks: Iterable[SeriesBlock], rule_set: RuleSet) -> Iterator[Note]:
+    """Each doubt once, at the first block that it covers: bills and work orders show it, the energies stay as they are."""
+    rows, known = tuple(blocks), stated_by(rule_set)
+    for doubt in doubts:
+        first = next((block.start_utc for block in rows if doubt.covers(block.span)), None)
+        if first is not None and doubt.rule in known and known[doubt.rule][1].version == doubt.version:
+            yield Note(
+                rule=doubt.rule,
+                version=doubt.version,
+                block_utc=first,
+                verdict=doubt.verdict,
+                code=known[doubt.rule][0].code,
+                because=doubt.because,
+            )
 
 
 def _day(meter: str, start_utc: int, rules: StoredRuleSet, blocks: list[SeriesBlock], notes: list[Note]) -> Day | None:

@@ -77,11 +77,20 @@ def point_did(domain: str, connection_point: str) -> str:
 
 
 def _sheets(run: Run) -> Iterable[_Sheet]:
-    """The rows by the channels that they hold: a cell cannot be empty, so each set of channels has its own sequence."""
-    by_channels: dict[tuple[Channel, ...], list[EnergyRow]] = {}
+    """The rows by the channels that they hold: a cell cannot be empty, so each set of channels has its own sequence.
+
+    A register that fell, rolled over or reset, begins another profile: in one it may not fall.
+    """
+    found: dict[tuple[tuple[Channel, ...], int], list[EnergyRow]] = {}
+    falls, shown = 0, dict[Channel, int]()
     for row in run.rows:
-        by_channels.setdefault(tuple(channel for channel in Channel if channel in row.energies), []).append(row)
-    return [_Sheet(run=run, channels=channels, rows=tuple(rows)) for channels, rows in by_channels.items() if channels]
+        now = {channel: energy.wh for channel, energy in row.energies.items()}
+        if run.mode is Mode.READING and any(wh < shown.get(channel, wh) for channel, wh in now.items()):
+            falls, shown = falls + 1, {}
+        shown |= now
+        channels = tuple(channel for channel in Channel if channel in row.energies)
+        found.setdefault((channels, falls), []).append(row)
+    return [_Sheet(run=run, channels=channels, rows=tuple(rows)) for (channels, _), rows in found.items() if channels]
 
 
 def _code(kind: ProfileKind, channel: Channel) -> Code:

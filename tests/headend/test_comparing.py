@@ -8,12 +8,15 @@ from headend.alerts import AlertKind
 from headend.attest import Attestor
 from headend.comparing import Comparing
 from headend.doubts import Doubt
+from headend.field_work import FieldWork
 from headend.importing import Importing
 from headend.imports.table import parse_csv
+from headend.readings import Quality
 from headend.store.sqlite import doubt_rows
 from headend.vee.ruleset import DEFAULT_RULE_SET
 from headend.watch import Watch
 from headend.windows import judge
+from headend.work_orders import Cause
 from signing.envelope import Signed
 from signing.interval import DAY_S, utc_text
 from signing.statements.rule_set import RuleSet
@@ -22,6 +25,8 @@ from signing.verify import Outcome, verify
 from tests.headend.discom import LATER, METER, SUBJECT, attestor, exported, log_rules, stated, trust
 from tests.headend.founded import installation
 from tests.headend.premises import DAY, Gateway, Headend, gateway
+from tests.headend.test_validating import stored as stored_day
+from tests.headend.test_validating import validating
 
 HEADER = "meter,kind,time,period_s,import_kwh,export_kwh,status\n"
 HOUR = (99, 101, 100, 100)
@@ -157,3 +162,22 @@ def test_an_exchange_of_devices_is_no_difference(headend: Headend, premises: Gat
     read_by_the_amisp(headend, (0, START_WH), (1, 0))
     comparing(headend).step(LATER)
     assert doubts(headend) == ()
+
+
+def test_work_orders_send_somebody_to_a_meter_whose_origin_is_doubted(headend: Headend, premises: Gateway) -> None:
+    day_of(premises, headend)
+    work = validating(headend)
+    work.step(LATER)
+    while work.step(LATER + 700):
+        pass
+    field = FieldWork(database=headend.database, registry=headend.registry, silent_after_s=10**9)
+    assert list(field.orders(LATER + 700)) == []
+    read_by_the_amisp(headend, (0, START_WH), (1, START_WH + 17_300))
+    comparing(headend).step(LATER + 700)
+    while work.step(LATER + 700):
+        pass
+    (order,) = field.orders(LATER + 700)
+    assert (order.cause, order.meter, order.since_utc) == (Cause.ORIGIN, METER, DAY)
+    assert order.what.startswith("signed and imported registers differ by 7700 Wh")
+    # A note beside the day: its energies stay as the meter said them.
+    assert {block.quality for block in stored_day(headend).blocks} == {Quality.VALID}

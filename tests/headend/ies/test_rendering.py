@@ -125,6 +125,18 @@ def test_a_day_shows_its_registers_at_its_end(form: Form) -> None:
     assert [(one.start_utc, one.cells["kWh imp"].value) for one in second.rows] == [(DAY + DAY_S, Decimal("1.9"))]
 
 
+def test_a_register_that_fell_begins_another_profile() -> None:
+    shown = [1000, 1500, 3, 700, 900, 1]
+    rows = tuple(row(place, wh, None, length_s=DAY_S) for place, wh in enumerate(shown))
+    whole = replace(run(), kind=ProfileKind.DAILY, mode=Mode.READING, length_s=DAY_S, rows=rows)
+    profiles = written(Form.COMPACT, whole)
+    assert [[int(one.cells["kWh imp"].value * 1000) for one in profile.rows] for profile in profiles] == [
+        [1000, 1500],
+        [3, 700, 900],
+        [1],
+    ]
+
+
 @pytest.mark.parametrize("form", list(Form))
 def test_the_usage_of_a_day_is_the_difference_of_one_devices_registers(form: Form) -> None:
     (profile,) = written(form, daily(Mode.USAGE, "B"))

@@ -148,6 +148,24 @@ async def test_daily_registers_are_those_that_the_gateway_signed(metered: Served
     assert (cell.value, cell.opening) == (Decimal("9.6"), Decimal(1))
 
 
+@pytest.mark.parametrize("registers", [((24, 10_700),), ((24, -5),)])
+async def test_a_register_that_is_contradicted_or_cannot_be_is_left_out(
+    metered: Served, registers: tuple[tuple[int, int], ...]
+) -> None:
+    metered.take_in(stated(metered.gateway, 23, FULL[:4], registers=registers))
+    answer = await posted(metered, wanting(DAILY))
+    assert read(loads_strict(answer.content)).profiles == ()
+
+
+async def test_a_register_that_cannot_be_is_left_out_where_it_stands_alone(metered: Served) -> None:
+    metered.take_in(stated(metered.gateway, 24, FULL[:4], registers=((25, 5), (48, -5))))
+    metered.take_in(stated(metered.gateway, 47, FULL[:4], registers=((48, -5),)))
+    answer = await posted(metered, wanting(DAILY, duration="P2D"))
+    found = read(loads_strict(answer.content))
+    assert found.faults == ()
+    assert {row.start_utc for profile in found.profiles for row in profile.rows} == {DAY}
+
+
 async def test_what_is_doubted_is_given_as_suspect(metered: Served) -> None:
     doubt = Doubt(
         rule="V32", version=1, from_utc=DAY, until_utc=DAY + 1800, verdict=Verdict.SUSPECT, because="registers differ"
