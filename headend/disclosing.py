@@ -235,9 +235,10 @@ class Disclosing:
             for values in (found if len(found) == 1 else ())
             if all(wh is None or wh >= 0 for wh in values)
         ]
-        for device, row in register_rows(registers, span, mode):
-            fact = record.fact(row.start_utc)
-            if fact is not None and fact.identity == device:
+        for _, row in register_rows(registers, span, mode):
+            # What a register showed when a day ended is the word of the device that was there then.
+            fact = record.fact(row.start_utc + DAY_S - 1)
+            if fact is not None:
                 yield DAY_S, fact, row
 
 

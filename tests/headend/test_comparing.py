@@ -164,6 +164,29 @@ def test_an_exchange_of_devices_is_no_difference(headend: Headend, premises: Gat
     assert doubts(headend) == ()
 
 
+def test_at_the_moment_of_an_exchange_a_register_without_a_serial_number_is_nobodys(
+    headend: Headend, premises: Gateway
+) -> None:
+    (old,) = headend.record(METER).facts
+    headend.registrar.change_facts(METER, [old, replace(old, from_utc=DAY + DAY_S, identity="NEW")], at_utc=LATER)
+    message = stated(premises, 23, HOUR, registers=((24, START_WH),))
+    opening = replace(message.opening, identity=None)
+    headend.take_in(premises.signed(replace(message.batch, contents=opening.contents()), opening))
+    read_by_the_amisp(headend, (1, 0))
+    comparing(headend).step(LATER)
+    assert doubts(headend) == ()
+
+
+def test_a_register_outside_of_its_batch_is_no_evidence(headend: Headend, premises: Gateway) -> None:
+    headend.take_in(
+        stated(premises, 0, HOUR * 23, registers=((0, START_WH),)),
+        stated(premises, 23, HOUR, registers=((0, 5), (24, START_WH + 9600))),
+    )
+    read_by_the_amisp(headend, (0, START_WH), (1, START_WH + 9600))
+    comparing(headend).step(LATER)
+    assert doubts(headend) == ()
+
+
 def test_work_orders_send_somebody_to_a_meter_whose_origin_is_doubted(headend: Headend, premises: Gateway) -> None:
     day_of(premises, headend)
     work = validating(headend)

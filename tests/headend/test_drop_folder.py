@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from headend import drop_folder
 from headend.drop_folder import DropFolder, DropFolderUnavailableError
 from headend.errors import StoreUnavailableError
 from headend.importing import Importing
@@ -98,6 +99,21 @@ def test_what_is_no_file_of_readings_is_refused(
     (one,) = drop(headend, folder).step(LATER)
     assert not one.is_taken
     assert reason in str(receipt(folder / "refused" / f"{name}.receipt.json")["reason"])
+
+
+def test_a_file_beyond_the_bound_is_refused_unread(
+    headend: Headend, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drop_folder, "MAX_BYTES", len(GOOD) - 1)
+    (folder / "a.csv").write_bytes(GOOD)
+    (one,) = drop(headend, folder).step(LATER)
+    assert (one.is_taken, one.words) == (False, f"expected at most {len(GOOD) - 1} bytes: split the file")
+
+
+def test_a_link_to_elsewhere_is_left_alone(headend: Headend, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.csv").write_bytes(GOOD)
+    (folder / "a.csv").symlink_to(tmp_path / "secret.csv")
+    assert drop(headend, folder).step(LATER) == ()
 
 
 def test_the_same_file_under_another_name_changes_nothing(headend: Headend, folder: Path) -> None:

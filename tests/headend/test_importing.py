@@ -1,6 +1,7 @@
 """Importing on a real database and log: whole or not at all, once, vouched for by the discom, and never evidence of an actual."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -122,6 +123,14 @@ def test_rejected_rows_can_be_left_out_and_then_the_others_are_taken(headend: He
     assert (outcome.blocks, len(outcome.faults)) == (1, 1)
     nothing = taken(headend, BAD["stranger"], rejected=Rejected.LEFT_OUT)
     assert nothing.verdict is Verdict.REFUSED
+
+
+@pytest.mark.usefixtures("premises")
+def test_a_time_before_the_record_of_a_meter_is_rejected(headend: Headend) -> None:
+    (fact,) = headend.record(METER).facts
+    headend.registrar.change_facts(METER, [replace(fact, from_utc=DAY + 900)], at_utc=LATER)
+    outcome = taken(headend, block(0), block(1), register(0, 5))
+    assert [(fault.line, fault.column) for fault in outcome.faults] == [(2, "meter"), (4, "meter")]
 
 
 @pytest.mark.usefixtures("premises")

@@ -148,6 +148,16 @@ async def test_daily_registers_are_those_that_the_gateway_signed(metered: Served
     assert (cell.value, cell.opening) == (Decimal("9.6"), Decimal(1))
 
 
+async def test_the_register_of_a_day_of_exchange_is_the_new_devices(metered: Served) -> None:
+    (old,) = metered.headend.record(METER).facts
+    moved = [old, replace(old, from_utc=DAY + DAY_S // 2, identity="NEW")]
+    metered.headend.registrar.change_facts(METER, moved, at_utc=LATER)
+    metered.take_in(stated(metered.gateway, 23, FULL[:4], registers=((24, 77),), identity="NEW"))
+    (profile,) = read(loads_strict((await posted(metered, wanting(DAILY))).content)).profiles
+    assert [ref.value for ref in profile.meter if ref.scheme == "METER_SERIAL"] == ["NEW"]
+    assert [row.cells["kWh imp"].value for row in profile.rows] == [Decimal("0.077")]
+
+
 @pytest.mark.parametrize("registers", [((24, 10_700),), ((24, -5),)])
 async def test_a_register_that_is_contradicted_or_cannot_be_is_left_out(
     metered: Served, registers: tuple[tuple[int, int], ...]
