@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from headend.answering import Answering
 from headend.comparing import Comparing
+from headend.component import Component
 from headend.config import Config
 from headend.drop_folder import DropFolder
 from headend.feeding import Feeding
@@ -29,7 +30,6 @@ from headend.store.sqlite.published_log import PublishedLog
 from headend.telling import Telling
 from headend.validating import Validating
 from headend.watch import Watch
-from headend.web.desk import Component
 from ledger_client.beckn_http import BecknPusher
 from signing.interval import DAY_S
 

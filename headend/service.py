@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
 from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
 
 from headend.attest import Attestor
+from headend.component import Component
 from headend.config import Config
 from headend.data_desk import StoredDataDesk
 from headend.duty import StoredDuty
@@ -31,7 +33,6 @@ from headend.receiving import opened_door
 from headend.registry import Registry
 from headend.registry_desk import StoredRegistryDesk
 from headend.rereading import Rereader
-from headend.serving import Web, serving
 from headend.state_lock import only_one
 from headend.store.sqlite import lost_rows
 from headend.store.sqlite.batch_rows import SqliteBatches
@@ -41,8 +42,9 @@ from headend.store.sqlite.read_pool import ReadPool
 from headend.store.sqlite.tokens import StoredTokens
 from headend.touches import Touches, touches
 from headend.transport.mqtt import MqttTransport
-from headend.web.app import create_app
-from headend.web.desk import Component
+
+if TYPE_CHECKING:
+    from headend.serving import Web
 
 log = logging.getLogger("sakshi.headend")
 
@@ -118,7 +120,7 @@ class Service:
         """What works and what does not."""
         return tuple(self._components[name] for name in sorted(self._components))
 
-    def _ended(self, web: Web) -> FatalError | None:
+    def _ended(self, web: "Web") -> FatalError | None:
         """Waits for the end, and gives what was fatal, if anything was."""
         while web.works():
             with suppress(Empty):
@@ -270,7 +272,11 @@ class Service:
             )
 
     @contextmanager
-    def _web(self) -> Iterator[Web]:
+    def _web(self) -> "Iterator[Web]":
+        # Imported here: no other command needs a web, and it takes longer to load than most of them to run.
+        from headend.serving import serving  # noqa: PLC0415 - see above
+        from headend.web.app import create_app  # noqa: PLC0415 - see above
+
         # Opened once before anything starts: the schema is brought up to date, and a wrong log is fatal here.
         with self._office.opened():
             pass

@@ -13,6 +13,7 @@ from cryptography import x509
 
 from headend import exchange
 from headend.alerts import AlertKind, Trouble
+from headend.component import Component
 from headend.config import Config
 from headend.forecast import at_risk, forecast, warning
 from headend.posting import STUCK
@@ -28,7 +29,6 @@ from headend.store.sqlite import (
     recording_rows,
 )
 from headend.store.sqlite.database import Database
-from headend.web.desk import Component
 from signing.interval import DAY_S, ist_text
 from signing.keys import PublicKey
 from signing.statements.meter_record import SpeakerState

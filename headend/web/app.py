@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from fastapi import FastAPI
 
+from headend.component import Component
 from headend.duty_views import DutyReads
 from headend.exchange_views import Market
 from headend.tokens import Tokens
@@ -30,7 +31,7 @@ from headend.web import (
     problems,
 )
 from headend.web.access import ACCESS, RECEIVER, Access, Needs, Signed
-from headend.web.desk import Component, DataDesk, Desk, Door, NoticeDesk, RegistryDesk
+from headend.web.desk import DataDesk, Desk, Door, NoticeDesk, RegistryDesk
 from headend.web.guard import Guard
 from signing.keys import Signer
 

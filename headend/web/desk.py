@@ -8,6 +8,7 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
+from headend.component import Component
 from headend.duty_views import DutyReads
 from headend.exchange_views import Market
 from headend.ies.page import Answer
@@ -23,17 +24,6 @@ from ledger_client.beckn.receiver import Reply
 from signing.keys import Signer
 
 _LOG = logging.getLogger("sakshi.headend.web")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Component:
-    """One part of the running program, and whether it works."""
-
-    name: str
-    """Such as ``broker`` or ``ledger``."""
-    works: bool
-    note: str
-    """What an operator reads: state and remedy; no secret."""
 
 
 class RegistryDesk(Protocol):

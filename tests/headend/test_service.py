@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from headend.component import Component
 from headend.errors import FatalError
 from headend.service import Service
 from headend.serving import Web
-from headend.web.desk import Component
 from ledger_client.ledger import LedgerError
 from signing.errors import KeyUnavailableError
 from signing.messages import Receipts, parse_down

@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from headend.alerts import AlertKind, Trouble
+from headend.component import Component
 from headend.config import Config
 from headend.posting import PostingState
 from headend.store.sqlite import lost_rows, postings
 from headend.watch import Watch
-from headend.web.desk import Component
 from signing.interval import DAY_S
 from tests.headend.discom import METER, SUBJECT, stated
 from tests.headend.premises import DAY, Headend, gateway

@@ -8,11 +8,11 @@ from html.parser import HTMLParser
 import httpx
 import pytest
 
+from headend.component import Component
 from headend.posting import PostingState
 from headend.store.sqlite import postings
 from headend.tokens import Scope
 from headend.vee.ruleset import DEFAULT_RULE_SET
-from headend.web.desk import Component
 from ledger_client.ledger import Trade, TradeType
 from signing.interval import Interval, utc_text
 from signing.statements.meter_record import Place

@@ -8,6 +8,7 @@ import httpx
 from fastapi import FastAPI
 
 from headend.attest import Subject
+from headend.component import Component
 from headend.config import parse
 from headend.duty import StoredDuty
 from headend.exchange_views import Market
@@ -22,7 +23,7 @@ from headend.store.sqlite.tokens import StoredTokens
 from headend.tokens import MAX_NAME_LENGTH, Scope, mint
 from headend.trades import Delivery
 from headend.web.app import create_app
-from headend.web.desk import Component, Door
+from headend.web.desk import Door
 from signing.envelope import Signed, sign
 from signing.interval import Interval, utc_text
 from signing.statements.window_actual import WindowActual
