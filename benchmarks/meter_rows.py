@@ -1,6 +1,7 @@
 """The rows of the gateway: what reading meters costs on the wire, on a line, in a client and in a whole agent."""
 
 from benchmarks import gateway, gurux_place, line, meter_reading
+from benchmarks import wear as state_wear
 from benchmarks.bench import NO_BROKER, Bench
 from benchmarks.gateway import BUDGET_RSS, BUDGET_WRITTEN, Cost
 from benchmarks.meter_reading import ReadingCost
@@ -18,6 +19,9 @@ _DAYS, _QUICK_DAYS = 35, 3
 _BLOCK_S = 1800
 """Of the polled month: what firmware captures by unless it is told otherwise."""
 _MIB = 1024 * 1024
+_WHOLE_MONTH = 30
+_WRITTEN_BACK_S = 36
+"""After so long Linux has written every page that was changed, unless it is told otherwise."""
 
 
 def cosem(bench: Bench) -> None:
@@ -112,6 +116,27 @@ def month(bench: Bench) -> None:
         unit="RSS / after a third of the days",
         most=FLAT_LIMIT,
     )
+
+
+def wear(bench: Bench) -> None:
+    """What the agent's state alone writes, by how meters are read."""
+    is_quick = bench.plan.month_days < _WHOLE_MONTH
+    kinds = {
+        "8 meters together, at once": (8, 50 if is_quick else 1500, 0.0),
+        f"8 meters together, {_WRITTEN_BACK_S} s apart": (8, 0 if is_quick else 5, float(_WRITTEN_BACK_S)),
+        "a meter alone, at once": (1, 50 if is_quick else 3000, 0.0),
+    }
+    for number, (name, (meters, polls, apart_s)) in enumerate(kinds.items()):
+        if not polls:
+            continue
+        found = state_wear.wear(bench.folder / f"wear-{number}", meters=meters, polls=polls, apart_s=apart_s)
+        bench.add_limited(
+            f"state alone, {name}: disk",
+            found.a_reading / BUDGET_WRITTEN,
+            f"{found.a_reading:.0f} bytes a reading, batches and receipts; {found.readings} readings",
+            unit="bytes written a reading / 4 KiB",
+            most=1.0,
+        )
 
 
 def _street(bench: Bench, place: Place) -> Street:

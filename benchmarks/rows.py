@@ -92,6 +92,7 @@ ROWS: dict[str, Callable[[Bench], None]] = {
     "line": meter_rows.line_time,
     "gateway": meter_rows.backfill,
     "month": meter_rows.month,
+    "wear": meter_rows.wear,
 }
 """By the name that `--only` takes, in order."""
 

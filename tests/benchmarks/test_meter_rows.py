@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import gateway, gurux_place, line, meter_reading, meter_rows, simulated
+from benchmarks import gateway, gurux_place, line, meter_reading, meter_rows, simulated, wear
 from benchmarks.anchor import Anchor
 from benchmarks.bench import Bench, Plan
 from benchmarks.broker import RunningBroker, mosquitto
@@ -149,3 +149,9 @@ def test_an_agent_polls_days_in_seconds(tmp_path: Path, broker: RunningBroker) -
     # After the first day, one batch of every meter at the end of every hour.
     assert found.blocks == found.batches == 8 * 24
     assert is_sane(found)
+
+
+def test_what_a_state_writes_is_counted_for_readings_that_were_signed_and_answered(tmp_path: Path) -> None:
+    found = wear.wear(tmp_path / "state", meters=2, polls=3, apart_s=0)
+    assert found.readings == 6
+    assert found.a_reading >= 0  # a disk in memory is written nothing
