@@ -19,7 +19,7 @@ _MARKER = "sakshi-demo"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the demonstration; 0 when the trade settled and both bundles verified, 1 otherwise, 2 on misuse.
+    """Runs the demonstration; 0 when the trade settled, both bundles verified and the case came out as it should, 1 otherwise, 2 on misuse.
 
     Without `--once` it stays until it is interrupted, which is then its good end.
     """
