@@ -164,15 +164,12 @@ def test_an_exchange_of_devices_is_no_difference(headend: Headend, premises: Gat
     assert doubts(headend) == ()
 
 
-def test_at_the_moment_of_an_exchange_a_register_without_a_serial_number_is_nobodys(
-    headend: Headend, premises: Gateway
-) -> None:
+def test_at_the_moment_of_an_exchange_a_register_is_nobodys(headend: Headend, premises: Gateway) -> None:
+    """The gateway read the new device, the other system still the old one."""
     (old,) = headend.record(METER).facts
     headend.registrar.change_facts(METER, [old, replace(old, from_utc=DAY + DAY_S, identity="NEW")], at_utc=LATER)
-    message = stated(premises, 23, HOUR, registers=((24, START_WH),))
-    opening = replace(message.opening, identity=None)
-    headend.take_in(premises.signed(replace(message.batch, contents=opening.contents()), opening))
-    read_by_the_amisp(headend, (1, 0))
+    headend.take_in(stated(premises, 24, HOUR, registers=((24, 0),), identity="NEW"))
+    read_by_the_amisp(headend, (1, START_WH))
     comparing(headend).step(LATER)
     assert doubts(headend) == ()
 
