@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,13 +68,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return MISUSE
     command: Command = arguments.command
     try:
-        return command(settings, arguments)
+        code = command(settings, arguments)
+        sys.stdout.flush()
     except (HeadendError, SigningError, LedgerError) as error:
         print(error, file=sys.stderr)
+        return REFUSED
+    except BrokenPipeError:
+        # Whoever read along, as `head` does, has seen enough. The interpreter flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return REFUSED
     except OSError as error:
         print(f"cannot use '{error.filename}' ({error.strerror}): check the path and who may use it", file=sys.stderr)
         return REFUSED
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,5 +1,8 @@
 """rules: shown as they judge, logged before anything is judged by them, with who and why."""
 
+import os
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
@@ -75,3 +78,15 @@ def test_nobody_logs_rules_without_a_name(founded: Installation, command: Comman
     assert code == 1
     assert "'by'" in err
     assert judging(founded) == DEFAULT_RULE_SET
+
+
+def test_a_reader_that_has_seen_enough_ends_a_command_in_silence(founded: Installation) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    script = "import sys; from headend.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", script, "rules", "--config", str(founded.file), "show"]
+    try:
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
