@@ -80,11 +80,12 @@ def test_nobody_logs_rules_without_a_name(founded: Installation, command: Comman
     assert judging(founded) == DEFAULT_RULE_SET
 
 
-def test_a_reader_that_has_seen_enough_ends_a_command_in_silence(founded: Installation) -> None:
+@pytest.mark.parametrize("words", [("rules", "show"), ("registry", "export")], ids=["much", "little"])
+def test_a_reader_that_has_seen_enough_ends_a_command_in_silence(founded: Installation, words: tuple[str, str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     script = "import sys; from headend.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", script, "rules", "--config", str(founded.file), "show"]
+    command = [sys.executable, "-c", script, words[0], "--config", str(founded.file), words[1]]
     try:
         done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False)
     finally:
