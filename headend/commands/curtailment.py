@@ -6,11 +6,15 @@ from contextlib import closing
 from headend import service
 from headend.commands.command import DONE, Adding, instant, misuse
 from headend.config import Config
+from headend.errors import RefusedError
 from headend.holds import said
 from headend.outage import Curtailment, CurtailmentKind
+from headend.registry import Registry
 from headend.store.sqlite import curtailment_rows
 from headend.store.sqlite.curtailment_rows import StoredCurtailment
-from headend.store.sqlite.database import open_database
+from headend.store.sqlite.database import Database, open_database
+from headend.store.sqlite.supply_rows import points_by
+from headend.supply import By
 from signing.errors import SigningError
 from signing.interval import Interval, ist_text
 
@@ -59,10 +63,26 @@ def _curtail(settings: Config, arguments: argparse.Namespace) -> int:
             by=arguments.by,
             reason=arguments.reason,
         )
+        _is_known(database, entered)
         with database.transaction() as connection:
             number = curtailment_rows.put(connection, entered, at_utc=service.now())
     print(f"curtailment {number}: said with postings from now on; `attest` says it for a window that was posted")
     return DONE
+
+
+def _is_known(database: Database, entered: Curtailment) -> None:
+    """A curtailment of a misspelt place would excuse nothing, and nobody would hear of it."""
+    if entered.feeder is None:
+        point = entered.connection_point or ""
+        if not Registry(database).meters_at(point):
+            raise RefusedError(f"no connection point '{point}' is recorded: `registry export` lists them")
+        return
+    for at_utc in (entered.span.start_utc, entered.span.end_utc - 1):
+        if points_by(database.connection, By.FEEDER, entered.feeder, at_utc):
+            return
+    raise RefusedError(
+        f"no connection point was on feeder '{entered.feeder}' at that time: `registry export` lists them"
+    )
 
 
 def _shown(stored: StoredCurtailment) -> str:
