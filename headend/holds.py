@@ -112,6 +112,22 @@ class Holds:
         return None
 
 
+def still_over(ended: Order, found: Iterable[Hold]) -> tuple[Hold, ...]:
+    """The open holds that keep something of what `ended` held from being posted, oldest first."""
+    return tuple(
+        hold
+        for hold in sorted(found, key=lambda one: one.number)
+        if hold.closed_utc is None and _share(ended, hold.order)
+    )
+
+
+def _share(one: Order, other: Order) -> bool:
+    if one.connection_point is None or other.connection_point is None:
+        return True
+    is_window_shared = one.window is None or other.window is None or one.window.overlaps(other.window)
+    return one.connection_point == other.connection_point and is_window_shared
+
+
 def said(text: str, name: str) -> str:
     """`text`, which an operator gave as `name`.
 

@@ -38,7 +38,9 @@ HEADER = (
 def add(verb: Adding) -> None:
     """Adds the verb of this job."""
     contracts = verb("contracts", _contracts, "compare what was traded with what was delivered, as CSV")
-    contracts.add_argument("--start", type=instant, metavar="TIME", help="first start of a window (default: a day ago)")
+    contracts.add_argument(
+        "--start", type=instant, metavar="TIME", help="first start of a window (default: 7 days ago)"
+    )
     contracts.add_argument("--end", type=instant, metavar="TIME", help="windows begin before this (default: now)")
     contracts.add_argument(
         "--band-permille",
@@ -50,7 +52,7 @@ def add(verb: Adding) -> None:
 
     allocations = verb("allocations", _allocations, "say where the rules and bases of allocation disagree, as CSV")
     allocations.add_argument(
-        "--start", type=instant, metavar="TIME", help="first start of a window (default: a day ago)"
+        "--start", type=instant, metavar="TIME", help="first start of a window (default: 7 days ago)"
     )
     allocations.add_argument("--end", type=instant, metavar="TIME", help="windows begin before this (default: now)")
     allocations.add_argument("--all", action="store_true", help="also where they agree")
@@ -90,7 +92,7 @@ def _allocations(settings: Config, arguments: argparse.Namespace) -> int:
 def _read(settings: Config, arguments: argparse.Namespace) -> tuple[list[Trade], dict[Delivery, WindowActual]]:
     """The stored trades of the time that was asked for, and the newest actual of each delivery."""
     now = service.now()
-    span = Interval(now - DAY_S if arguments.start is None else arguments.start, arguments.end or now)
+    span = Interval(now - 7 * DAY_S if arguments.start is None else arguments.start, arguments.end or now)
     key = open_signer(settings.keys.statements).public_key
     with closing(open_database(settings.database)) as database:
         trades = [

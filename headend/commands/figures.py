@@ -120,7 +120,8 @@ def _revalidate(settings: Config, arguments: argparse.Namespace) -> int:
 def _subject(registry: Registry, arguments: argparse.Namespace) -> Subject | None:
     point = registry.connection_point(arguments.posted_as, arguments.start)
     if point is None:
-        print(f"no connection point is posted as '{arguments.posted_as}': see `posted_as`", file=sys.stderr)
+        name = arguments.posted_as
+        print(f"no connection point is posted as '{name}': `registry export` lists the ids", file=sys.stderr)
         return None
     try:
         window = Interval(arguments.start, arguments.end)

@@ -8,7 +8,7 @@ from headend import disputes, exchange, posting, rereading, service
 from headend.commands.command import DONE, REFUSED, Adding, add_act, add_apply, add_hand, hand, instant, misuse
 from headend.config import Config
 from headend.errors import RefusedError
-from headend.holds import Hold, HoldKind, Order, said
+from headend.holds import Hold, HoldKind, Order, said, still_over
 from headend.peers import ledger
 from headend.posting import STUCK, PostingRecord
 from headend.reconciliation import Line, reconciled
@@ -54,7 +54,9 @@ def add(verb: Adding) -> None:
     add_act(post)
     add_apply(post)
     reconcile = verb("reconcile", _reconcile, "compare what the ledger says with what was attested and posted")
-    reconcile.add_argument("--start", type=instant, metavar="TIME", help="first start of a window (default: a day ago)")
+    reconcile.add_argument(
+        "--start", type=instant, metavar="TIME", help="first start of a window (default: 7 days ago)"
+    )
     reconcile.add_argument("--end", type=instant, metavar="TIME", help="windows begin before this (default: now)")
     reconcile.add_argument("--json", action="store_true", help="one JSON object on one line")
 
@@ -94,8 +96,18 @@ def _released(database: Database, arguments: argparse.Namespace) -> int:
             if held.get(number) is HoldKind.DISPUTE:
                 raise RefusedError(f"hold {number} is a dispute: say how it ends, --revised or --refused")
             hold_rows.close_hold(connection, number, by=by, outcome=outcome, at_utc=now)
-    print(f"hold {number} ended; its postings go within seconds where the head-end serves")
+    print(f"hold {number} ended; {_now_that(database, number)}")
     return DONE
+
+
+def _now_that(database: Database, number: int) -> str:
+    """What becomes of postings that a hold kept back, now that it ended: others may be over them too."""
+    ended = hold_rows.hold(database.connection, number)
+    still = () if ended is None else still_over(ended.order, hold_rows.open_holds(database.connection))
+    if not still:
+        return "its postings go within seconds where the head-end serves"
+    numbers = ", ".join(str(one.number) for one in still)
+    return f"of its postings those stay HELD that others still hold: {numbers} (see `hold list`)"
 
 
 def _refused(database: Database, number: int, arguments: argparse.Namespace) -> int:
@@ -124,7 +136,7 @@ def _refused(database: Database, number: int, arguments: argparse.Namespace) -> 
 def _order(database: Database, arguments: argparse.Namespace) -> Order:
     point = Registry(database).connection_point(arguments.posted_as)
     if point is None:
-        raise RefusedError(f"no connection point is posted as '{arguments.posted_as}': see `posted_as`")
+        raise RefusedError(f"no connection point is posted as '{arguments.posted_as}': `registry export` lists the ids")
     return Order(
         kind=HoldKind.DISPUTE if arguments.action == "dispute" else HoldKind.HOLD,
         connection_point=point,
@@ -184,7 +196,7 @@ def _is_wanted(record: PostingRecord, arguments: argparse.Namespace) -> bool:
 
 def _reconcile(settings: Config, arguments: argparse.Namespace) -> int:
     now = service.now()
-    start = now - DAY_S if arguments.start is None else arguments.start
+    start = now - 7 * DAY_S if arguments.start is None else arguments.start
     try:
         span = Interval(start, now if arguments.end is None else arguments.end)
     except SigningError as error:

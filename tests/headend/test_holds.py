@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from headend.errors import RefusedError
-from headend.holds import Hold, HoldKind, Holds, Order
+from headend.holds import Hold, HoldKind, Holds, Order, still_over
 from signing.interval import Interval
 
 WINDOW = Interval(7200, 10_800)
@@ -87,3 +87,13 @@ def test_a_stand_down_of_one_window_is_refused() -> None:
 
 def test_the_longest_reason_is_taken() -> None:
     assert replace(ORDER, reason="x" * 200).reason == "x" * 200
+
+
+def test_an_ended_hold_leaves_those_that_share_something_with_it() -> None:
+    later = replace(DISPUTE, window=Interval(10_800, 14_400))
+    elsewhere = replace(ORDER, connection_point="CP-2")
+    found = [held(ALL, 5), held(later, 4), held(elsewhere, 3), held(DISPUTE, 2), held(ORDER, 1, closed_utc=7)]
+    assert [one.number for one in still_over(ORDER, found)] == [2, 4, 5]
+    assert [one.number for one in still_over(DISPUTE, found)] == [2, 5]
+    assert [one.number for one in still_over(ALL, found)] == [2, 3, 4, 5]
+    assert still_over(elsewhere, [held(DISPUTE)]) == ()

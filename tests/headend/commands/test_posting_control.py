@@ -59,6 +59,15 @@ def test_a_hold_is_placed_listed_and_released(founded: Installation, enrolled: G
     assert "by bela: sealed again" in command("hold", "list")[1]
 
 
+def test_what_others_still_hold_is_said_when_a_hold_ends(enrolled: Gateway, command: Command) -> None:
+    command("stand-down", *WHO)
+    command("stand-down", *WHO)
+    command("hold", "place", "--posted-as", NAME, *WHO)
+    assert "others still hold: 2, 3 (see `hold list`)" in command("hold", "release", "--number", "1", *WHO)[1]
+    assert "others still hold: 2 (see" in command("hold", "release", "--number", "3", *WHO)[1]
+    assert "its postings go within seconds" in command("hold", "release", "--number", "2", *WHO)[1]
+
+
 def test_a_hold_that_ended_cannot_end_again(enrolled: Gateway, command: Command) -> None:
     command("stand-down", *WHO)
     end = ["hold", "release", "--number", "1", "--by", "bela", "--reason", "done"]
