@@ -80,7 +80,7 @@ def test_nobody_logs_rules_without_a_name(founded: Installation, command: Comman
     assert judging(founded) == DEFAULT_RULE_SET
 
 
-@pytest.mark.parametrize("words", [("rules", "show"), ("registry", "export")], ids=["much", "little"])
+@pytest.mark.parametrize("words", [("rules", "show"), ("retention", "erase")], ids=["much", "little"])
 def test_a_reader_that_has_seen_enough_ends_a_command_in_silence(founded: Installation, words: tuple[str, str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
