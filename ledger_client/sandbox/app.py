@@ -7,9 +7,9 @@ from fastapi import FastAPI, Request, Response
 from ledger_client import deg
 from ledger_client.exact_json import dumps
 from ledger_client.sandbox.dated import Dated
-from ledger_client.sandbox.desk import DEFAULT_SLOW_S, JSON, Desk
+from ledger_client.sandbox.desk import JSON, Desk
 from ledger_client.sandbox.exchange import Exchange
-from ledger_client.sandbox.faults import Faults
+from ledger_client.sandbox.faults import DEFAULT_SLOW_S, Faults
 from ledger_client.sandbox.participants import Participants
 from ledger_client.sandbox.provider import Provider
 from ledger_client.sandbox.provider_app import add_provider

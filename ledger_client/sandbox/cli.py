@@ -14,16 +14,13 @@ from ledger_client import key_file
 from ledger_client.beckn.context import is_loopback
 from ledger_client.ledger import LedgerProtocolError
 from ledger_client.sandbox import store
-from ledger_client.sandbox.app import create_app
-from ledger_client.sandbox.desk import DEFAULT_SLOW_S
 from ledger_client.sandbox.dialects import Dialect
 from ledger_client.sandbox.exchange import Exchange
-from ledger_client.sandbox.faults import Fault, Faults, parsed
+from ledger_client.sandbox.faults import DEFAULT_SLOW_S, Fault, Faults, parsed
 from ledger_client.sandbox.participants import Participants, ParticipantsError
 from ledger_client.sandbox.provider import TEST_NETWORK, Provider, ProviderSettings
 from ledger_client.sandbox.question import Form
 from ledger_client.sandbox.rendering import Numbers
-from ledger_client.sandbox.server import address, listen, serve
 from ledger_client.signature import KeyId
 
 DONE, REFUSED = 0, 1
@@ -51,6 +48,10 @@ def _sandbox_init(arguments: argparse.Namespace) -> int:
 
 def _sandbox(arguments: argparse.Namespace, now: Callable[[], int]) -> int:
     """Serve the exchange until a signal."""
+    # Imported here: the other commands need no web, and it takes longer to load than they take to run.
+    from ledger_client.sandbox.app import create_app  # noqa: PLC0415 - see above
+    from ledger_client.sandbox.server import address, listen, serve  # noqa: PLC0415 - see above
+
     participants = _participants(arguments.participants)
     faults = Faults()
     for text in arguments.fault:

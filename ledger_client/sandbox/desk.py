@@ -18,8 +18,6 @@ MAX_BODY_BYTES = 1024 * 1024
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 """Largest answer of a discom that is read."""
 
-DEFAULT_SLOW_S = 30.0
-
 JSON = "application/json"
 
 

@@ -4,6 +4,9 @@ from enum import Enum
 
 from ledger_client.ledger import LedgerError
 
+DEFAULT_SLOW_S = 30.0
+"""How much later a slow exchange answers, seconds."""
+
 
 class Fault(Enum):
     """What can go wrong on purpose."""

@@ -294,3 +294,9 @@ def test_a_provider_without_its_key_is_misuse(home: Path, capsys: pytest.Capture
 def test_no_sandbox_no_pull(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "pull", "http://127.0.0.1:9")
     assert (code, "no ledger provider answers" in err) == (1, True)
+
+
+def test_no_command_but_the_sandbox_waits_for_a_web_to_load() -> None:
+    program = "import sys, ledger_client.cli; print(sorted({'fastapi', 'uvicorn'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
