@@ -87,7 +87,7 @@ def test_a_reader_that_has_seen_enough_ends_a_command_in_silence(founded: Instal
     script = "import sys; from headend.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", script, words[0], "--config", str(founded.file), words[1]]
     try:
-        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False)
+        done = subprocess.run(command, env={}, stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False)
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (1, b"")
