@@ -7,7 +7,9 @@ from contextlib import closing
 from headend import service
 from headend.commands.command import DONE, Adding, add_apply, instant, misuse
 from headend.config import Config
+from headend.errors import RefusedError
 from headend.holds import said
+from headend.registry import Registry
 from headend.retention import Retention
 from headend.store.sqlite import retention_rows
 from headend.store.sqlite.database import Database, open_database
@@ -73,6 +75,9 @@ def _hold(database: Database, arguments: argparse.Namespace) -> int:
     except SigningError as error:
         return misuse(str(error))
     by, reason = said(arguments.by, "by"), said(arguments.reason, "reason")
+    if Registry(database).meter(arguments.meter) is None:
+        # A misspelt name would keep nothing, and nobody would hear of it before the blocks are gone.
+        raise RefusedError(f"no meter '{arguments.meter}' is recorded: `registry export` lists them")
     with database.transaction() as connection:
         number = retention_rows.place(connection, arguments.meter, span, by=by, reason=reason, at_utc=service.now())
     print(f"legal hold {number}: nothing of it is erased")

@@ -4,8 +4,10 @@ import pytest
 
 from tests.headend.commands.conftest import Command
 from tests.headend.founded import Installation
+from tests.headend.premises import Gateway
 
-HOLD = ["--meter", "M1", "--start", "2026-04-26T00:00:00+05:30", "--end", "2026-04-27T00:00:00+05:30"]
+METER = "SKS00000001"
+HOLD = ["--meter", METER, "--start", "2026-04-26T00:00:00+05:30", "--end", "2026-04-27T00:00:00+05:30"]
 WHO = ["--by", "asha", "--reason", "case 7 of 2026"]
 
 
@@ -16,9 +18,9 @@ def test_without_a_policy_there_is_nothing_to_erase(founded: Installation, comma
     assert "0 row(s) were erased" in command("retention", "erase", "--apply")[1]
 
 
-def test_a_legal_hold_is_placed_listed_and_released(founded: Installation, command: Command) -> None:
+def test_a_legal_hold_is_placed_listed_and_released(enrolled: Gateway, command: Command) -> None:
     assert command("retention", "hold", *HOLD, *WHO)[0] == 0
-    assert "1 M1, 2026-04-26 00:00:00 IST" in command("retention", "list")[1]
+    assert f"1 {METER}, 2026-04-26 00:00:00 IST" in command("retention", "list")[1]
     assert command("retention", "release", "--number", "1", "--by", "bela")[0] == 0
     assert "by bela" in command("retention", "list")[1]
 
@@ -36,3 +38,12 @@ def test_what_lacks_is_told(founded: Installation, command: Command, words: list
     got, out, err = command("retention", *words)
     assert (got, out) == (code, "")
     assert message in err
+
+
+def test_a_legal_hold_on_a_meter_that_nobody_recorded_is_refused_before_it_keeps_nothing(
+    enrolled: Gateway, command: Command
+) -> None:
+    code, out, err = command("retention", "hold", "--meter", "SKS00000010", *HOLD[2:], *WHO)
+    assert (code, out) == (1, "")
+    assert "'SKS00000010'" in err
+    assert command("retention", "list")[1] == ""
