@@ -36,6 +36,14 @@ def test_a_short_file_is_enough() -> None:
     assert config.database.parent == config.trust_file.parent == Path("base/state")
 
 
+def test_the_file_of_the_operators_page_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text(encoding="utf-8")
+    config = parsed(page.split("```toml\n")[1].split("```")[0])
+    assert config.discom == "PaVVNL"
+    assert config.broker.ca_file is not None
+    assert config.web.port == 8420
+
+
 @pytest.mark.parametrize(
     ("addition", "message"),
     [
