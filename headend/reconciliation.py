@@ -5,12 +5,13 @@ confirmed and what its rows show now, and every trade must have been answered.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from headend.posting import PostingRecord, PostingState
+from headend.recordings import Recording
 from headend.trades import Delivery, TradeSide, own_sides
-from ledger_client.ledger import Trade
+from ledger_client.ledger import Side, Trade
 from signing.energy import kwh_text
 
 
@@ -22,7 +23,7 @@ class Line:
     posted_wh: int | None
     """Net energy of the newest figure that was not superseded; none when there is none."""
     allocated_wh: int | None
-    """What the ledger's receipt allocated to our side."""
+    """What the ledger's receipt allocated to our side, or this discom did in its own words."""
     ledger_wh: int | None
     """What the ledger's rows allocate to our side now; none while one of them says nothing."""
     actual: bytes | None
@@ -44,6 +45,48 @@ def reconciled(trades: Iterable[Trade], postings: Iterable[PostingRecord], disco
         _line(delivery, sides.get(delivery, []), newest.get(delivery))
         for delivery in sorted(sides.keys() | newest.keys())
     )
+
+
+def reconciled_words(
+    trades: Iterable[Trade], words: Callable[[str, Side], Sequence[Recording]], discom: str
+) -> tuple[Line, ...]:
+    """The same for a discom that allocates by itself: `words` are all that it said on one side of one trade, in that order."""
+    sides: defaultdict[Delivery, list[TradeSide]] = defaultdict(list)
+    for own in own_sides(trades, discom):
+        sides[own.delivery].append(own)
+    return tuple(_worded(delivery, sides[delivery], words) for delivery in sorted(sides))
+
+
+def _worded(delivery: Delivery, sides: list[TradeSide], words: Callable[[str, Side], Sequence[Recording]]) -> Line:
+    said: list[Recording] = []
+    differences: list[str] = []
+    for own in sides:
+        standing = [one for one in words(own.trade.record_id, own.side) if one.state is not PostingState.SUPERSEDED]
+        if not standing:
+            differences.append(f"trade {own.trade.record_id} awaits this discom's word and none was said")
+            continue
+        word = standing[-1]
+        said.append(word)
+        differences.extend(_word_differences(word, own.trade.allocated_wh(own.side)))
+    shown = [wh for own in sides if (wh := own.trade.allocated_wh(own.side)) is not None]
+    return Line(
+        delivery=delivery,
+        posted_wh=None,
+        allocated_wh=sum(word.allocated_wh for word in said) if len(said) == len(sides) else None,
+        ledger_wh=sum(shown) if len(shown) == len(sides) else None,
+        actual=said[-1].actual if said else None,
+        differences=tuple(differences),
+    )
+
+
+def _word_differences(word: Recording, ledger_wh: int | None) -> Iterable[str]:
+    about = f"trade {word.record_id}, round {word.round}"
+    if word.state is not PostingState.CONFIRMED:
+        yield f"{about} is {word.state.value}: {word.note or 'not tried yet'}"
+    elif ledger_wh is None:
+        yield f"{about} was confirmed and the ledger shows no allocation"
+    elif ledger_wh != word.allocated_wh:
+        yield f"{about} said {kwh_text(word.allocated_wh)} kWh, the ledger shows {kwh_text(ledger_wh)} kWh"
 
 
 def _line(delivery: Delivery, sides: list[TradeSide], record: PostingRecord | None) -> Line:

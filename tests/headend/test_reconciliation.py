@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from headend.posting import PostingRecord, PostingState
-from headend.reconciliation import reconciled
+from headend.reconciliation import reconciled, reconciled_words
+from headend.recordings import Recording
 from headend.trades import Delivery
-from ledger_client.ledger import Trade
+from ledger_client.ledger import Side, Trade, TradeStatus
 from tests.headend.test_posting import TRADE
 
 DISCOM = TRADE.discom_id_seller
@@ -72,3 +73,42 @@ def test_a_superseded_figure_alone_is_no_figure() -> None:
     (line,) = reconciled([AGREED], [record(state=PostingState.SUPERSEDED)], DISCOM)
     assert line.posted_wh is None
     assert "none was posted" in line.differences[0]
+
+
+WORD = Recording(
+    record_id=TRADE.record_id,
+    transaction_id=TRADE.transaction_id,
+    order_item_id=TRADE.order_item_id,
+    side=Side.SELLER,
+    round=1,
+    delivery=delivery_of(TRADE),
+    actual=bytes(32),
+    allocated_wh=6000,
+    status=TradeStatus.COMPLETED,
+    state=PostingState.CONFIRMED,
+    attempts=1,
+    next_try_utc=0,
+    note="read back",
+)
+
+
+def compared(found: Trade, *words: Recording) -> tuple[str, ...]:
+    (line,) = reconciled_words([found], lambda _, side: [one for one in words if one.side is side], DISCOM)
+    return line.differences
+
+
+def test_a_discom_that_allocates_by_itself_is_compared_by_its_last_word() -> None:
+    last = replace(WORD, round=3, allocated_wh=5000)
+    assert compared(AGREED, WORD) == ()
+    assert compared(replace(AGREED, pushed_wh=5000), WORD, last) == ()
+    assert compared(AGREED, WORD, replace(last, state=PostingState.SUPERSEDED)) == ()
+    about = f"trade {TRADE.record_id}"
+    assert compared(AGREED) == (f"{about} awaits this discom's word and none was said",)
+    assert compared(AGREED, replace(WORD, side=Side.BUYER)) == compared(AGREED)
+    assert compared(AGREED, WORD, last) == (f"{about}, round 3 said 5.000 kWh, the ledger shows 6.000 kWh",)
+    assert compared(replace(AGREED, pushed_wh=None), WORD) == (
+        f"{about}, round 1 was confirmed and the ledger shows no allocation",
+    )
+    assert compared(AGREED, replace(WORD, state=PostingState.DUE, note="")) == (
+        f"{about}, round 1 is DUE: not tried yet",
+    )

@@ -205,6 +205,23 @@ def test_reconcile_says_which_trades_await_a_figure(
     assert (line["posted_as"], line["posted_kwh"], line["ledger_kwh"]) == (NAME, None, None)
 
 
+@pytest.mark.usefixtures("enrolled")
+@pytest.mark.parametrize(
+    ("channel", "message"), [("record", "awaits this discom's word"), ("none", 'channel is "none"')]
+)
+def test_reconcile_knows_how_the_ledger_is_told(
+    founded: Installation, exchange: Rehearsal, command: Command, channel: str, message: str
+) -> None:
+    text = founded.file.read_text()
+    url = founded.config.ledger.url
+    told = f'deg+http://{exchange.address}"\nchannel = "{channel}'
+    founded.file.write_text(text.replace(url, told))
+    exchange.put_both(seller_id=NAME, price_inr_per_kwh=Decimal(5))
+    code, out, err = command("reconcile", *DAY)
+    assert code == 1
+    assert message in out + err
+
+
 def test_reconcile_against_a_ledger_that_does_not_answer_is_an_error(enrolled: Gateway, command: Command) -> None:
     code, out, err = command("reconcile", *DAY)
     assert (code, out) == (1, "")
