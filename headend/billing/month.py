@@ -101,9 +101,19 @@ class Month:
         )
 
     def _runs(self, connection_point: str, span: Interval) -> Iterator[MeteredRun]:
-        """The runs of the month, day by day: a day that nobody settled wholly has no run, and its blocks are missing."""
+        """The runs of the month, day by day: a day that nobody settled wholly has no run, and its blocks are missing.
+
+        Nothing is expected of the time before a connection began.
+        """
         newest = [meter.record for meter in self._registry.meters_at(connection_point)]
-        for day in span.ist_days():
+        began = [
+            fact.from_utc
+            for record in newest
+            for fact in record.facts
+            if fact.role is Role.REVENUE and fact.connection_point == connection_point
+        ]
+        start = max(span.start_utc, min(began, default=span.start_utc))
+        for day in Interval(start, span.end_utc).ist_days() if start < span.end_utc else ():
             settled = settling_spans(connection_point, day, newest)
             if not settled:
                 yield MeteredRun(meter="", factors=(), blocks=(), expected=1)

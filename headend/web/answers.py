@@ -131,6 +131,8 @@ class Posting(Answer):
     next_try: str
     note: str
     allocated_wh: int | None
+    status: str | None
+    """What was said of the delivery with it."""
 
 
 class ForwardTrade(Answer):
@@ -307,6 +309,7 @@ def posting(view: PostingView) -> Posting:
         next_try=utc_text(record.next_try_utc),
         note=record.note,
         allocated_wh=record.allocated_wh,
+        status=None if record.status is None else record.status.value,
     )
 
 

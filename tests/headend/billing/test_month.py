@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from headend.billing.determinants import Completeness
+from headend.billing.determinants import Completeness, month_span
 from headend.billing.month import Month
 from headend.billing.tariff import NO_CHARGES
+from headend.enrol import Application, MeterFacts
 from headend.readings import Quality
 from headend.settings.series import SeriesSettings
 from headend.store.sqlite import postings
 from headend.validating import Validating
 from signing.interval import DAY_S, Interval
-from tests.headend.discom import METER, SUBJECT, stated
-from tests.headend.premises import DAY, Headend
+from tests.headend.discom import METER, SUBJECT, log_rules, stated
+from tests.headend.premises import DAY, Headend, fact, gateway
 from tests.headend.settling import NAME, Settling
 from tests.headend.test_validating import FULL, REGISTERS
 from tests.ledger_client.rehearsal import NOW, SELLER_DISCOM, Rehearsal, running
@@ -124,3 +125,15 @@ def test_a_connection_point_that_nobody_knows_is_incomplete(settling: Settling) 
 def test_a_prosumer_has_its_installed_power_and_no_generation_without_a_meter_for_it(settling: Settling) -> None:
     found = month(settling).prosumer(POINT, APRIL_26)
     assert (found.installed_w, found.generated_wh) == (None, None)
+
+
+def test_nothing_is_expected_of_the_time_before_a_connection_began(headend: Headend) -> None:
+    log_rules(headend)
+    one = gateway()
+    began = DAY + 2 * DAY_S
+    facts = MeterFacts(facts=(fact(METER, from_utc=began),), blocks_from_utc=0)
+    headend.registrar.enrol(Application(file=one.file(), meters={METER: facts}, shard=0), at_utc=DAY)
+    found = Month(database=headend.database, registry=headend.registry, discom=SELLER_DISCOM, tariff=NO_CHARGES)
+    left = month_span(APRIL_26).end_utc - began
+    assert found.determinants(POINT, APRIL_26).blocks[Quality.MISSING] == left // 900
+    assert found.determinants(POINT, "2026-03").completeness is Completeness.INCOMPLETE
