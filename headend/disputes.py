@@ -33,7 +33,7 @@ def dispute(connection: sqlite3.Connection, number: int) -> Hold:
 
 
 def end_revised(database: Database, number: int, *, by: str, reason: str, now_utc: int) -> bytes:
-    """Ends a dispute because its window was revised since it was opened; the digest of that revision.
+    """Ends a dispute because another figure was said of its window since it was opened; the digest of that revision.
 
     Raises:
         RefusedError: it was not, or no such dispute is open.
@@ -45,8 +45,8 @@ def end_revised(database: Database, number: int, *, by: str, reason: str, now_ut
         revision = actuals.revised_since(connection, point, window, found.opened_utc)
         if revision is None:
             raise RefusedError(
-                f"no revision of the window was said since dispute {number} was opened: revise it (`edit`, `attest`, `revalidate`), "
-                "or end it by `--refused`"
+                f"no revision of the window was said since dispute {number} was opened that states another figure: revise it (`edit`, "
+                "`revalidate`), or have two persons end it by `--refused`"
             )
         outcome = f"revised, {revision.hex()[:16]}: {reason}"
         hold_rows.close_hold(connection, number, by=by, outcome=outcome, at_utc=now_utc)

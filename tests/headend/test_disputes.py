@@ -12,6 +12,7 @@ from headend.operators import Refusal
 from headend.rereading import look_again
 from headend.store.sqlite import hold_rows, hunt_rows, operator_rows, refusal_rows
 from signing.interval import DAY_S, Interval
+from signing.statements.window_actual import Cause
 from tests.headend.discom import LATER, METER, SUBJECT, attestor, log_rules, stated
 from tests.headend.premises import DAY, Gateway, Headend, gateway, p256
 from tests.headend.two_persons import RAO, SEN, edited, register
@@ -75,6 +76,18 @@ def test_an_older_revision_or_a_first_one_ends_none(headend: Headend, premises: 
         with pytest.raises(RefusedError, match=r"no revision of the window was said since dispute"):
             end_revised(headend.database, number, by="asha", reason="edited", now_utc=OPENED + 9)
     assert ended(headend) == [None, None]
+
+
+def test_the_same_figure_said_again_ends_none_so_one_person_alone_cannot(headend: Headend, premises: Gateway) -> None:
+    number = opened(headend)
+    attestor(headend).attest([SUBJECT], at_utc=OPENED + 1, cause=Cause.OPERATOR)
+    attestor(headend).withdraw(SUBJECT, "looked at", at_utc=OPENED + 2)
+    with pytest.raises(RefusedError, match="states another figure"):
+        end_revised(headend.database, number, by="asha", reason="said again", now_utc=OPENED + 3)
+    attestor(headend).attest([SUBJECT], at_utc=OPENED + 4, cause=Cause.OPERATOR)
+    with pytest.raises(RefusedError, match="states another figure"):
+        end_revised(headend.database, number, by="asha", reason="said again", now_utc=OPENED + 5)
+    assert ended(headend) == [None]
 
 
 def test_two_persons_refuse_a_dispute(headend: Headend, premises: Gateway) -> None:

@@ -15,7 +15,7 @@ from signing.errors import SigningError
 from signing.interval import Interval
 from signing.keys import PublicKey
 from signing.statements.rule_set import RuleSet
-from signing.statements.window_actual import Status, WindowActual, actual_kind
+from signing.statements.window_actual import Status, Totals, WindowActual, actual_kind, parse_actual
 
 _SELECT = "SELECT leaf, sign1 FROM actuals JOIN statements USING (leaf) "
 
@@ -126,13 +126,31 @@ def subjects(
 def revised_since(
     connection: sqlite3.Connection, connection_point: str, window: Interval, since_utc: int
 ) -> bytes | None:
-    """Digest of the latest revision above 0, logged after a time, of a window of a connection point that shares an instant with `window`."""
-    row = connection.execute(
-        "SELECT actuals.digest FROM actuals JOIN statements USING (leaf) WHERE connection_point = ? AND start_utc < ? "
-        "AND end_utc > ? AND revision > 0 AND logged_utc > ? ORDER BY leaf DESC LIMIT 1",
-        (connection_point, window.end_utc, window.start_utc, since_utc),
-    ).fetchone()
-    return None if row is None else bytes(row[0])
+    """Digest of a newest revision that states another figure than what stood at a time, of a window of a connection point that shares an instant
+    with `window`; none where nobody said another figure since.
+
+    The same figure said again is no revision of it, whoever said it and on whatever evidence.
+    """
+    rows = connection.execute(
+        "SELECT posted_as, start_utc, end_utc, actuals.digest, content_type, sign1, logged_utc FROM actuals "
+        "JOIN statements USING (leaf) WHERE connection_point = ? AND start_utc < ? AND end_utc > ? ORDER BY leaf",
+        (connection_point, window.end_utc, window.start_utc),
+    )
+    stood: dict[tuple[str, int, int], Totals | None] = {}
+    newest: dict[tuple[str, int, int], tuple[bytes, Totals | None, int]] = {}
+    for posted_as, start, end, digest, content_type, sign1, logged_utc in rows:
+        totals = parse_actual(content_type, parse(sign1).payload).totals
+        subject = (posted_as, start, end)
+        # What was said first stood then, even when it was said later: there was nothing to contest before.
+        if logged_utc <= since_utc or subject not in stood:
+            stood[subject] = totals
+        newest[subject] = (bytes(digest), totals, logged_utc)
+    found = [
+        digest
+        for subject, (digest, totals, logged_utc) in newest.items()
+        if logged_utc > since_utc and totals is not None and totals != stood[subject]
+    ]
+    return found[-1] if found else None
 
 
 def newest_digest(connection: sqlite3.Connection, connection_point: str, window: Interval) -> bytes | None:
