@@ -13,7 +13,7 @@ import httpx
 
 from ledger_client.beckn.ack import Ack, read_ack
 from ledger_client.beckn.context import is_callable
-from ledger_client.http import DEFAULT_TIMEOUT_S, FreshSigner, no_answer, open_client, read_bounded
+from ledger_client.http import DEFAULT_TIMEOUT_S, FreshSigner, PeerClocks, no_answer, open_client, read_bounded
 from ledger_client.ledger import LedgerError, LedgerProtocolError, LedgerRefusedError, LedgerUnavailableError
 from ledger_client.signature import HttpSigner, KeyLookup, SignatureError, parse_header, verify
 
@@ -59,8 +59,10 @@ class BecknPusher:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._signer = FreshSigner(signer, now)
+        self._now = now
         self._timeout_s = timeout_s
         self._client = open_client(timeout_s, tls)
+        self._clocks = PeerClocks(self._client, now)
 
     def __enter__(self) -> Self:
         return self
@@ -88,9 +90,12 @@ class BecknPusher:
             raise LedgerProtocolError(
                 "expected https://host[:port]/path, or http to this machine, in the callback address"
             )
+        self._clocks.require_right(url)
         headers = self._signer.headers(body, request_signature)
+        sent = self._now()
         try:
             with self._client.stream("POST", url, content=body, headers=headers) as answer:
+                self._clocks.heard(url, sent, answer.headers.get("Date"))
                 status, content = answer.status_code, read_bounded(answer, self._timeout_s, MAX_ACK_BYTES)
                 signature = answer.headers.get("Signature")
         except httpx.HTTPError as error:

@@ -101,6 +101,51 @@ def no_answer(url: str, error: httpx.HTTPError) -> str:
     return f"no answer from {url}: " + f"{type(error).__name__}: {error}"[:300]
 
 
+class PeerClocks:
+    """This computer's clock against those of the peers that one client signs for. Safe to use from several threads."""
+
+    def __init__(self, client: httpx.Client, now: Callable[[], int]) -> None:
+        self._client = client
+        self._now = now
+        self._offsets: dict[str, Offset | None] = {}
+
+    def measure(self, url: str) -> Offset | None:
+        """How far the clock is from the peer's, by an unsigned request; none where the peer states no time.
+
+        Raises:
+            LedgerUnavailableError: no answer.
+        """
+        sent = self._now()
+        try:
+            with self._client.stream("HEAD", _origin(url) + "/") as answer:
+                self.heard(url, sent, answer.headers.get("Date"))
+        except httpx.HTTPError as error:
+            raise LedgerUnavailableError(no_answer(_origin(url), error)) from error
+        return self._offsets[_origin(url)]
+
+    def heard(self, url: str, sent_utc: int, date: str | None) -> None:
+        """Notes what an answer's ``Date`` says of the clock."""
+        self._offsets[_origin(url)] = offset(sent_utc, self._now(), date)
+
+    def require_right(self, url: str) -> None:
+        """That nothing is signed by a clock that the peer's last answer showed to be wrong, and that still is.
+
+        Raises:
+            LedgerUnavailableError: it is.
+        """
+        known = self._offsets.get(_origin(url))
+        if known is None or not known.is_apart:
+            return
+        found = self.measure(url)
+        if found is not None and found.is_apart:
+            raise LedgerUnavailableError(f"{found.words}: nothing is signed by it; set it by a time service")
+
+
+def _origin(url: str) -> str:
+    parsed = httpx.URL(url)
+    return f"{parsed.scheme}://{parsed.netloc.decode('ascii')}"
+
+
 class Channel:
     """Signed POSTs to one ledger. Owns its connections; safe to use from several threads."""
 
@@ -118,33 +163,15 @@ class Channel:
         self._now = now
         self._timeout_s = timeout_s
         self._client = open_client(timeout_s, tls)
-        self._offset: Offset | None = None
+        self._clocks = PeerClocks(self._client, now)
 
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
 
     def measure_clock(self) -> Offset | None:
-        """How far this computer's clock is from the ledger's, by an unsigned request; none where the ledger states no time.
-
-        Raises:
-            LedgerUnavailableError: no answer.
-        """
-        sent = self._now()
-        try:
-            with self._client.stream("HEAD", self._base_url + "/") as answer:
-                self._offset = offset(sent, self._now(), answer.headers.get("Date"))
-        except httpx.HTTPError as error:
-            raise LedgerUnavailableError(no_answer(self._base_url, error)) from error
-        return self._offset
-
-    def _require_right_clock(self) -> None:
-        """Signs nothing by a clock that the last answer showed to be wrong, and still is."""
-        if self._offset is None or not self._offset.is_apart:
-            return
-        found = self.measure_clock()
-        if found is not None and found.is_apart:
-            raise LedgerUnavailableError(f"{found.words}: nothing is signed by it; set it by a time service")
+        """How far this computer's clock is from the ledger's; see `PeerClocks.measure`."""
+        return self._clocks.measure(self._base_url)
 
     def call(self, path: str, body: bytes) -> bytes:
         """The body of the 200 answer to a signed POST of `body`.
@@ -152,12 +179,12 @@ class Channel:
         Raises:
             LedgerError: by what the caller does next.
         """
-        self._require_right_clock()
         url = self._base_url + path
+        self._clocks.require_right(url)
         sent = self._now()
         try:
             with self._client.stream("POST", url, content=body, headers=self._signer.headers(body)) as answer:
-                self._offset = offset(sent, self._now(), answer.headers.get("Date"))
+                self._clocks.heard(url, sent, answer.headers.get("Date"))
                 status, content = answer.status_code, read_bounded(answer, self._timeout_s, MAX_ANSWER_BYTES)
         except httpx.HTTPError as error:
             raise LedgerUnavailableError(no_answer(url, error)) from error

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from ledger_client.beckn_http import BecknPusher
 from ledger_client.clock_offset import Offset, offset
 from ledger_client.http import open_ledger
-from ledger_client.ledger import LedgerUnavailableError, TradeQuery
+from ledger_client.ledger import LedgerError, LedgerUnavailableError, TradeQuery
 from tests.ledger_client.rehearsal import NOW, Rehearsal, running, signer
 
 
@@ -84,3 +85,13 @@ def test_an_answer_that_shows_the_clock_to_be_wrong_stops_the_next_signature(exc
         ledger.listing(TradeQuery())
         with pytest.raises(LedgerUnavailableError, match="at least 20 s behind"):
             ledger.listing(TradeQuery())
+
+
+def test_nothing_is_pushed_by_a_clock_that_is_wrong(exchange: Rehearsal) -> None:
+    mine = [NOW - 20]
+    url = f"http://{exchange.address}/bap/receiver/on_status"
+    with BecknPusher(signer=signer("discom-s.example.org"), now=lambda: mine[0]) as pusher:
+        with pytest.raises(LedgerError):
+            pusher.push(url, b"{}")
+        with pytest.raises(LedgerUnavailableError, match="at least 20 s behind"):
+            pusher.push(url, b"{}")
