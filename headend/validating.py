@@ -14,7 +14,16 @@ from headend.readings import Quality
 from headend.registry import Registry
 from headend.series import Day, Note, SeriesBlock, notes_of, series_blocks
 from headend.settings.series import SeriesSettings
-from headend.store.sqlite import actuals, day_rows, doubt_rows, edit_rows, import_rows, postings, registry_rows
+from headend.store.sqlite import (
+    actuals,
+    day_rows,
+    disconnection_rows,
+    doubt_rows,
+    edit_rows,
+    import_rows,
+    postings,
+    registry_rows,
+)
 from headend.store.sqlite.actuals import StoredRuleSet
 from headend.store.sqlite.database import Database
 from headend.store.sqlite.day_rows import Progress
@@ -65,6 +74,7 @@ class Validating:
             with self._database.transaction() as connection:
                 if day is not None:
                     day_rows.put(connection, day, at_utc=now_utc)
+                    self._go_on(connection, day)
                 day_rows.done(connection, meter, start)
         return len(wanted)
 
@@ -84,7 +94,7 @@ class Validating:
         for span, fact in _spans(records, Interval(start_utc, start_utc + DAY_S)):
             part = bounded(stored_part(connection, records, span).case)
             judged = validate(part, fact.period_s, rules.signed.statement)
-            known = self._known(connection, meter, span, fact)
+            known = self._known(connection, meter, span, fact, part.context())
             used = series_blocks(judged, span, fact.period_s, known, rules.signed.statement)
             blocks += with_imported(used, import_rows.blocks(connection, meter, span))
             notes += notes_of(judged.findings, span)
@@ -128,8 +138,21 @@ class Validating:
                 edit_rows.put_looked_through(connection, edited[-1][0])
             day_rows.put_progress(connection, Progress(leaf, max([reached.record, *recorded.values()])))
 
-    def _known(self, connection: sqlite3.Connection, meter: str, span: Interval, fact: Fact) -> Known:
-        """What estimates may rest on: earlier validated days of the meter, and a check meter beside it."""
+    def _go_on(self, connection: sqlite3.Connection, day: Day) -> None:
+        """Makes the next day due where the connection stays open: its meter may send nothing that would."""
+        meter, start = self._registry.meter(day.meter), day.span.end_utc
+        fact = None if meter is None else meter.record.fact(start)
+        if fact is None or day_rows.newest(connection, day.meter, start) is not None:
+            return
+        following = Interval(start, start + DAY_S)
+        entries = disconnection_rows.standing(connection, fact.connection_point)
+        if any(entry.within(following) is not None for entry in entries):
+            day_rows.put_due(connection, [(day.meter, start, following.end_utc + self._settings.after_s)])
+
+    def _known(
+        self, connection: sqlite3.Connection, meter: str, span: Interval, fact: Fact, context: Interval
+    ) -> Known:
+        """What estimates may rest on: earlier validated days of the meter, a check meter beside it, and when its connection was open."""
         midnight = ist_day_start(span.start_utc)
         before = Interval(max(0, midnight - _HISTORY_DAYS * DAY_S), midnight + 1)
         stored = [one.day for one in day_rows.newest_in(connection, meter, before) if one.day.start_utc < midnight]
@@ -138,6 +161,11 @@ class Validating:
             companion=self._companion(connection, span, fact),
             history=History(days=tuple(day for day in found if day is not None)),
             kinds={midnight: self._settings.kind(midnight)},
+            disconnections=tuple(
+                spell
+                for entry in disconnection_rows.standing(connection, fact.connection_point)
+                if (spell := entry.within(context)) is not None
+            ),
         )
 
     def _declared(self, connection: sqlite3.Connection, fact: Fact, known: Known, day: Day | None) -> Declared:

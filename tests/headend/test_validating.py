@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from headend.disconnection import OpenConnection
 from headend.enrol import Application, MeterFacts
 from headend.readings import Quality
 from headend.registry import Registry
 from headend.series import Day
 from headend.settings.series import SeriesSettings, series
-from headend.store.sqlite import day_rows, postings
+from headend.store.sqlite import day_rows, disconnection_rows, postings
 from headend.store.sqlite.database import open_database
 from headend.validating import Validating
 from headend.vee.declared import Channel, DayKind
@@ -318,3 +319,69 @@ def test_an_agreed_import_alone_leaves_the_export_absent(headend: Headend, one: 
     assert day is not None
     assert (day.blocks[40].export_wh, day.blocks[40].export_method) == (None, None)
     assert day.total_wh(Channel.EXPORT) is None
+
+
+# an open connection
+
+
+def opened(headend: Headend, since_utc: int, until_utc: int | None) -> None:
+    entry = OpenConnection(
+        connection_point=f"CP-{METER}",
+        since_utc=since_utc,
+        until_utc=until_utc,
+        reference="WO 7",
+        by="asha",
+        reason="-",
+    )
+    with headend.database.transaction() as connection:
+        disconnection_rows.put(connection, entry, at_utc=DUE)
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "method"),
+    [(20, 40, "E8"), (0, None, "E8"), (20, 39, None), (21, 40, None)],
+)
+def test_e8_nothing_flowed_through_a_connection_that_was_open_in_every_hole(
+    headend: Headend, one: Gateway, since: int, until: int | None, method: str | None
+) -> None:
+    opened(headend, DAY + 900 * since, None if until is None else DAY + 900 * until)
+    headend.take_in(stated(one, 0, lacking(*range(20, 40))))
+    day = validating(headend).day(METER, DAY)
+    assert day is not None
+    wh = 0 if method else None
+    assert {
+        (block.import_wh, block.import_method, block.export_wh, block.export_method) for block in day.blocks[20:40]
+    } == {(wh, method, wh, method)}
+    assert [block.import_wh for block in day.blocks[:20]] == list(FULL[:20])
+
+
+def test_e8_says_nothing_once_it_was_taken_back_nor_of_another_connection_point(headend: Headend, one: Gateway) -> None:
+    opened(headend, DAY, None)
+    headend.take_in(stated(one, 0, lacking(*range(20, 40))))
+    with headend.database.transaction() as connection:
+        entry = disconnection_rows.withdraw(connection, 1, by="bela", at_utc=DUE)
+        disconnection_rows.put(connection, replace(entry, connection_point="CP-9"), at_utc=DUE)
+    day = validating(headend).day(METER, DAY)
+    assert day is not None
+    assert {block.quality for block in day.blocks[20:40]} == {Quality.MISSING}
+
+
+def test_registers_that_rose_are_stronger_than_the_word_of_a_disconnection(headend: Headend, one: Gateway) -> None:
+    opened(headend, DAY, None)
+    headend.take_in(stated(one, 0, lacking(*range(20, 40)), registers=REGISTERS))
+    day = validating(headend).day(METER, DAY)
+    assert day is not None
+    assert "E8" not in {block.import_method for block in day.blocks}
+
+
+def test_the_days_of_an_open_connection_go_on_though_its_meter_sends_nothing(headend: Headend, one: Gateway) -> None:
+    opened(headend, DAY + 36_000, DAY + 2 * DAY_S)
+    headend.take_in(stated(one, 0, FULL[:40]))
+    work = validating(headend)
+    settle(work)
+    assert work.step(DUE + DAY_S - 1) == 0
+    assert work.step(DUE + DAY_S) == 1
+    assert work.step(DUE + 9 * DAY_S) == 0
+    after = stored(headend, DAY + DAY_S)
+    assert (after.total_wh(Channel.IMPORT), after.quality, len(after.blocks)) == (0, Quality.ESTIMATED, 96)
+    assert day_rows.newest(headend.database.connection, METER, DAY + 2 * DAY_S) is None

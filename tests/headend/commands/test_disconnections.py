@@ -1,0 +1,83 @@
+"""disconnection: entered, listed and taken back, with who and why; its days are validated again."""
+
+from contextlib import closing
+
+import pytest
+
+from headend import service
+from headend.store.sqlite import day_rows, disconnection_rows
+from headend.store.sqlite.database import open_database
+from signing.interval import DAY_S, ist_day_start, ist_text, utc_text
+from tests.headend.commands.conftest import Command
+from tests.headend.founded import Installation
+from tests.headend.premises import Gateway
+
+THEN = ist_day_start(service.now()) - 9 * DAY_S
+"""Days long past are not validated again, whatever is said of them."""
+SINCE = ["--since", utc_text(THEN + 36_000)]
+UNTIL = ["--until", utc_text(THEN + DAY_S + 43_200)]
+WHO = ["--reference", "WO 7", "--by", "asha", "--reason", "unpaid"]
+GOOD = ["--point", "CP-1", *SINCE, *UNTIL, *WHO]
+FAR = 2**40
+
+
+def standing(installed: Installation) -> int:
+    with closing(open_database(installed.config.database)) as database:
+        return len(disconnection_rows.standing(database.connection, "CP-1"))
+
+
+def due(installed: Installation) -> set[int]:
+    with closing(open_database(installed.config.database)) as database:
+        found = day_rows.due(database.connection, FAR, limit=99)
+        with database.transaction() as connection:
+            for meter, start in found:
+                day_rows.done(connection, meter, start)
+    return {start for _, start in found}
+
+
+def test_a_disconnection_is_entered_listed_and_taken_back_and_its_days_are_looked_at_again(
+    founded: Installation, enrolled: Gateway, command: Command
+) -> None:
+    due(founded)
+    assert command("disconnection", "enter", *GOOD)[0] == 0
+    assert (standing(founded), due(founded)) == (1, {THEN, THEN + DAY_S})
+    shown = command("disconnection", "list")[1]
+    times = f"since {ist_text(THEN + 36_000)}, to {ist_text(THEN + DAY_S + 43_200)}"
+    assert f"1 CP-1, {times}, WO 7, by asha: unpaid" in shown
+    assert command("disconnection", "withdraw", "--number", "1", "--by", "bela")[0] == 0
+    assert (standing(founded), due(founded)) == (0, {THEN, THEN + DAY_S})
+    assert "by bela" in command("disconnection", "list")[1]
+
+
+def test_one_without_an_end_is_open(founded: Installation, enrolled: Gateway, command: Command) -> None:
+    assert command("disconnection", "enter", "--point", "CP-1", *SINCE, *WHO)[0] == 0
+    assert "IST, open, WO 7" in command("disconnection", "list")[1]
+
+
+def test_what_was_taken_back_cannot_be_again(enrolled: Gateway, command: Command) -> None:
+    command("disconnection", "enter", *GOOD)
+    command("disconnection", "withdraw", "--number", "1", "--by", "bela")
+    code, _, err = command("disconnection", "withdraw", "--number", "1", "--by", "bela")
+    assert (code, "disconnection list" in err) == (1, True)
+
+
+@pytest.mark.usefixtures("enrolled")
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["enter", *GOOD[2:]], 2, "--point"),
+        (["enter", *GOOD[:2], *GOOD[4:]], 2, "--since"),
+        (["enter", "--point", "CP-1", "--since", UNTIL[1], "--until", SINCE[1], *WHO], 1, "'until' after 'since'"),
+        (["enter", "--point", "CP-1", *SINCE, "--until", SINCE[1], *WHO], 1, "'until' after 'since'"),
+        (["enter", *GOOD[:-2]], 1, "'reason'"),
+        (["enter", "--point", "CP-1", *SINCE, *WHO[2:]], 1, "'reference'"),
+        (["enter", "--point", "CP-9", *SINCE, *WHO], 1, "'CP-9'"),
+        (["withdraw", "--by", "bela"], 2, "--number"),
+        (["withdraw", "--number", "1"], 1, "'by'"),
+    ],
+)
+def test_what_lacks_is_told(founded: Installation, command: Command, words: list[str], code: int, message: str) -> None:
+    got, out, err = command("disconnection", *words)
+    assert (got, out) == (code, "")
+    assert message in err
+    assert standing(founded) == 0
