@@ -199,7 +199,7 @@ def parse(text: str, source: str, base: Path) -> Config:
         retention=_closed(root.table("retention"), retention),
         feeds=feeds(root.tables("feed"), base),
         billing=_closed(root.table("billing"), lambda table: billing(table, base)),
-        series=_closed(root.table("series"), series),
+        series=_closed(root.table("series"), lambda table: series(table, base)),
         imports=_closed(root.table("imports"), lambda table: imports(table, base)),
         ies=_closed(root.table("ies"), ies),
         alerts=_closed(root.table("alerts"), lambda table: alerts(table, base)),

@@ -152,15 +152,17 @@ class Validating:
     def _known(
         self, connection: sqlite3.Connection, meter: str, span: Interval, fact: Fact, context: Interval
     ) -> Known:
-        """What estimates may rest on: earlier validated days of the meter, a check meter beside it, and when its connection was open."""
+        """What estimates may rest on: earlier validated days of the meter, a check meter beside it, its category's day, and when its connection was open."""
         midnight = ist_day_start(span.start_utc)
         before = Interval(max(0, midnight - _HISTORY_DAYS * DAY_S), midnight + 1)
         stored = [one.day for one in day_rows.newest_in(connection, meter, before) if one.day.start_utc < midnight]
         found = [day.history(self._settings.kind(day.start_utc)) for day in stored]
+        days = tuple(day for day in found if day is not None)
         return Known(
             companion=self._companion(connection, span, fact),
-            history=History(days=tuple(day for day in found if day is not None)),
+            history=History(days=days),
             kinds={midnight: self._settings.kind(midnight)},
+            profile=self._settings.profiles.profile(fact.sanctioned_w, fact.period_s, days),
             disconnections=tuple(
                 spell
                 for entry in disconnection_rows.standing(connection, fact.connection_point)

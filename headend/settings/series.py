@@ -6,11 +6,15 @@
     after_s = 7200                         # after midnight: late blocks of the day are on their way
     quiet_s = 600                          # after the last change
     holidays = ["2026-01-26", "2026-08-15"]
+    profiles = "profiles.toml"             # days of categories, for E6 (headend/settings/profiles.py); read when a program starts
 """
 
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
+from headend.settings.profiles import NO_PROFILES, Profiles
+from headend.settings.profiles import parse as parse_profiles
 from headend.vee.declared import DayKind
 from signing.errors import DecodeError
 from signing.interval import DAY_S, IST_OFFSET_S
@@ -28,6 +32,7 @@ class SeriesSettings:
     quiet_s: int
     holidays: frozenset[int]
     """IST midnights, UTC seconds."""
+    profiles: Profiles = NO_PROFILES
 
     def kind(self, day_utc: int) -> DayKind:
         """What kind of day begins at an IST midnight."""
@@ -37,8 +42,8 @@ class SeriesSettings:
         return {_SATURDAY: DayKind.SATURDAY, _SUNDAY: DayKind.SUNDAY}.get(weekday, DayKind.WORKDAY)
 
 
-def series(table: Table) -> SeriesSettings:
-    """The section; every key has a default."""
+def series(table: Table, base: Path) -> SeriesSettings:
+    """The section; every key has a default, and a relative path is under `base`."""
     holidays: set[int] = set()
     for place, text in enumerate(table.texts("holidays", default=())):
         try:
@@ -49,7 +54,21 @@ def series(table: Table) -> SeriesSettings:
         after_s=table.integer("after_s", least=0, most=DAY_S, default=7200),
         quiet_s=table.integer("quiet_s", least=0, most=DAY_S, default=600),
         holidays=frozenset(holidays),
+        profiles=_profiles(table, base),
     )
+
+
+def _profiles(table: Table, base: Path) -> Profiles:
+    name = table.optional_text("profiles")
+    if name is None:
+        return NO_PROFILES
+    try:
+        return parse_profiles((base / name).read_text(encoding="utf-8"), str(base / name))
+    except (OSError, UnicodeDecodeError) as error:
+        table.faults.add(table.key("profiles"), f"cannot read '{base / name}': {error}: check the path")
+    except DecodeError as error:
+        table.faults.add(table.key("profiles"), str(error))
+    return NO_PROFILES
 
 
 def _midnight(text: str) -> int:

@@ -57,13 +57,15 @@ def sunlit(task: Task, skies: Mapping[int, Sky], *, most_s: int) -> Filled | Non
 
 
 def category(task: Task, declared: Profile) -> Filled | None:
-    """E6 PROFILE: the category's day, scaled to the registers, or to this customer's average daily use."""
-    weights, daily = declared.weights.get(task.channel, ()), declared.daily_wh.get(task.channel, 0)
+    """E6 PROFILE: the category's day, scaled to the registers, or to this customer's average daily use; none where neither is known."""
+    weights, daily = declared.weights.get(task.channel, ()), declared.daily_wh.get(task.channel)
     whole = sum(weights)
-    if len(weights) * task.period_s != DAY_S or whole <= 0:
+    if len(weights) * task.period_s != DAY_S or whole <= 0 or (task.rise_wh is None and daily is None):
         return None
     chosen = [weights[(start - ist_day_start(start)) // task.period_s] for start in task.holes]
-    return _weighed(task, "E6", chosen if task.rise_wh is not None else [daily * weight // whole for weight in chosen])
+    return _weighed(
+        task, "E6", chosen if task.rise_wh is not None else [(daily or 0) * weight // whole for weight in chosen]
+    )
 
 
 def agreed(task: Task, declared: Agreement) -> Filled | None:

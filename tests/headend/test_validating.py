@@ -1,6 +1,7 @@
 """Validated days: kept up with the evidence, each version kept, estimates beside measurements and never among them."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from headend.enrol import Application, MeterFacts
 from headend.readings import Quality
 from headend.registry import Registry
 from headend.series import Day
+from headend.settings.profiles import parse
 from headend.settings.series import SeriesSettings, series
 from headend.store.sqlite import day_rows, disconnection_rows, postings
 from headend.store.sqlite.database import open_database
@@ -38,12 +40,12 @@ def one(headend: Headend) -> Gateway:
     return found
 
 
-def validating(headend: Headend) -> Validating:
+def validating(headend: Headend, settings: SeriesSettings = SETTINGS) -> Validating:
     return Validating(
         database=headend.database,
         registry=headend.registry,
         key=headend.statement_signer.public_key,
-        settings=SETTINGS,
+        settings=settings,
     )
 
 
@@ -204,7 +206,7 @@ def test_another_connection_sees_what_was_validated(headend: Headend, one: Gatew
 )
 def test_days_have_kinds_by_the_calendar_of_india(text: str, kind: DayKind) -> None:
     table = parse_toml('holidays = ["2026-08-15"]', "t")
-    assert series(table).kind(parse_instant(f"{text}T00:00:00+05:30", "t")) is kind
+    assert series(table, Path()).kind(parse_instant(f"{text}T00:00:00+05:30", "t")) is kind
 
 
 @pytest.mark.parametrize(
@@ -217,7 +219,7 @@ def test_days_have_kinds_by_the_calendar_of_india(text: str, kind: DayKind) -> N
 )
 def test_a_wrong_setting_is_named(text: str, message: str) -> None:
     table = parse_toml(text, "t")
-    series(table)
+    series(table, Path())
     with pytest.raises(DecodeError, match=message):
         table.faults.check()
 
@@ -385,3 +387,41 @@ def test_the_days_of_an_open_connection_go_on_though_its_meter_sends_nothing(hea
     after = stored(headend, DAY + DAY_S)
     assert (after.total_wh(Channel.IMPORT), after.quality, len(after.blocks)) == (0, Quality.ESTIMATED, 96)
     assert day_rows.newest(headend.database.connection, METER, DAY + 2 * DAY_S) is None
+
+
+# the day of a category
+
+EVENINGS = (0,) * 5 + (2,) * 4 + (1,) * 15
+
+
+def profiled() -> SeriesSettings:
+    text = f'default = "homes"\n[[category]]\nname = "homes"\nimport = {list(EVENINGS)}\nexport = {list(EVENINGS)}'
+    return replace(SETTINGS, profiles=parse(text, "profiles.toml"))
+
+
+def test_e6_a_category_says_how_what_the_registers_leave_lies_in_a_day_without_any_pattern(
+    headend: Headend, one: Gateway
+) -> None:
+    headend.take_in(stated(one, 0, lacking(*range(16, 28)), registers=REGISTERS))
+    day = validating(headend, profiled()).day(METER, DAY)
+    assert day is not None
+    holes = day.blocks[16:28]
+    assert {(block.import_method, block.export_method) for block in holes} == {("E6", "E6")}
+    assert [block.import_wh for block in holes[:4]] == [0] * 4
+    assert {block.import_wh for block in holes[4:]} == {150}
+    assert (day.total_wh(Channel.IMPORT), day.total_wh(Channel.EXPORT)) == (9600, 480)
+
+
+@pytest.mark.parametrize(("weeks", "import_wh"), [(3, 208), (2, None)])
+def test_e6_without_registers_rests_on_measured_days_and_says_nothing_of_an_export(
+    headend: Headend, one: Gateway, weeks: int, import_wh: int | None
+) -> None:
+    # Days before of another kind: neither E3 nor E4 may use them, and they say how much this customer uses.
+    for number in range(weeks, 0, -1):
+        headend.take_in(stated(one, -24 * (7 * number + 1), FULL))
+    headend.take_in(stated(one, 0, lacking(*range(20, 40))))
+    work = validating(headend, profiled())
+    settle(work)
+    hole = stored(headend).blocks[20]
+    assert (hole.import_wh, hole.import_method) == (import_wh, "E6" if import_wh else None)
+    assert (hole.export_wh, hole.export_method) == (None, None)

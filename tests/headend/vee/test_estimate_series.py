@@ -168,6 +168,11 @@ class TestCategory:
         nothing = Profile(weights={Channel.IMPORT: (0,) * 96}, daily_wh={})
         assert estimate_series.category(task(7, None, 7, rise=20), nothing) is None
 
+    def test_a_customer_of_whom_neither_registers_nor_use_are_known_did_not_use_nothing(self) -> None:
+        unknown = replace(self.profile(0, 10, 30), daily_wh={})
+        assert estimate_series.category(task(7, None, None, 7), unknown) is None
+        assert values(estimate_series.category(task(7, None, None, 7, rise=94), unknown)) == [20, 60]
+
 
 class TestByWord:
     """E7, E8."""
