@@ -28,6 +28,8 @@ class Case(Enum):
     """An operator holds the seller's figure, and releases it."""
     OUTAGE = "outage"
     """The seller has no power for half of the window."""
+    EDIT = "edit"
+    """The seller's meter lacks one block for ever, and two operators state what it is worth."""
 
 
 _SHAPES = {
@@ -66,12 +68,17 @@ class Play:
 
     @property
     def posts(self) -> tuple[str, ...]:
-        """Statuses of figures that the head-ends post. No register that a meter signed balances a part that an exchange ends."""
-        return ("PROVISIONAL", "FINAL", "TRUE_UP") if self.case is Case.EXCHANGE else ("FINAL", "TRUE_UP")
+        """Statuses of figures that the head-ends post. A part that an exchange ends has no register that balances it, and an edit is never FINAL."""
+        return ("PROVISIONAL", "FINAL", "TRUE_UP") if self.case in {Case.EXCHANGE, Case.EDIT} else ("FINAL", "TRUE_UP")
+
+    @property
+    def pending_after_s(self) -> int:
+        """How long blocks may be on their way before their window is said to be PENDING: shorter where somebody waits for that."""
+        return 8 if self.case is Case.EDIT else 20
 
     def withheld(self, window: Interval) -> int | None:
         """Start of the block, UTC seconds, that the seller's meter does not give at first, or ever."""
-        return window.start_utc + self.period_s if self.case in {Case.GAP, Case.MISSING} else None
+        return window.start_utc + self.period_s if self.case in {Case.GAP, Case.MISSING, Case.EDIT} else None
 
     def exchanged_utc(self, window: Interval) -> int | None:
         """When the seller's meter is exchanged, on the edge of a block."""

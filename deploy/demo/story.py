@@ -162,7 +162,11 @@ def _configure_headend(stage: Stage, side: Side) -> None:
     folder = stage.folder / side.discom
     folder.mkdir(exist_ok=True)
     text = world.headend(
-        side, broker_port=stage.broker_port, ledger=stage.exchange or "127.0.0.1:1", posts=stage.play.posts
+        side,
+        broker_port=stage.broker_port,
+        ledger=stage.exchange or "127.0.0.1:1",
+        posts=stage.play.posts,
+        pending_after_s=stage.play.pending_after_s,
     )
     (folder / "headend.toml").write_text(text)
 

@@ -1,15 +1,14 @@
 """What happens in a case beside the meters' own figures: what is done before the contract and after it, and what is shown of it."""
 
 import json
-import time
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-import httpx
-
+from deploy.demo.acts import Edit, Hold
 from deploy.demo.cases import NEW_METER, Case, Play, simulator
-from deploy.demo.processes import DemoError, program, run
-from deploy.demo.stage import DECIDE_S, NOTHING_MORE, START_S, Outcome, Proof, Shown, Stage
+from deploy.demo.processes import program, run
+from deploy.demo.stage import START_S, Outcome, Proof, Shown, Stage
+from deploy.demo.turn import METER, OPERATOR, Turn, command, is_delivered, seller, seller_log, wait_until
 from deploy.demo.world import SELLER, Side
 from headend.windows import judge
 from signing.energy import kwh_text
@@ -19,27 +18,6 @@ from signing.statements.reading import Flag
 from signing.trust import parse_trust
 from signing.verify import verify
 
-_OPERATOR = "asha"
-_LOOK_S = 0.3
-
-
-class Turn:
-    """A case in which nothing happens beside the meters' own figures."""
-
-    def recorded(self, stage: Stage, side: Side) -> Collection[str]:  # noqa: ARG002 - for those that need it
-        """Records meters before their gateway is enrolled; which ones."""
-        return ()
-
-    def before_contract(self, stage: Stage) -> None:
-        """What is done, or waited for, before the platforms put the contract."""
-
-    def heard(self, stage: Stage, outcome: Outcome) -> None:
-        """What is done on what is known so far; called again and again."""
-
-    def shown(self, stage: Stage, outcome: Outcome, proofs: dict[str, Proof]) -> Shown:  # noqa: ARG002 - for those that need it
-        """What there is to show at the end."""
-        return NOTHING_MORE
-
 
 class Fork(Turn):
     """The seller's gateway was cloned."""
@@ -48,9 +26,9 @@ class Fork(Turn):
         """Waits until the seller's head-end has heard both gateways: whoever is first would otherwise settle before the other speaks."""
 
         def is_seen() -> bool:
-            return any(chain["forks"] for chain in _seller(stage, f"/v1/meters/{_METER.id}")["chains"])
+            return any(chain["forks"] for chain in seller(stage, f"/v1/meters/{METER.id}")["chains"])
 
-        _await(stage, f"{SELLER.discom} saw no fork", is_seen)
+        wait_until(stage, f"{SELLER.discom} saw no fork", is_seen)
         stage.say(f"{SELLER.discom} sees two histories under one key")
 
 
@@ -63,25 +41,25 @@ class Gap(Turn):
 
     def before_contract(self, stage: Stage) -> None:
         """Waits until what the meter gives is delivered; only then the meter has the block."""
-        _await(stage, f"{SELLER.gateway} delivered nothing", lambda: _is_delivered(stage))
-        name = f"meter-{_METER.id}"
+        wait_until(stage, f"{SELLER.gateway} delivered nothing", lambda: is_delivered(stage))
+        name = f"meter-{METER.id}"
         stage.processes.end(name)
         arguments = simulator(
             stage.play,
             SELLER,
-            _METER,
+            METER,
             stage.window,
-            stage.truth(_METER.id),
-            listen=stage.addresses[_METER.id],
+            stage.truth(METER.id),
+            listen=stage.addresses[METER.id],
             withholds=False,
         )
         stage.processes.start(name, [program("sakshi-sim"), *arguments])
         stage.processes.wait_for(name, "listening ", START_S)
-        stage.say(f"{_METER.id} had no row for the block of {self._block(stage)}; from now on it has")
+        stage.say(f"{METER.id} had no row for the block of {self._block(stage)}; from now on it has")
 
     def heard(self, stage: Stage, outcome: Outcome) -> None:  # noqa: ARG002 - the log says it
         """Says what the head-end asks for."""
-        asked = sum(f"asked {SELLER.gateway} to read blocks of {_METER.id} again" in line for line in _log(stage))
+        asked = sum(f"asked {SELLER.gateway} to read blocks of {METER.id} again" in line for line in seller_log(stage))
         if asked > self._asked:
             self._asked = asked
             stage.say(f"{SELLER.discom} lacks that block, and asked {SELLER.gateway} for it by a signed command")
@@ -111,17 +89,17 @@ class Exchange(Turn):
         since = utc_text(stage.window.start_utc - 30 * DAY_S)
         sheet.write_text(
             "meter,from,identity,connection_point,posted_as,period_s\n"
-            f"{_METER.id},{since},{_METER.serial},{side.connection_point},{side.posted_as},{stage.play.period_s}\n"
+            f"{METER.id},{since},{METER.serial},{side.connection_point},{side.posted_as},{stage.play.period_s}\n"
         )
-        _headend(stage, "registry", "import", str(sheet), "--apply", "--by", _OPERATOR)
-        words = ["--point", side.connection_point, "--old", _METER.id, "--new", NEW_METER.id]
+        command(stage, "registry", "import", str(sheet), "--apply", "--by", OPERATOR)
+        words = ["--point", side.connection_point, "--old", METER.id, "--new", NEW_METER.id]
         words += ["--identity", NEW_METER.serial, "--at", utc_text(at_utc)]
-        for which, meter in (("closing", _METER.id), ("opening", NEW_METER.id)):
+        for which, meter in (("closing", METER.id), ("opening", NEW_METER.id)):
             imported, exported = _registers(stage, meter, at_utc)
             words += [f"--{which}-import", kwh_text(imported), f"--{which}-export", kwh_text(exported)]
-        _headend(stage, "registry", "exchange", *words, "--apply", "--by", _OPERATOR)
-        stage.say(f"{side.discom} recorded that {NEW_METER.id} took the place of {_METER.id} at {ist_text(at_utc)}")
-        return {_METER.id, NEW_METER.id}
+        command(stage, "registry", "exchange", *words, "--apply", "--by", OPERATOR)
+        stage.say(f"{side.discom} recorded that {NEW_METER.id} took the place of {METER.id} at {ist_text(at_utc)}")
+        return {METER.id, NEW_METER.id}
 
     def shown(self, stage: Stage, outcome: Outcome, proofs: dict[str, Proof]) -> Shown:
         """The parts of the window, and whether each has all of its blocks."""
@@ -150,47 +128,6 @@ class Exchange(Turn):
 
 def _counted(part: dict[str, Any]) -> str:
     return f"{part['counts']['valid']} of {part['counts']['expected']} blocks"
-
-
-class Hold(Turn):
-    """An operator holds the seller's figure, and releases it."""
-
-    def __init__(self) -> None:
-        self._told: str | None = None
-        """What the exchange had of the seller while the figure was held."""
-        self._is_seen = False
-        """Whether the figure was found held; what stands by then is said first."""
-        self._is_released = False
-
-    def before_contract(self, stage: Stage) -> None:
-        """Places the hold."""
-        reason = "the seller contests the reading"
-        _headend(stage, "hold", "place", "--posted-as", SELLER.posted_as, "--by", _OPERATOR, "--reason", reason)
-        stage.say(f"{_OPERATOR} of {SELLER.discom} holds the postings of {SELLER.posted_as}: {reason}")
-
-    def heard(self, stage: Stage, outcome: Outcome) -> None:
-        """Releases the hold once the figure stands and is held, and the exchange has settled the other side."""
-        if self._is_released or outcome.trade["pulledKwh"] is None:
-            return
-        postings = _seller(stage, "/v1/postings")["items"]
-        is_held = any(posting["state"] == "HELD" for posting in postings)
-        was_seen, self._is_seen = self._is_seen, is_held and SELLER.name in outcome.actuals
-        if not was_seen:
-            return
-        self._told = outcome.trade["pushedKwh"]
-        self._is_released = True
-        stage.say(f"{SELLER.discom} has its figure and posts nothing of it: HELD")
-        _headend(stage, "hold", "release", "--number", "1", "--by", _OPERATOR, "--reason", "read again on site")
-        stage.say(f"{_OPERATOR} released hold 1: read again on site")
-
-    def shown(self, stage: Stage, outcome: Outcome, proofs: dict[str, Proof]) -> Shown:  # noqa: ARG002 - the list says it
-        """The hold with who placed and who ended it."""
-        held = _headend(stage, "hold", "list").strip()
-        return Shown(
-            is_as_it_should=self._is_released and self._told is None and outcome.is_settled,
-            values={"held": held, "pushed_kwh_while_held": self._told},
-            rows=(("hold, seller", held),),
-        )
 
 
 class Outage(Turn):
@@ -227,47 +164,13 @@ _TURNS: dict[Case, Callable[[], Turn]] = {
     Case.EXCHANGE: Exchange,
     Case.HOLD: Hold,
     Case.OUTAGE: Outage,
+    Case.EDIT: Edit,
 }
 
 
 def turn_of(play: Play) -> Turn:
     """What happens in a case."""
     return _TURNS.get(play.case, Turn)()
-
-
-_METER = next(meter for meter in SELLER.meters if meter.settles)
-
-
-def _seller(stage: Stage, path: str) -> Any:  # noqa: ANN401 - JSON
-    headend = stage.headends[SELLER.name]
-    answer = httpx.get(headend.url + path, headers={"Authorization": f"Bearer {headend.token}"}, timeout=10)
-    return answer.raise_for_status().json()
-
-
-def _headend(stage: Stage, verb: str, *words: str) -> str:
-    return run([program("sakshi-headend"), verb, "--config", stage.config(SELLER), *words])
-
-
-def _log(stage: Stage) -> list[str]:
-    return stage.processes.log(f"headend-{SELLER.discom}").read_text(errors="replace").splitlines()
-
-
-def _await(stage: Stage, failed: str, holds: Callable[[], bool]) -> None:
-    ends = time.monotonic() + DECIDE_S
-    while not holds():
-        stage.processes.check()
-        if time.monotonic() > ends:
-            raise DemoError(f"{failed} in {DECIDE_S} s: see the logs in {stage.folder / 'logs'}")
-        time.sleep(_LOOK_S)
-
-
-def _is_delivered(stage: Stage) -> bool:
-    """Whether the seller's head-end has taken in everything that the gateway read of the window."""
-    chains = _seller(stage, f"/v1/meters/{_METER.id}")["chains"]
-    if not any(chain["head_sequence"] is not None for chain in chains):
-        return False
-    config = str(stage.folder / SELLER.gateway / "agent.toml")
-    return not run([program("sakshi-agent"), "outbox", "--config", config, "--json"]).strip()
 
 
 def _registers(stage: Stage, meter: str, at_utc: int) -> tuple[int, int]:

@@ -91,7 +91,14 @@ def participants(keys: dict[str, tuple[str, str | None]]) -> str:
     return "\n".join(blocks)
 
 
-def headend(side: Side, *, broker_port: int, ledger: str, posts: Sequence[str] = ("FINAL", "TRUE_UP")) -> str:
+def headend(
+    side: Side,
+    *,
+    broker_port: int,
+    ledger: str,
+    posts: Sequence[str] = ("FINAL", "TRUE_UP"),
+    pending_after_s: int = 20,
+) -> str:
     """A head-end's configuration; `posts` are the statuses of figures that it posts."""
     return f"""discom = "{side.discom}"
 domain = "{side.domain}"
@@ -120,7 +127,7 @@ retry_s = 1
 statuses = {json.dumps(list(posts))}
 
 [windows]
-pending_after_s = 20
+pending_after_s = {pending_after_s}
 """
 
 

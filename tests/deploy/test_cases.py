@@ -35,6 +35,7 @@ def faults(case: Case, *, withholds: bool = True) -> list[str]:
         (Case.OUTAGE, ["outage=2026-04-25T05:00:00Z/2026-04-25T06:00:00Z"]),
         (Case.EXCHANGE, []),
         (Case.HOLD, []),
+        (Case.EDIT, ["missing-block=2026-04-25T04:45:00Z"]),
     ],
 )
 def test_the_sellers_meter_has_the_fault_of_its_case(case: Case, expected: list[str]) -> None:
@@ -49,10 +50,11 @@ def test_a_meter_that_withholds_no_more_listens_where_it_did() -> None:
 
 
 @pytest.mark.parametrize("case", list(Case))
-def test_only_an_exchange_brings_a_second_revenue_meter_and_posts_what_is_provisional(case: Case) -> None:
+def test_only_an_exchange_brings_a_second_revenue_meter_and_what_is_never_final_is_posted(case: Case) -> None:
     seller, buyer = play(case).sides
     is_exchange = case is Case.EXCHANGE
-    assert (NEW_METER in seller.meters, "PROVISIONAL" in play(case).posts) == (is_exchange, is_exchange)
+    assert (NEW_METER in seller.meters) == is_exchange
+    assert ("PROVISIONAL" in play(case).posts) == (case in {Case.EXCHANGE, Case.EDIT})
     assert (seller.name, seller.posted_as, buyer) == (SELLER.name, SELLER.posted_as, BUYER)
     assert play(case).exchanged_utc(WINDOW) == (WINDOW.start_utc + 3600 if is_exchange else None)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.stories.play import Played, once
-from tests.stories.test_demo import KEYS, METERS, kwh, postings, require_truth, verify_again
+from tests.stories.test_demo import KEYS, METERS, kwh, postings, require_truth, simulated, verify_again
 
 pytestmark = [pytest.mark.story, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -77,3 +77,25 @@ def test_an_outage_shows_in_the_blocks_and_settles_what_was_delivered(tmp_path: 
     # What is short is no default: the exchange has it in the discom's word.
     assert values["case"]["status"] == "CURTAILED_OUTAGE"
     assert re.search(r"said of it, seller +CURTAILED_OUTAGE", found.said)
+
+
+def test_a_block_that_two_persons_state_is_told_apart_from_what_was_measured(tmp_path: Path) -> None:
+    found = played(tmp_path / "state", "edit")
+    case = found.values["case"]
+    assert case["status"] == "PROVISIONAL"
+    assert {name: case["counts"][name] for name in ("expected", "valid", "manual", "missing")} == {
+        "expected": 8, "valid": 7, "manual": 1, "missing": 0,
+    }  # fmt: skip
+    # What the meter gave stands apart from what was stated; the figure is both.
+    _, exported = found.truth(METERS["seller"])
+    stated = case["manual"]["export_wh"]
+    assert case["measured"]["export_wh"] == exported
+    # The same home with a meter that lacks nothing.
+    assert exported + stated == simulated(tmp_path / "whole", 1, found.window)["seller"][1]
+    assert found.values["metered"]["seller"]["export_kwh"] == kwh(exported + stated)
+    said = verify_again(found, "seller")
+    assert "  status: PROVISIONAL\n" in said
+    assert "by A. Rao, approved by B. Sen" in said
+    assert said_before(found, "A. Rao proposes", "B. Sen approves")
+    assert said_before(found, "B. Sen approves", "the exchange allocated 6.000 kWh to the seller's side")
+    assert postings(found, "PaVVNL") == ["CONFIRMED"]

@@ -1,0 +1,76 @@
+"""What a case may do at each point of the demonstration, and how it asks and tells the seller's discom."""
+
+import time
+from collections.abc import Callable, Collection
+from typing import Any
+
+import httpx
+
+from deploy.demo.processes import DemoError, program, run
+from deploy.demo.stage import DECIDE_S, NOTHING_MORE, Outcome, Proof, Shown, Stage
+from deploy.demo.world import SELLER, Side
+
+METER = next(meter for meter in SELLER.meters if meter.settles)
+"""The seller's meter that settles."""
+OPERATOR = "asha"
+"""Who answers at the seller's discom."""
+
+_LOOK_S = 0.3
+
+
+class Turn:
+    """A case in which nothing happens beside the meters' own figures."""
+
+    def recorded(self, stage: Stage, side: Side) -> Collection[str]:  # noqa: ARG002 - for those that need it
+        """Records meters before their gateway is enrolled; which ones."""
+        return ()
+
+    def before_contract(self, stage: Stage) -> None:
+        """What is done, or waited for, before the platforms put the contract."""
+
+    def heard(self, stage: Stage, outcome: Outcome) -> None:
+        """What is done on what is known so far; called again and again."""
+
+    def shown(self, stage: Stage, outcome: Outcome, proofs: dict[str, Proof]) -> Shown:  # noqa: ARG002 - for those that need it
+        """What there is to show at the end."""
+        return NOTHING_MORE
+
+
+def seller(stage: Stage, path: str) -> Any:  # noqa: ANN401 - JSON
+    """What the seller's head-end answers to a program."""
+    headend = stage.headends[SELLER.name]
+    answer = httpx.get(headend.url + path, headers={"Authorization": f"Bearer {headend.token}"}, timeout=10)
+    return answer.raise_for_status().json()
+
+
+def command(stage: Stage, verb: str, *words: str) -> str:
+    """What a command of the seller's discom prints."""
+    return run([program("sakshi-headend"), verb, "--config", stage.config(SELLER), *words])
+
+
+def seller_log(stage: Stage) -> list[str]:
+    """What the seller's head-end has logged so far."""
+    return stage.processes.log(f"headend-{SELLER.discom}").read_text(errors="replace").splitlines()
+
+
+def wait_until(stage: Stage, failed: str, holds: Callable[[], bool]) -> None:
+    """Waits until `holds` does.
+
+    Raises:
+        DemoError: a process ended, or it did not in time; `failed` says what lacks.
+    """
+    ends = time.monotonic() + DECIDE_S
+    while not holds():
+        stage.processes.check()
+        if time.monotonic() > ends:
+            raise DemoError(f"{failed} in {DECIDE_S} s: see the logs in {stage.folder / 'logs'}")
+        time.sleep(_LOOK_S)
+
+
+def is_delivered(stage: Stage) -> bool:
+    """Whether the seller's head-end has taken in everything that the gateway read of the window."""
+    chains = seller(stage, f"/v1/meters/{METER.id}")["chains"]
+    if not any(chain["head_sequence"] is not None for chain in chains):
+        return False
+    config = str(stage.folder / SELLER.gateway / "agent.toml")
+    return not run([program("sakshi-agent"), "outbox", "--config", config, "--json"]).strip()
