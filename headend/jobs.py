@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from headend.answering import Answering
 from headend.comparing import Comparing
 from headend.component import Component
-from headend.config import Config
+from headend.config import Channel, Config
 from headend.drop_folder import DropFolder
 from headend.feeding import Feeding
 from headend.founding import LOG, HeadendKeys
@@ -21,8 +21,9 @@ from headend.importing import Importing
 from headend.logbook import Logbook
 from headend.messengers import messengers
 from headend.outcome_log import OutcomeLog
-from headend.peers import ledger_signer
+from headend.peers import ledger, ledger_signer
 from headend.proven import ProvenActuals
+from headend.reconciling import Reconciling
 from headend.registry import Registry
 from headend.retention import Retention
 from headend.store.sqlite.database import Database, open_database
@@ -31,6 +32,7 @@ from headend.telling import Telling
 from headend.validating import Validating
 from headend.watch import Watch
 from ledger_client.beckn_http import BecknPusher
+from ledger_client.ledger import LedgerError
 from signing.interval import DAY_S
 
 _LOOK_S = 60.0
@@ -183,15 +185,37 @@ def imports(office: Office) -> Iterator[Step]:
         yield step
 
 
+@contextmanager
+def reconciliation(office: Office) -> Iterator[Step]:
+    """Compares with the ledger once a day. Only where the ledger is told figures."""
+    with office.opened() as (database, _), ledger(office.config, office.now) as opened:
+        reconciling = Reconciling(office.config, database, opened)
+
+        def step() -> str | None:
+            try:
+                found = reconciling.step(office.now())
+            except LedgerError as error:
+                return f"trades cannot be read: {error}"
+            if found is not None:
+                level = logging.WARNING if found.differing else logging.INFO
+                _LOG.log(level, "%d of %d deliveries differ from the ledger", found.differing, found.deliveries)
+            office.stop.wait(_LOOK_S)
+            return None
+
+        yield step
+
+
 Job = Callable[[Office], AbstractContextManager[Step]]
 
 _ANSWERS = "exchange"
+_RECONCILES = "reconciliation"
 JOBS: Mapping[str, Job] = {
     "validation": validation,
     "alerts": alerts,
     "outcomes": outcomes,
     "retention": retention,
     "imports": imports,
+    _RECONCILES: reconciliation,
     _ANSWERS: answers,
 }
 """By the name under which the job is shown as a component."""
@@ -199,4 +223,7 @@ JOBS: Mapping[str, Job] = {
 
 def jobs(config: Config) -> Mapping[str, Job]:
     """The jobs that a configuration asks for."""
-    return {name: job for name, job in JOBS.items() if name != _ANSWERS or config.beckn is not None}
+    left = {_ANSWERS} if config.beckn is None else set()
+    if config.ledger.channel is Channel.NONE:
+        left.add(_RECONCILES)
+    return {name: job for name, job in JOBS.items() if name not in left}

@@ -26,6 +26,7 @@ from headend.store.sqlite import (
     lost_rows,
     postings,
     question_rows,
+    reconciliation_rows,
     recording_rows,
 )
 from headend.store.sqlite.database import Database
@@ -63,6 +64,7 @@ class Watch:
             *self._gateways(now_utc),
             *self._postings(),
             *self._words(),
+            *self._reconciliation(),
             *self._origins(now_utc),
             *self._disk(),
             *self._certificate(now_utc),
@@ -133,6 +135,15 @@ class Watch:
             about = f"{name} {ist_text(window.start_utc)} at {subscriber}"
             text = "it was told a figure that was taken back since, and the network has no word for that: tell its operator"
             yield Trouble(kind=AlertKind.LEDGER_DIFFERENCE, about=about, text=text)
+
+    def _reconciliation(self) -> Iterator[Trouble]:
+        found = reconciliation_rows.newest(self._database.connection)
+        if found is not None and found.differing:
+            text = (
+                f"{found.differing} of {found.deliveries} deliveries differed at {ist_text(found.at_utc)}: "
+                "see `sakshi-headend reconcile`"
+            )
+            yield Trouble(kind=AlertKind.LEDGER_DIFFERENCE, about="daily reconciliation", text=text)
 
     def _origins(self, now_utc: int) -> Iterator[Trouble]:
         """Meters whose signed registers are not those that the other system read, now or within the true-up."""

@@ -3,18 +3,17 @@
 import argparse
 import json
 from contextlib import closing
-from functools import partial
 
-from headend import disputes, exchange, posting, rereading, service
+from headend import disputes, posting, reconciling, rereading, service
 from headend.commands.command import DONE, REFUSED, Adding, add_act, add_apply, add_hand, hand, instant, misuse
 from headend.config import Channel, Config
 from headend.errors import RefusedError
 from headend.holds import Hold, HoldKind, Order, said, still_over
 from headend.peers import ledger
 from headend.posting import STUCK, PostingRecord
-from headend.reconciliation import Line, reconciled, reconciled_words
+from headend.reconciliation import Line
 from headend.registry import Registry
-from headend.store.sqlite import hold_rows, recording_rows, refusal_rows
+from headend.store.sqlite import hold_rows, refusal_rows
 from headend.store.sqlite import postings as rows
 from headend.store.sqlite.database import Database, open_database
 from headend.store.sqlite.hold_rows import Act
@@ -205,12 +204,7 @@ def _reconcile(settings: Config, arguments: argparse.Namespace) -> int:
     if settings.ledger.channel is Channel.NONE:
         raise RefusedError('nothing is posted where [ledger] channel is "none": alerts tell what a provider refused')
     with closing(open_database(settings.database)) as database, ledger(settings, service.now) as opened:
-        trades = exchange.trades_of(opened, settings.discom, span)
-        if settings.ledger.channel is Channel.RECORD:
-            words = partial(recording_rows.of_side, database.connection)
-            lines = reconciled_words(trades, words, settings.discom)
-        else:
-            lines = reconciled(trades, rows.postings_from(database.connection, span), settings.discom)
+        lines = reconciling.lines(settings, database, opened, span)
     differing = [line for line in lines if line.differences]
     if arguments.json:
         print(json.dumps({"ok": not differing, "lines": [_fields(line) for line in lines]}, ensure_ascii=False))
