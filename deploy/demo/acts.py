@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from deploy.demo.stage import Outcome, Proof, Shown, Stage
 from deploy.demo.turn import METER, OPERATOR, Turn, command, seller, wait_until
-from deploy.demo.world import SELLER
+from deploy.demo.world import BUYER, SELLER
 from signing.backends.file import create_key
 from signing.energy import kwh_text
 from signing.interval import DAY_S, ist_day_start, ist_text, parse_instant, utc_text
@@ -83,6 +83,57 @@ class Hold(Turn):
             is_as_it_should=self._is_released and self._told is None and outcome.is_settled,
             values={"held": held, "pushed_kwh_while_held": self._told},
             rows=(("hold, seller", held),),
+        )
+
+
+class Dispute(Turn):
+    """The buyer's discom contests the seller's window before it is posted; two operators refuse that."""
+
+    def __init__(self) -> None:
+        self._persons: tuple[Person, ...] = ()
+        self._signed: list[str] = []
+        """Who signed the refusal so far."""
+        self._told: list[str | None] = []
+        """What the exchange had of the seller whenever it was looked at while the window was contested."""
+        self._is_seen = False
+        """Whether the figure was found held; what stands by then is said first."""
+
+    def before_contract(self, stage: Stage) -> None:
+        """Places the dispute, which names the window and who contests it."""
+        self._persons = hire(stage, "A. Rao", "B. Sen")
+        window = ("--start", utc_text(stage.window.start_utc), "--end", utc_text(stage.window.end_utc))
+        party, reason = f"{BUYER.discom}, letter 17", "contests the seller's reading"
+        order = ("--posted-as", SELLER.posted_as, *window, "--party", party, "--by", OPERATOR, "--reason", reason)
+        command(stage, "hold", "dispute", *order)
+        stage.say(f"{party}, {reason}: {SELLER.discom} holds the window, and has it read again")
+
+    def heard(self, stage: Stage, outcome: Outcome) -> None:
+        """Once the figure stands and is held, one operator signs the refusal, and at a later look another one."""
+        if len(self._signed) == len(self._persons) or outcome.trade["pulledKwh"] is None:
+            return
+        postings = seller(stage, "/v1/postings")["items"]
+        is_held = SELLER.name in outcome.actuals and any(posting["state"] == "HELD" for posting in postings)
+        was_seen, self._is_seen = self._is_seen, is_held
+        if not (was_seen and is_held):
+            return
+        self._told.append(outcome.trade["pushedKwh"])
+        if not self._signed:
+            stage.say(f"{SELLER.discom} has its figure and posts nothing of it: HELD")
+        person = self._persons[len(self._signed)]
+        words = ("--number", "1", "--refused", "--reason", "the blocks that its meter gave stand")
+        said = command(stage, "hold", "release", *words, *person.words).splitlines()[0]
+        self._signed.append(person.name)
+        stage.say(said)
+
+    def shown(self, stage: Stage, outcome: Outcome, proofs: dict[str, Proof]) -> Shown:  # noqa: ARG002 - the list says it
+        """The dispute with who contested and who refused, and that nothing was told meanwhile."""
+        held = command(stage, "hold", "list").strip()
+        refused = f" by {' and '.join(person.name for person in self._persons)}: refused: "
+        was_silent = len(self._told) == len(self._persons) and set(self._told) == {None}
+        return Shown(
+            is_as_it_should=was_silent and refused in held and outcome.is_settled,
+            values={"dispute": held, "pushed_kwh_while_contested": self._told, "signed": self._signed},
+            rows=(("dispute, seller", held),),
         )
 
 

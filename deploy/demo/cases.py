@@ -30,6 +30,8 @@ class Case(Enum):
     """The seller has no power for half of the window."""
     EDIT = "edit"
     """The seller's meter lacks one block for ever, and two operators state what it is worth."""
+    DISPUTE = "dispute"
+    """The buyer's discom contests the seller's window, and two operators refuse that."""
 
 
 _SHAPES = {

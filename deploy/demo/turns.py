@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from deploy.demo.acts import Edit, Hold
+from deploy.demo.acts import Dispute, Edit, Hold
 from deploy.demo.cases import NEW_METER, Case, Play, simulator
 from deploy.demo.processes import program, run
 from deploy.demo.stage import START_S, Outcome, Proof, Shown, Stage
@@ -165,6 +165,7 @@ _TURNS: dict[Case, Callable[[], Turn]] = {
     Case.HOLD: Hold,
     Case.OUTAGE: Outage,
     Case.EDIT: Edit,
+    Case.DISPUTE: Dispute,
 }
 
 

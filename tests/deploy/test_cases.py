@@ -35,6 +35,7 @@ def faults(case: Case, *, withholds: bool = True) -> list[str]:
         (Case.OUTAGE, ["outage=2026-04-25T05:00:00Z/2026-04-25T06:00:00Z"]),
         (Case.EXCHANGE, []),
         (Case.HOLD, []),
+        (Case.DISPUTE, []),
         (Case.EDIT, ["missing-block=2026-04-25T04:45:00Z"]),
     ],
 )

@@ -99,3 +99,19 @@ def test_a_block_that_two_persons_state_is_told_apart_from_what_was_measured(tmp
     assert said_before(found, "A. Rao proposes", "B. Sen approves")
     assert said_before(found, "B. Sen approves", "the exchange allocated 6.000 kWh to the seller's side")
     assert postings(found, "PaVVNL") == ["CONFIRMED"]
+
+
+def test_a_contested_window_is_held_until_two_persons_refuse_the_dispute(tmp_path: Path) -> None:
+    found = played(tmp_path / "state", "dispute")
+    case = found.values["case"]
+    # Nothing was told before, and nothing between the two signatures.
+    assert case["pushed_kwh_while_contested"] == [None, None]
+    assert case["signed"] == ["A. Rao", "B. Sen"]
+    assert "TPDDL, letter 17" in case["dispute"]
+    assert case["dispute"].endswith(" by A. Rao and B. Sen: refused: the blocks that its meter gave stand")
+    assert said_before(found, "posts nothing of it: HELD", "A. Rao refuses dispute 1; another person has to sign it")
+    refused = "dispute 1 is refused by A. Rao and B. Sen"
+    assert said_before(found, "A. Rao refuses dispute 1", refused)
+    assert said_before(found, refused, "the exchange allocated 6.000 kWh to the seller's side")
+    assert postings(found, "PaVVNL") == ["CONFIRMED"]
+    require_truth(found, "seller")
