@@ -7,16 +7,20 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from headend.billing.determinants import Determinants
+from headend import exchange, service
+from headend.billing.determinants import Determinants, month_span
 from headend.billing.document import document
 from headend.billing.dre import returns
 from headend.billing.month import Month
+from headend.billing.monthly import SideLine, compared
 from headend.billing.tariff import parse
 from headend.commands.command import DONE, REFUSED, Adding, file_text, instant, misuse
 from headend.config import Config
 from headend.duty import charges
+from headend.peers import ledger
 from headend.registry import Registry
 from headend.store.sqlite.database import open_database
+from headend.trades import own_sides
 from signing.energy import kwh_text
 from signing.errors import SigningError
 from signing.interval import Interval, ist_text
@@ -31,9 +35,11 @@ def add(verb: Adding) -> None:
     """Adds the verb of this job."""
     billing = verb("billing", _billing, "say what a month's bills and returns rest on; changes nothing")
     billing.add_argument(
-        "action", choices=["determinants", "dre", "lookup"], help="lookup: is there a trade for this meter and time"
+        "action",
+        choices=["determinants", "dre", "lookup", "reconcile"],
+        help="lookup: is there a trade for this meter and time; reconcile: what the ledger says of the month's trades now",
     )
-    billing.add_argument("--month", metavar="YYYY-MM", help="determinants, dre: of Indian time")
+    billing.add_argument("--month", metavar="YYYY-MM", help="determinants, dre, reconcile: of Indian time")
     billing.add_argument(
         "--tariff", type=Path, metavar="FILE", help="determinants: TOML table of charges; billing.tariff unless given"
     )
@@ -53,6 +59,8 @@ def _billing(settings: Config, arguments: argparse.Namespace) -> int:
             return _lookup(month, arguments)
         if arguments.month is None:
             return misuse("expected --month, such as 2026-04")
+        if arguments.action == "reconcile":
+            return _reconcile(month, settings, arguments)
         points = month.points() if arguments.point is None else (arguments.point,)
         if arguments.action == "dre":
             print(returns(month.prosumer(point, arguments.month) for point in points), end="")
@@ -73,6 +81,35 @@ def _determinants(month: Month, points: tuple[str, ...], arguments: argparse.Nam
         else:
             writer.writerow(_row(found))
     return DONE if is_final else REFUSED
+
+
+def _reconcile(month: Month, settings: Config, arguments: argparse.Namespace) -> int:
+    """Every trade of the month, of every connection point: one that the ledger has for none of them is a finding too."""
+    span = month_span(arguments.month)
+    billed = [own for point in month.points() for own in month.sides(point, span)]
+    with ledger(settings, service.now) as opened:
+        shown = own_sides(exchange.trades_of(opened, settings.discom, span), settings.discom)
+    lines = compared(billed, shown)
+    differing = [line for line in lines if line.difference]
+    if arguments.json:
+        for line in lines:
+            print(json.dumps(_side(line), ensure_ascii=False))
+    else:
+        for line in differing:
+            print(f"{line.record_id} {line.side} {line.posted_as}: {line.difference}")
+        print(f"{len(lines) - len(differing)} of {len(lines)} sides of trades agree")
+    return REFUSED if differing else DONE
+
+
+def _side(line: SideLine) -> dict[str, str | None]:
+    return {
+        "record_id": line.record_id,
+        "side": line.side,
+        "posted_as": line.posted_as,
+        "billed_kwh": None if line.billed_wh is None else kwh_text(line.billed_wh),
+        "ledger_kwh": None if line.ledger_wh is None else kwh_text(line.ledger_wh),
+        "difference": line.difference,
+    }
 
 
 def _lookup(month: Month, arguments: argparse.Namespace) -> int:
