@@ -7,12 +7,15 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from deploy.demo.stage import Outcome, Proof, Shown, Stage
-from deploy.demo.turn import METER, OPERATOR, Turn, command, seller, wait_until
+from deploy.demo.turn import METER, OPERATOR, Turn, command, is_delivered, seller, seller_log, wait_until
 from deploy.demo.world import BUYER, SELLER
 from signing.backends.file import create_key
 from signing.energy import kwh_text
 from signing.interval import DAY_S, ist_day_start, ist_text, parse_instant, utc_text
 from signing.keys import Algorithm
+
+_APART_WH = 12_500
+"""How much less the AMISP's system read in the case `origin`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +212,49 @@ class Edit(Turn):
     @staticmethod
     def _block(stage: Stage) -> str:
         return ist_text(stage.play.withheld(stage.window) or 0)
+
+
+class Origin(Turn):
+    """The AMISP's own system read other registers of the seller's meter than were signed at the premises."""
+
+    def before_contract(self, stage: Stage) -> None:
+        """Imports what that system read, and waits until it is compared with what was signed."""
+        wait_until(stage, f"{SELLER.gateway} delivered nothing", lambda: is_delivered(stage))
+        truth: dict[str, Any] = json.loads(stage.truth(METER.id).read_text())
+        midnight = ist_day_start(stage.window.end_utc) + DAY_S
+        kept = _kept(truth, midnight)
+        imported, exported = kwh_text(kept["wh_imp"]), kwh_text(kept["wh_exp"] - _APART_WH)
+        sheet = stage.folder / SELLER.discom / "amisp.csv"
+        sheet.write_text(
+            "meter,kind,time,period_s,import_kwh,export_kwh,status\n"
+            f"{METER.id},REGISTER,{utc_text(midnight)},,{imported},{exported},VALID\n"
+        )
+        command(stage, "imports", str(sheet), "--source", "HES of the AMISP", "--apply", "--by", OPERATOR)
+        stage.say(
+            f"the AMISP's system read {kwh_text(_APART_WH)} kWh less at {ist_text(midnight)} than the meter signed"
+        )
+        compared = f"origin of {METER.id}: what is said of its registers changed"
+        wait_until(
+            stage, f"{SELLER.discom} compared nothing", lambda: any(compared in row for row in seller_log(stage))
+        )
+        stage.say(f"{SELLER.discom} compared both: either another meter was signed for, or another was read")
+
+    def shown(self, stage: Stage, outcome: Outcome, proofs: dict[str, Proof]) -> Shown:
+        """Why the window is not decided, and that nothing of it was posted."""
+        claims: dict[str, Any] = outcome.actuals[SELLER.name]["claims"]
+        postings = seller(stage, "/v1/postings")["items"]
+        proof = proofs.get(SELLER.name)
+        is_proven = proof is not None and proof.verified and "V32" in proof.said
+        is_doubted = claims["status"] == "PENDING" and "V32 ORIGIN" in str(claims["reason"])
+        return Shown(
+            is_as_it_should=is_doubted and is_proven and not postings and outcome.trade["pushedKwh"] is None,
+            is_to_settle=False,
+            values={"status": claims["status"], "reason": claims["reason"], "postings": len(postings)},
+            rows=(
+                ("status, seller", f"{claims['status']}: {claims['reason']}"),
+                ("posted, seller", f"{len(postings)} figures"),
+            ),
+        )
 
 
 def _is_pending(stage: Stage) -> bool:

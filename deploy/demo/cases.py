@@ -32,6 +32,8 @@ class Case(Enum):
     """The seller's meter lacks one block for ever, and two operators state what it is worth."""
     DISPUTE = "dispute"
     """The buyer's discom contests the seller's window, and two operators refuse that."""
+    ORIGIN = "origin"
+    """Another system read other registers of the seller's meter than were signed: nothing can be posted."""
 
 
 _SHAPES = {
@@ -76,7 +78,7 @@ class Play:
     @property
     def pending_after_s(self) -> int:
         """How long blocks may be on their way before their window is said to be PENDING: shorter where somebody waits for that."""
-        return 8 if self.case is Case.EDIT else 20
+        return 8 if self.case in {Case.EDIT, Case.ORIGIN} else 20
 
     def withheld(self, window: Interval) -> int | None:
         """Start of the block, UTC seconds, that the seller's meter does not give at first, or ever."""

@@ -94,6 +94,8 @@ class Shown:
     """For programs."""
     rows: tuple[tuple[str, str], ...]
     """For people: what, and what of it."""
+    is_to_settle: bool = True
+    """Whether the trade settles where the case comes out as it should."""
 
 
 NOTHING_MORE = Shown(is_as_it_should=True, values={}, rows=())

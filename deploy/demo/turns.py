@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from deploy.demo.acts import Dispute, Edit, Hold
+from deploy.demo.acts import Dispute, Edit, Hold, Origin
 from deploy.demo.cases import NEW_METER, Case, Play, simulator
 from deploy.demo.processes import program, run
 from deploy.demo.stage import START_S, Outcome, Proof, Shown, Stage
@@ -166,6 +166,7 @@ _TURNS: dict[Case, Callable[[], Turn]] = {
     Case.OUTAGE: Outage,
     Case.EDIT: Edit,
     Case.DISPUTE: Dispute,
+    Case.ORIGIN: Origin,
 }
 
 

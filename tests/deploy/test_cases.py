@@ -35,6 +35,7 @@ def faults(case: Case, *, withholds: bool = True) -> list[str]:
         (Case.OUTAGE, ["outage=2026-04-25T05:00:00Z/2026-04-25T06:00:00Z"]),
         (Case.EXCHANGE, []),
         (Case.HOLD, []),
+        (Case.ORIGIN, []),
         (Case.DISPUTE, []),
         (Case.EDIT, ["missing-block=2026-04-25T04:45:00Z"]),
     ],
@@ -57,6 +58,7 @@ def test_only_an_exchange_brings_a_second_revenue_meter_and_what_is_never_final_
     assert (NEW_METER in seller.meters) == is_exchange
     assert ("PROVISIONAL" in play(case).posts) == (case in {Case.EXCHANGE, Case.EDIT})
     assert (seller.name, seller.posted_as, buyer) == (SELLER.name, SELLER.posted_as, BUYER)
+    assert play(case).pending_after_s == (8 if case in {Case.EDIT, Case.ORIGIN} else 20)
     assert play(case).exchanged_utc(WINDOW) == (WINDOW.start_utc + 3600 if is_exchange else None)
 
 

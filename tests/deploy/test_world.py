@@ -33,6 +33,11 @@ def test_delivery_is_on_the_most_recent_completed_ist_day(now: int, day: str) ->
 def test_a_head_end_accepts_its_configuration_and_its_facts(side: Side) -> None:
     text = world.headend(side, broker_port=1884, ledger="127.0.0.1:9000")
     config = headend_config.parse(text, "headend.toml", Path("folder"))
+    sooner = world.headend(side, broker_port=1884, ledger="127.0.0.1:9000", pending_after_s=8)
+    pending = [
+        headend_config.parse(each, "headend.toml", Path("folder")).windows.pending_after_s for each in (text, sooner)
+    ]
+    assert pending == [20, 8]
     assert (config.discom, config.broker.port, config.ledger.url) == (side.discom, 1884, "deg+http://127.0.0.1:9000")
     facts = headend_facts.parse(world.facts(side, world.delivery_window(MIDNIGHT), 1800), "facts.toml")
     assert set(facts.meters) == {meter.id for meter in side.meters}

@@ -115,3 +115,19 @@ def test_a_contested_window_is_held_until_two_persons_refuse_the_dispute(tmp_pat
     assert said_before(found, refused, "the exchange allocated 6.000 kWh to the seller's side")
     assert postings(found, "PaVVNL") == ["CONFIRMED"]
     require_truth(found, "seller")
+
+
+def test_registers_that_another_system_read_differently_leave_the_window_undecided_and_unposted(tmp_path: Path) -> None:
+    found = played(tmp_path / "state", "origin")
+    case = found.values["case"]
+    assert case["status"] == "PENDING"
+    assert "V32 ORIGIN is stated" in case["reason"]
+    assert found.values["pushed_kwh"] is found.values["settled_kwh"] is None
+    assert found.values["metered"]["seller"] == {"import_kwh": None, "export_kwh": None}
+    assert (postings(found, "PaVVNL"), postings(found, "TPDDL")) == ([], ["CONFIRMED"])
+    # The other side of the trade is untouched.
+    assert found.values["pulled_kwh"] == "6.000"
+    require_truth(found, "buyer")
+    said = verify_again(found, "seller")
+    assert "  status: PENDING\n" in said
+    assert "V32 version 1: SUSPECT at " in said
