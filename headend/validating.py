@@ -6,10 +6,12 @@ it ended and after its last change; each version is kept. Source: VEE (order: â€
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 from headend.doubts import Doubt
 from headend.imports.beside import with_imported
+from headend.neighbours import awaited, skies_of
 from headend.readings import Quality
 from headend.registry import Registry
 from headend.series import Day, Note, SeriesBlock, notes_of, series_blocks
@@ -28,9 +30,11 @@ from headend.store.sqlite.actuals import StoredRuleSet
 from headend.store.sqlite.database import Database
 from headend.store.sqlite.day_rows import Progress
 from headend.store.sqlite.window_cases import StoredRecords, stored_part, stored_records
-from headend.vee.declared import Companion, History, TradedExport
+from headend.vee.declared import Channel, Companion, History, Sky, TradedExport
+from headend.vee.estimate import Task
 from headend.vee.estimate_order import Known
 from headend.vee.ruleset import stated_by
+from headend.vee.skies import Place
 from headend.vee.stated_rules import Declared, found_beyond
 from headend.vee.validate import validate
 from headend.windows import bounded, same_terms
@@ -44,6 +48,8 @@ _DAYS_AT_ONCE = 16
 _BACK_DAYS = 45
 """How many days a record, which may change any of them, is taken back to."""
 _HISTORY_DAYS = 35
+_NEIGHBOURS_S = 3600
+_AGAIN_S = 900
 
 
 class Validating:
@@ -76,6 +82,8 @@ class Validating:
                     day_rows.put(connection, day, at_utc=now_utc)
                     self._go_on(connection, day)
                 day_rows.done(connection, meter, start)
+                if day is not None:
+                    self._wait(connection, day, now_utc)
         return len(wanted)
 
     def day(self, meter: str, start_utc: int) -> Day | None:
@@ -95,6 +103,7 @@ class Validating:
             part = bounded(stored_part(connection, records, span).case)
             judged = validate(part, fact.period_s, rules.signed.statement)
             known = self._known(connection, meter, span, fact, part.context())
+            known = replace(known, skies=self._skies(connection, fact, judged.tasks, rules.signed.statement))
             used = series_blocks(judged, span, fact.period_s, known, rules.signed.statement)
             blocks += with_imported(used, import_rows.blocks(connection, meter, span))
             notes += notes_of(judged.findings, span)
@@ -138,6 +147,19 @@ class Validating:
                 edit_rows.put_looked_through(connection, edited[-1][0])
             day_rows.put_progress(connection, Progress(leaf, max([reached.record, *recorded.values()])))
 
+    def _wait(self, connection: sqlite3.Connection, day: Day, now_utc: int) -> None:
+        """Has a day without all of its exports validated again once its neighbours' are: all come due together after midnight.
+
+        No longer than some time, since neighbours may wait for one another.
+        """
+        meter, first = self._registry.meter(day.meter), day.span.end_utc + self._settings.after_s
+        fact = None if meter is None else meter.record.fact(day.start_utc)
+        lacks = any(block.export_wh is None or block.export_method == "E6" for block in day.blocks)
+        if fact is None or not lacks or now_utc >= first + _NEIGHBOURS_S:
+            return
+        if awaited(connection, self._registry, fact, day.start_utc):
+            day_rows.put_due(connection, [(day.meter, day.start_utc, now_utc + _AGAIN_S)])
+
     def _go_on(self, connection: sqlite3.Connection, day: Day) -> None:
         """Makes the next day due where the connection stays open: its meter may send nothing that would."""
         meter, start = self._registry.meter(day.meter), day.span.end_utc
@@ -169,6 +191,22 @@ class Validating:
                 if (spell := entry.within(context)) is not None
             ),
         )
+
+    def _skies(
+        self, connection: sqlite3.Connection, fact: Fact, tasks: Iterable[Task], rule_set: RuleSet
+    ) -> dict[int, Sky]:
+        """What the neighbours say of the sun over the exports that lack; nothing in a set without V19, which says where the discom is."""
+        starts = [
+            start
+            for task in tasks
+            if task.channel is Channel.EXPORT and task.rise_wh is not None
+            for start in task.holes
+        ]
+        where = next((rule.parameters for rule in rule_set.rules if rule.id == "V19"), None)
+        if not starts or where is None:
+            return {}
+        place = Place(latitude_mdeg=where["latitude_mdeg"], longitude_mdeg=where["longitude_mdeg"])
+        return skies_of(connection, self._registry, fact, starts, place)
 
     def _declared(self, connection: sqlite3.Connection, fact: Fact, known: Known, day: Day | None) -> Declared:
         """What rules are told that no evidence holds: the days before, a check meter, what was sold. Their findings are notes of the day."""

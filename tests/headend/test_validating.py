@@ -389,6 +389,20 @@ def test_the_days_of_an_open_connection_go_on_though_its_meter_sends_nothing(hea
     assert day_rows.newest(headend.database.connection, METER, DAY + 2 * DAY_S) is None
 
 
+def test_another_look_at_a_day_of_an_open_connection_does_not_look_at_all_that_follow(
+    headend: Headend, one: Gateway
+) -> None:
+    opened(headend, DAY + 36_000, DAY + 3 * DAY_S)
+    headend.take_in(stated(one, 0, FULL[:40]))
+    work = validating(headend)
+    settle(work)
+    for later in (1, 2):
+        assert work.step(DUE + later * DAY_S) == 1
+    with headend.database.transaction() as connection:
+        day_rows.put_due(connection, [(METER, DAY, DUE)])
+    assert [work.step(DUE + 9 * DAY_S) for _ in range(2)] == [1, 0]
+
+
 # the day of a category
 
 EVENINGS = (0,) * 5 + (2,) * 4 + (1,) * 15

@@ -78,6 +78,12 @@ def due(connection: sqlite3.Connection, now_utc: int, *, limit: int) -> tuple[tu
     return tuple((str(meter), int(start)) for meter, start in rows)
 
 
+def is_due(connection: sqlite3.Connection, meter: str, start_utc: int) -> bool:
+    """Whether a day is yet to be validated, now or later."""
+    row = connection.execute("SELECT 1 FROM days_due WHERE meter = ? AND start_utc = ?", (meter, start_utc)).fetchone()
+    return row is not None
+
+
 def done(connection: sqlite3.Connection, meter: str, start_utc: int) -> None:
     """Takes a day off."""
     connection.execute("DELETE FROM days_due WHERE meter = ? AND start_utc = ?", (meter, start_utc))
