@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import CallbackAPIVersion
@@ -20,8 +21,11 @@ from headend.founding import LOG, open_keys
 from headend.logbook import Logbook
 from headend.peers import directory, ledger, ledger_signer, mqtt_settings
 from headend.settings.beckn import BecknSettings
+from headend.store.sqlite import question_rows
 from headend.store.sqlite.database import open_database
 from headend.transport.mqtt import MqttSettings
+from ledger_client.clock_offset import Offset
+from ledger_client.http import clock_offset
 from ledger_client.ledger import LedgerError, LedgerUnavailableError, TradeQuery
 from ledger_client.signature import public_key_text
 from signing.errors import SigningError
@@ -44,7 +48,7 @@ class Finding:
 
 def check(config: Config, now: Callable[[], int], *, patience_s: float = _PATIENCE_S) -> tuple[Finding, ...]:
     """The keys, the database with its log, the broker, the ledger and the network, each for itself. `patience_s` is for each answer."""
-    checks = [
+    checks: list[tuple[str, Callable[[], str]]] = [
         ("keys", lambda: _keys(config)),
         ("database and log", lambda: _log(config)),
         (f"broker {config.broker.host}:{config.broker.port}", lambda: _broker(config, patience_s)),
@@ -52,6 +56,7 @@ def check(config: Config, now: Callable[[], int], *, patience_s: float = _PATIEN
     ]
     if (settings := config.beckn) is not None:
         checks.append((f"network directory {settings.directory}", lambda: _network(config, settings, now)))
+        checks += [(f"clock of {url}", partial(_clock, url, now, patience_s)) for url in _peers(config, settings)]
     return tuple(_found(what, answer) for what, answer in checks)
 
 
@@ -77,14 +82,37 @@ def _log(config: Config) -> str:
 
 def _ledger(config: Config, now: Callable[[], int], patience_s: float) -> str:
     with ledger(config, now, timeout_s=patience_s) as opened:
-        offset = opened.clock_offset()
-        if offset is not None and offset.is_apart:
-            raise LedgerUnavailableError(
-                f"{offset.words}: set it by a time service; nothing is signed by it until then"
-            )
+        clock = _agreed(opened.clock_offset())
         opened.listing(TradeQuery(record_id=_NO_RECORD, page_size=1))
-    clock = "it states no time to compare with" if offset is None else offset.words
     return f"accepts {config.ledger.subscriber}'s signature; {clock}"
+
+
+def _agreed(offset: Offset | None) -> str:
+    """What is said of a clock that is near enough to a peer's, as far as the peer states its time.
+
+    Raises:
+        LedgerUnavailableError: it is not.
+    """
+    if offset is None:
+        return "it states no time to compare with"
+    if offset.is_apart:
+        raise LedgerUnavailableError(f"{offset.words}: set it by a time service; nothing is signed by it until then")
+    return offset.words
+
+
+def _clock(url: str, now: Callable[[], int], patience_s: float) -> str:
+    return _agreed(clock_offset(url, now, timeout_s=patience_s))
+
+
+def _peers(config: Config, settings: BecknSettings) -> tuple[str, ...]:
+    """Whose clocks matter beside the ledger's: the registry's, and those of all who ever asked, where they had their last answer sent."""
+    registry = () if settings.directory.startswith("file:") else (settings.directory,)
+    try:
+        with closing(open_database(config.database)) as database:
+            return *registry, *question_rows.callbacks(database.connection)
+    except HeadendError:
+        # The check of the database says what is wrong with it.
+        return registry
 
 
 def _network(config: Config, settings: BecknSettings, now: Callable[[], int]) -> str:

@@ -141,6 +141,12 @@ class PeerClocks:
             raise LedgerUnavailableError(f"{found.words}: nothing is signed by it; set it by a time service")
 
 
+def clock_offset(url: str, now: Callable[[], int], *, timeout_s: float) -> Offset | None:
+    """How far this computer's clock is from that of the server at `url`; see `PeerClocks.measure`."""
+    with open_client(timeout_s, None) as client:
+        return PeerClocks(client, now).measure(url)
+
+
 def _origin(url: str) -> str:
     parsed = httpx.URL(url)
     return f"{parsed.scheme}://{parsed.netloc.decode('ascii')}"

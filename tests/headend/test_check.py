@@ -5,13 +5,18 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from headend.check import Finding, check
-from tests.headend.founded import SUBSCRIBER, free_port, installation
+from headend.store.sqlite import question_rows
+from headend.store.sqlite.database import open_database
+from headend.store.sqlite.question_rows import NewQuestion
+from signing.interval import Interval
+from tests.headend.founded import SUBSCRIBER, Installation, free_port, installation
 from tests.ledger_client.rehearsal import NOW as RIGHT
 from tests.ledger_client.rehearsal import running, signer
 
@@ -103,10 +108,21 @@ def test_the_clock_is_compared_with_the_ledgers(tmp_path: Path, off: int, words:
     assert words in finding.text
 
 
-def network_finding(folder: Path, **changes: object) -> Finding:
-    """What is found of this discom's own entry in a directory file; `changes` are of the entry."""
+def beckn_installation(folder: Path, directory: str = "file:subscribers.toml") -> Installation:
+    """A head-end that one ledger provider may ask."""
     made = installation(folder, broker_port=free_port(), ledger=f"127.0.0.1:{free_port()}")
     made.found()
+    with made.file.open("a") as file:
+        file.write(
+            f'[beckn]\nreceiver = "https://d.example/bpp/receiver"\nnetworks = ["n"]\ndirectory = "{directory}"\n'
+            '[[beckn.caller]]\nsubscriber = "ledger.example.org"\n'
+        )
+    return made
+
+
+def network_finding(folder: Path, **changes: object) -> Finding:
+    """What is found of this discom's own entry in a directory file; `changes` are of the entry."""
+    made = beckn_installation(folder)
     entry = {
         "subscriber_id": SUBSCRIBER,
         "key_id": "k1",
@@ -116,12 +132,39 @@ def network_finding(folder: Path, **changes: object) -> Finding:
     (folder / "subscribers.toml").write_text(
         "[[subscriber]]\n" + "\n".join(f"{name} = {json.dumps(value)}" for name, value in entry.items())
     )
-    with made.file.open("a") as file:
-        file.write(
-            '[beckn]\nreceiver = "https://d.example/bpp/receiver"\nnetworks = ["n"]\ndirectory = "file:subscribers.toml"\n'
-            '[[beckn.caller]]\nsubscriber = "ledger.example.org"\n'
-        )
     return check(made.config, lambda: NOW, patience_s=0.1)[-1]
+
+
+@pytest.mark.parametrize(("off", "words"), [(0, "the clocks agree"), (10, "at least 9 s ahead")])
+def test_the_clock_is_compared_with_that_of_everybody_who_asked(tmp_path: Path, off: int, words: str) -> None:
+    state = tmp_path / "exchange"
+    state.mkdir()
+    with running(state) as exchange:
+        made = beckn_installation(tmp_path)
+        callback = f"http://{exchange.address}/bap/receiver/on_status"
+        asked = NewQuestion(
+            subscriber="ledger.example.org",
+            message_id="m",
+            body=b"{}",
+            callback=callback,
+            windows=(("LEDGER-SKS00000001", Interval(RIGHT - 7200, RIGHT)),),
+        )
+        with closing(open_database(made.config.database)) as database, database.transaction() as connection:
+            question_rows.put_question(connection, replace(asked, callback="http://127.0.0.1:1/moved"), RIGHT - 1)
+            question_rows.put_question(connection, replace(asked, body=b"[]"), RIGHT)
+        *_, finding = findings = check(made.config, lambda: RIGHT + off, patience_s=5)
+    assert [one.what for one in findings if one.what.startswith("clock")] == [f"clock of {callback}"]
+    assert finding.is_good is (off == 0)
+    assert words in finding.text
+
+
+def test_a_registry_and_its_clock_are_checked_each_for_itself(tmp_path: Path) -> None:
+    made = beckn_installation(tmp_path, directory=f"http://127.0.0.1:{free_port()}")
+    *_, registry, clock = check(made.config, lambda: NOW, patience_s=0.5)
+    assert clock.what.startswith("clock of http://127.0.0.1:")
+    assert not registry.is_good
+    assert not clock.is_good
+    assert "no answer from http://127.0.0.1:" in clock.text
 
 
 def test_a_discom_that_is_registered_in_its_network_is_told_so(tmp_path: Path) -> None:

@@ -93,6 +93,15 @@ def latest(connection: sqlite3.Connection, *, limit: int) -> tuple[Question, ...
     return tuple(_question(row) for row in connection.execute(f"{_QUESTION} ORDER BY question DESC LIMIT ?", (limit,)))
 
 
+def callbacks(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Where each subscriber had the answer to its newest question sent, each address once, sorted."""
+    rows = connection.execute(
+        "SELECT DISTINCT callback FROM questions WHERE question IN (SELECT max(question) FROM questions GROUP BY subscriber) "
+        "ORDER BY callback"
+    )
+    return tuple(row[0] for row in rows)
+
+
 def refused(connection: sqlite3.Connection) -> tuple[Question, ...]:
     """The questions whose answer the asker refused, in the order asked."""
     return tuple(_question(row) for row in connection.execute(f"{_QUESTION} WHERE state = 'REFUSED' ORDER BY question"))
