@@ -87,7 +87,7 @@ def test_impatience_while_everything_is_stopped_leaves_nothing(tmp_path: Path, m
 
 
 def test_an_interrupt_while_a_process_starts_waits_until_it_is_known(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     started: list[subprocess.Popen[bytes]] = []
 
@@ -100,6 +100,9 @@ def test_an_interrupt_while_a_process_starts_waits_until_it_is_known(
             os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    # Whoever starts the tests in the background may have them ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with pytest.raises(KeyboardInterrupt), running(tmp_path) as processes:
         processes.start("sleeper", python(SLEEPER))
     with pytest.raises(KeyboardInterrupt):
