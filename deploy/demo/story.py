@@ -56,6 +56,8 @@ def follow(stage: Stage, turn: Turn) -> Outcome:
     pending_since: float | None = None
     said: set[str] = set()
     for outcome in _outcomes(stage):
+        # What a turn does meanwhile makes this outcome old, so its time does not count.
+        now = time.monotonic()
         turn.heard(stage, outcome)
         for line in _news(outcome):
             if line not in said:
@@ -63,7 +65,6 @@ def follow(stage: Stage, turn: Turn) -> Outcome:
                 stage.say(line)
         if outcome.is_settled:
             return outcome
-        now = time.monotonic()
         if not _is_undecidable(outcome):
             pending_since = None
         elif pending_since is None:
