@@ -189,7 +189,7 @@ def imports(office: Office) -> Iterator[Step]:
 def reconciliation(office: Office) -> Iterator[Step]:
     """Compares with the ledger once a day. Only where the ledger is told figures."""
     with office.opened() as (database, _), ledger(office.config, office.now) as opened:
-        reconciling = Reconciling(office.config, database, opened)
+        reconciling = Reconciling(office.config, database, opened, since_utc=office.now())
 
         def step() -> str | None:
             try:

@@ -11,6 +11,9 @@ from headend.store.sqlite.reconciliation_rows import Reconciliation
 from ledger_client.ledger import Ledger
 from signing.interval import DAY_S, Interval, ist_day_start
 
+_AGAIN_S = 3600
+"""What differs is looked at again after this, so that its alert ends soon after it was put right."""
+
 
 def lines(config: Config, database: Database, ledger: Ledger, span: Interval) -> tuple[Line, ...]:
     """Every delivery that begins in `span`, with its differences; by the discom's own words where it allocates by itself.
@@ -27,19 +30,20 @@ def lines(config: Config, database: Database, ledger: Ledger, span: Interval) ->
 class Reconciling:
     """The daily comparison. It looks only at windows whose gates have all passed: before that a figure is not late."""
 
-    def __init__(self, config: Config, database: Database, ledger: Ledger) -> None:
+    def __init__(self, config: Config, database: Database, ledger: Ledger, *, since_utc: int) -> None:
+        """`since_utc` stands for the last comparison where there was none yet: a new head-end waits for its first gate."""
         self._config = config
+        self._since_utc = since_utc
         self._database = database
         self._ledger = ledger
 
     def step(self, now_utc: int) -> Reconciliation | None:
-        """Compares if the last gate of a day passed since the last time; gives what was found, and none when it was not time.
+        """Compares if the last gate of a day passed since the last time, or hourly while something differs; none when it was not time.
 
         Raises:
             LedgerError: as `Ledger.listing`; it is still due then.
         """
-        before = reconciliation_rows.newest(self._database.connection)
-        if before is not None and before.at_utc >= self._due_utc(now_utc):
+        if not self._is_due(now_utc):
             return None
         start_utc = now_utc - self._config.ledger.look_back_days * DAY_S
         due = [
@@ -53,8 +57,11 @@ class Reconciling:
             reconciliation_rows.put(connection, found)
         return found
 
-    def _due_utc(self, now_utc: int) -> int:
-        """The newest last gate of a day that has passed."""
+    def _is_due(self, now_utc: int) -> bool:
+        before = reconciliation_rows.newest(self._database.connection)
+        if before is not None and before.differing and now_utc - before.at_utc >= _AGAIN_S:
+            return True
         gates = self._config.gates
-        last_utc = ist_day_start(now_utc) + max((gates.data_s, *gates.rounds_s))
-        return last_utc if last_utc <= now_utc else last_utc - DAY_S
+        gate_utc = ist_day_start(now_utc) + max((gates.data_s, *gates.rounds_s))
+        passed_utc = gate_utc if gate_utc <= now_utc else gate_utc - DAY_S
+        return (self._since_utc if before is None else before.at_utc) < passed_utc

@@ -43,9 +43,9 @@ def settling(headend: Headend, exchange: Rehearsal) -> Iterator[Settling]:
     found.close()
 
 
-def compared(settling: Settling, now: int) -> Reconciliation | None:
+def compared(settling: Settling, now: int, since: int = DAY) -> Reconciliation | None:
     settling.exchange.clock[0] = now
-    return Reconciling(settling.config, settling.headend.database, settling.ledger).step(now)
+    return Reconciling(settling.config, settling.headend.database, settling.ledger, since_utc=since).step(now)
 
 
 def test_what_was_posted_and_confirmed_agrees(settling: Settling) -> None:
@@ -65,6 +65,26 @@ def test_a_window_whose_gates_have_not_all_passed_is_not_late(settling: Settling
     assert (found.deliveries, found.differing) == (deliveries, deliveries)
 
 
+def test_what_differs_is_looked_at_again_until_it_is_put_right(settling: Settling) -> None:
+    settling.trade()
+    settling.whole_day()
+    late = compared(settling, LAST)
+    assert late is not None
+    assert late.differing == 1
+    settling.step(LAST + 60)
+    assert compared(settling, LAST + 3599) is None
+    again = compared(settling, LAST + 3600)
+    assert again is not None
+    assert (again.deliveries, again.differing) == (1, 0)
+    assert compared(settling, LAST + 7200) is None
+
+
+def test_a_new_head_end_waits_for_its_first_gate(settling: Settling) -> None:
+    assert compared(settling, LAST + 60, since=LAST) is None
+    assert compared(settling, LAST + DAY_S - 1, since=LAST) is None
+    assert compared(settling, LAST + DAY_S, since=LAST) is not None
+
+
 def test_it_is_done_once_a_day_also_when_the_service_starts_again(settling: Settling) -> None:
     assert compared(settling, LAST - 60) is not None
     assert compared(settling, LAST - 1) is None
@@ -74,7 +94,10 @@ def test_it_is_done_once_a_day_also_when_the_service_starts_again(settling: Sett
 
 
 def test_a_ledger_that_does_not_answer_leaves_it_due(tmp_path: Path) -> None:
-    with office(tmp_path, f"127.0.0.1:{free_port()}") as job, JOBS["reconciliation"](job) as step:
+    clock = [LAST - 1]
+    with office(tmp_path, f"127.0.0.1:{free_port()}", clock) as job, JOBS["reconciliation"](job) as step:
+        assert step() is None
+        clock[0] = LAST
         trouble = step()
         assert trouble is not None
         assert trouble.startswith("trades cannot be read: ")
@@ -87,7 +110,9 @@ def test_the_service_does_it_and_tells_of_what_differs(
 ) -> None:
     settling.exchange.clock[0] = LAST
     settling.trade()
-    with office(tmp_path, settling.exchange.address) as job, JOBS["reconciliation"](job) as step:
+    clock = [LAST - 1]
+    with office(tmp_path, settling.exchange.address, clock) as job, JOBS["reconciliation"](job) as step:
+        clock[0] = LAST
         assert step() is None
         assert step() is None
         with job.opened() as (database, _):
@@ -104,8 +129,8 @@ def test_the_service_does_it_and_tells_of_what_differs(
 
 
 @contextmanager
-def office(folder: Path, ledger: str) -> Iterator[Office]:
-    """An office of its own folder, in which nobody waits."""
+def office(folder: Path, ledger: str, clock: list[int]) -> Iterator[Office]:
+    """An office of its own folder and clock, in which nobody waits."""
     home = folder / "home"
     home.mkdir()
     founded = installation(home, broker_port=free_port(), ledger=ledger)
@@ -115,7 +140,7 @@ def office(folder: Path, ledger: str) -> Iterator[Office]:
     yield Office(
         config=founded.config,
         keys=founding.open_keys(founded.config),
-        now=lambda: LAST,
+        now=lambda: clock[0],
         stop=stop,
         components=tuple,
     )
