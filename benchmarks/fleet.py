@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from headend.enrol import Application, MeterFacts
+from headend.onboarding.enrol import Application, MeterFacts
 from signing.energy import Fraction
 from signing.envelope import sign
 from signing.keys import PublicKey, from_cryptography

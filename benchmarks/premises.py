@@ -17,7 +17,7 @@ from edge_agent.config import Config, load
 from edge_agent.meter_keys import Role, open_wrapping_key, parse, seal
 from edge_agent.readers.dlms.security import Secret
 from edge_agent.vault import GatewayVault
-from headend.enrol import Application, MeterFacts, Registrar
+from headend.onboarding.enrol import Application, MeterFacts, Registrar
 from headend.transport.mqtt import MqttSettings, MqttTransport
 from signing.energy import Fraction
 from signing.statements.meter_record import Fact, Stamps

@@ -8,10 +8,10 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from benchmarks.fleet import Gateway
-from headend.enrol import Registrar
 from headend.intake.worker import IntakeWorker
-from headend.logbook import Logbook, LogKey
-from headend.registry import Registry
+from headend.log.logbook import Logbook, LogKey
+from headend.onboarding.enrol import Registrar
+from headend.onboarding.known import Registry
 from headend.store.sqlite import log_rows
 from headend.store.sqlite.batch_rows import SqliteBatches
 from headend.store.sqlite.database import Database, create_database, open_database

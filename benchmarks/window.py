@@ -9,8 +9,8 @@ from benchmarks.cpu import used_s
 from benchmarks.fleet import DAY, Fleet
 from benchmarks.site import NOW, Ground, Site
 from headend.attest import Attestor, Subject
-from headend.enrol import Registrar
 from headend.export import Anchoring, bundle
+from headend.onboarding.enrol import Registrar
 from headend.store.sqlite import registry_rows
 from headend.transport.memory import MemoryTransport
 from headend.vee.ruleset import DEFAULT_RULE_SET

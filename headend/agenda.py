@@ -5,7 +5,7 @@ Pure; what is not due costs nothing at a look.
 
 import heapq
 
-from headend.trades import Delivery
+from headend.trading.trades import Delivery
 
 
 class Agenda:

@@ -10,10 +10,10 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from headend.doubts import Doubt, stated_in
+from headend.duties.doubts import Doubt, stated_in
 from headend.errors import FatalError
-from headend.logbook import Logbook, LogTransaction
-from headend.registry import Registry
+from headend.log.logbook import Logbook, LogTransaction
+from headend.onboarding.known import Registry
 from headend.revision import Decision, build, decide, withdraw
 from headend.store.sqlite import actuals, doubt_rows, lost_rows
 from headend.store.sqlite.actuals import StoredActual

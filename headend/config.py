@@ -6,7 +6,6 @@ from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
-from headend.gates import ROUNDS, Gates
 from headend.settings.alerts import AlertSettings, alerts
 from headend.settings.beckn import BecknSettings, beckn
 from headend.settings.billing import BillingSettings, billing
@@ -16,6 +15,7 @@ from headend.settings.ies import IesSettings, ies
 from headend.settings.imports import ImportSettings, imports
 from headend.settings.retention import RetentionSettings, retention
 from headend.settings.series import SeriesSettings, series
+from headend.trading.gates import ROUNDS, Gates
 from ledger_client.http import base_url
 from ledger_client.ledger import LedgerProtocolError
 from signing import fields

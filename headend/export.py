@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from headend.logbook import Tip
+from headend.log.logbook import Tip
 from headend.store.sqlite import actuals, edit_rows
 from headend.store.sqlite.actuals import StoredActual
 from headend.store.sqlite.log_rows import leaf_place

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from headend.config import Config, Keys
 from headend.errors import FatalError
-from headend.logbook import Logbook, LogKey
+from headend.log.logbook import Logbook, LogKey
 from headend.store.sqlite import log_rows, registry_rows
 from headend.store.sqlite.database import create_database, open_database
 from headend.vee.ruleset import DEFAULT_RULE_SET

@@ -10,27 +10,27 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from headend.answering import Answering
-from headend.comparing import Comparing
-from headend.component import Component
 from headend.config import Channel, Config
-from headend.drop_folder import DropFolder
-from headend.feeding import Feeding
+from headend.days.validating import Validating
+from headend.duties.component import Component
+from headend.exchange.answering import Answering
+from headend.exchange.feeding import Feeding
+from headend.exchange.outcome_log import OutcomeLog
+from headend.exchange.proven import ProvenActuals
+from headend.exchange.reconciling import Reconciling
 from headend.founding import LOG, HeadendKeys
-from headend.importing import Importing
-from headend.logbook import Logbook
+from headend.log.logbook import Logbook
 from headend.messengers import messengers
-from headend.outcome_log import OutcomeLog
+from headend.meter_data.comparing import Comparing
+from headend.meter_data.drop_folder import DropFolder
+from headend.meter_data.importing import Importing
+from headend.onboarding.known import Registry
 from headend.peers import ledger, ledger_signer
-from headend.proven import ProvenActuals
-from headend.reconciling import Reconciling
-from headend.registry import Registry
-from headend.retention import Retention
 from headend.store.sqlite.database import Database, open_database
 from headend.store.sqlite.published_log import PublishedLog
-from headend.telling import Telling
-from headend.validating import Validating
-from headend.watch import Watch
+from headend.upkeep.retention import Retention
+from headend.watching.telling import Telling
+from headend.watching.watch import Watch
 from ledger_client.beckn_http import BecknPusher
 from ledger_client.ledger import LedgerError
 from signing.interval import DAY_S

@@ -19,7 +19,7 @@ from typing import Protocol
 
 import httpx
 
-from headend.alerts import Alert, message
+from headend.duties.alerts import Alert, message
 from headend.errors import FatalError, UnavailableError
 from headend.settings.alerts import AlertSettings, EmailSettings, Security, WebhookSettings
 from signing.interval import utc_text

@@ -8,23 +8,24 @@ or time may have changed.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from headend import exchange, rereading
+from headend import rereading
 from headend.agenda import Agenda
-from headend.asked import Asked
 from headend.attest import Attestor, Subject
 from headend.config import Channel, Config
-from headend.exchange import PostReport, PullReport
-from headend.holds import Hold, Holds
-from headend.hunting import AFTER_S
-from headend.posting import withheld
-from headend.recording_leg import RecordingLeg
-from headend.recordings import Recording
-from headend.registry import Registry
+from headend.duties.holds import Hold, Holds
+from headend.duties.hunting import AFTER_S
+from headend.exchange import legs
+from headend.exchange.asked import Asked
+from headend.exchange.legs import PostReport, PullReport
+from headend.exchange.recording_leg import RecordingLeg
+from headend.exchange.terms import DeliveryTerms
+from headend.onboarding.known import Registry
 from headend.store.sqlite import actuals, doubt_rows, edit_rows, hold_rows, registry_rows
 from headend.store.sqlite.database import Database
-from headend.terms import DeliveryTerms
 from headend.touches import Touches
-from headend.trades import Delivery, overlapping
+from headend.trading.posting import withheld
+from headend.trading.recordings import Recording
+from headend.trading.trades import Delivery, overlapping
 from ledger_client.ledger import LedgerError
 from ledger_client.recording import RecordingLedger
 from signing.envelope import Signed
@@ -77,7 +78,7 @@ class Settlement:
         self._registry = registry
         self._attestor = attestor
         self._ledger = ledger
-        self._policy = exchange.policy_of(config)
+        self._policy = legs.policy_of(config)
         self._terms = DeliveryTerms(discom=config.discom, registry=registry, attestor=attestor)
         self._recording: RecordingLeg | None = None
         if config.ledger.channel is Channel.RECORD:
@@ -148,7 +149,7 @@ class Settlement:
     def _pull(self, report: SettlementReport, now_utc: int) -> None:
         config = self._config
         try:
-            report.pulled = exchange.pull(
+            report.pulled = legs.pull(
                 self._database,
                 self._ledger,
                 config.discom,
@@ -170,7 +171,7 @@ class Settlement:
             ]
         # More than is asked for: what was awaited before is followed until its posting is given up.
         days = config.ledger.look_back_days + config.posting.give_up_days
-        self._traded = exchange.followed(self._database, config.discom, look_back_days=days, now_utc=now_utc)
+        self._traded = legs.followed(self._database, config.discom, look_back_days=days, now_utc=now_utc)
         self._follow(self._asked.beside(self._traded, now_utc), now_utc)
         # Where the discom allocates by itself, what the other side has said since may change its own word.
         is_turn = self._recording is not None and report.pulled is not None
@@ -335,7 +336,7 @@ class Settlement:
             if self._recording is not None:
                 report.alarms += self._recording.plan(portion, self._newest_ready, now_utc)
             elif self._config.ledger.channel is Channel.ALLOCATE:
-                exchange.plan(
+                legs.plan(
                     self._database,
                     portion,
                     self._newest_ready,
@@ -359,13 +360,13 @@ class Settlement:
         def over(delivery: Delivery) -> Hold | None:
             return holds.over(self._point(delivery), delivery.window)
 
-        exchange.hold(self._database, over if holds else None, now_utc)
+        legs.hold(self._database, over if holds else None, now_utc)
         if self._recording is not None:
             self._recording.hold(over if holds else None, now_utc)
 
     def _post(self, report: SettlementReport, now_utc: int) -> None:
         # What was addressed before the channel changed is still posted: it was said to nobody else.
-        report.posted = exchange.post(self._database, self._ledger, self._config.discom, self._policy, now_utc)
+        report.posted = legs.post(self._database, self._ledger, self._config.discom, self._policy, now_utc)
         written = None if self._recording is None else self._recording.write(now_utc)
         report.recorded = () if written is None else written.moved
         trouble = report.posted.trouble or (None if written is None else written.trouble)

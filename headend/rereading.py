@@ -5,8 +5,8 @@ block that comes by itself ends the search like one that was asked for. Source: 
 """
 
 from headend.attest import Attestor, Subject
-from headend.hunting import missing_spans, next_utc
-from headend.registry import Registry
+from headend.duties.hunting import missing_spans, next_utc
+from headend.onboarding.known import Registry
 from headend.store.sqlite import command_rows, hunt_rows
 from headend.store.sqlite.database import Database
 from headend.store.sqlite.hunt_rows import Hunt

@@ -14,24 +14,24 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from headend.attest import Attestor
-from headend.component import Component
 from headend.config import Config
-from headend.data_desk import StoredDataDesk
-from headend.duty import StoredDuty
+from headend.duties.component import Component
 from headend.errors import FatalError, UnavailableError
+from headend.exchange.notice_desk import StoredNoticeDesk
+from headend.exchange.receiving import opened_door
 from headend.founding import LOG, HeadendKeys, open_keys
 from headend.intake.report import IntakeReport
 from headend.intake.resend import GapChaser
 from headend.intake.worker import IntakeWorker
 from headend.jobs import Office, Step, jobs
-from headend.market import StoredMarket
-from headend.notice_desk import StoredNoticeDesk
+from headend.meter_data.desk import StoredDataDesk
+from headend.onboarding.desk import StoredRegistryDesk
+from headend.onboarding.known import Registry
 from headend.peers import ledger, mqtt_settings
 from headend.pipeline import Settlement, SettlementReport
-from headend.reads import StoredReads
-from headend.receiving import opened_door
-from headend.registry import Registry
-from headend.registry_desk import StoredRegistryDesk
+from headend.reads.duty import StoredDuty
+from headend.reads.evidence import StoredReads
+from headend.reads.market import StoredMarket
 from headend.rereading import Rereader
 from headend.state_lock import only_one
 from headend.store.sqlite import lost_rows

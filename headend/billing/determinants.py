@@ -15,7 +15,7 @@ from enum import Enum
 from headend.billing.tariff import Tariff
 from headend.readings import Quality
 from headend.series import SeriesBlock
-from headend.trades import TradeSide, settled_wh
+from headend.trading.trades import TradeSide, settled_wh
 from ledger_client.ledger import Side
 from signing.energy import Fraction, kwh_decimal, scaled
 from signing.errors import DecodeError

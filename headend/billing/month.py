@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from headend.billing.determinants import Determinants, MeteredRun, determinants, month_span
 from headend.billing.dre import Prosumer
 from headend.billing.tariff import Tariff
-from headend.registry import Registry
+from headend.onboarding.known import Registry
 from headend.store.sqlite import day_rows, newest_views
 from headend.store.sqlite.database import Database
-from headend.trades import TradeSide, own_sides
+from headend.trading.trades import TradeSide, own_sides
 from headend.vee.declared import Channel
 from headend.windows import settling_spans
 from signing.energy import scaled

@@ -7,7 +7,7 @@ for a meter that no connection point is posted as, shows here. Source: VEE §C 4
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from headend.trades import TradeSide, settled_wh
+from headend.trading.trades import TradeSide, settled_wh
 from signing.energy import kwh_text
 
 

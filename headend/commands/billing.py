@@ -7,7 +7,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from headend import exchange, service
+from headend import service
 from headend.billing.determinants import Determinants, month_span
 from headend.billing.document import document
 from headend.billing.dre import returns
@@ -16,11 +16,12 @@ from headend.billing.monthly import SideLine, compared
 from headend.billing.tariff import parse
 from headend.commands.command import DONE, REFUSED, Adding, file_text, instant, misuse
 from headend.config import Config
-from headend.duty import charges
+from headend.exchange import legs
+from headend.onboarding.known import Registry
 from headend.peers import ledger
-from headend.registry import Registry
+from headend.reads.duty import charges
 from headend.store.sqlite.database import open_database
-from headend.trades import own_sides
+from headend.trading.trades import own_sides
 from signing.energy import kwh_text
 from signing.errors import SigningError
 from signing.interval import Interval, ist_text
@@ -88,7 +89,7 @@ def _reconcile(month: Month, settings: Config, arguments: argparse.Namespace) ->
     span = month_span(arguments.month)
     billed = [own for point in month.points() for own in month.sides(point, span)]
     with ledger(settings, service.now) as opened:
-        shown = own_sides(exchange.trades_of(opened, settings.discom, span), settings.discom)
+        shown = own_sides(legs.trades_of(opened, settings.discom, span), settings.discom)
     lines = compared(billed, shown)
     differing = [line for line in lines if line.difference]
     if arguments.json:

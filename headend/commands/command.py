@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from headend.config import Config
-from headend.editing import Hand
+from headend.editing.editing import Hand
 from headend.errors import RefusedError
 from signing.canonical import DIGEST_SIZE
 from signing.errors import SigningError

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from headend import service
-from headend.allocation import VARIANTS, Leg, Measured, compared
 from headend.commands.command import DONE, Adding, instant, misuse
 from headend.config import Config
-from headend.delivered import DEFAULT_BAND_PERMILLE, Delivered, delivered
 from headend.store.sqlite import actuals, postings
 from headend.store.sqlite.database import open_database
-from headend.trades import Delivery, TradeSide, own_sides
+from headend.trading.allocation import VARIANTS, Leg, Measured, compared
+from headend.trading.delivered import DEFAULT_BAND_PERMILLE, Delivered, delivered
+from headend.trading.trades import Delivery, TradeSide, own_sides
 from ledger_client.ledger import Trade
 from signing.energy import kwh_text
 from signing.errors import SigningError

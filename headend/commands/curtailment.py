@@ -6,15 +6,15 @@ from contextlib import closing
 from headend import service
 from headend.commands.command import DONE, Adding, instant, misuse
 from headend.config import Config
+from headend.duties.holds import said
+from headend.duties.outage import Curtailment, CurtailmentKind
 from headend.errors import RefusedError
-from headend.holds import said
-from headend.outage import Curtailment, CurtailmentKind
-from headend.registry import Registry
+from headend.onboarding.known import Registry
+from headend.registry.supply import By
 from headend.store.sqlite import curtailment_rows
 from headend.store.sqlite.curtailment_rows import StoredCurtailment
 from headend.store.sqlite.database import Database, open_database
 from headend.store.sqlite.supply_rows import points_by
-from headend.supply import By
 from signing.errors import SigningError
 from signing.interval import Interval, ist_text
 

@@ -7,10 +7,10 @@ from contextlib import closing
 from headend import service
 from headend.commands.command import DONE, Adding, instant, misuse
 from headend.config import Config
-from headend.disconnection import OpenConnection
+from headend.duties.disconnection import OpenConnection
+from headend.duties.holds import said
 from headend.errors import RefusedError
-from headend.holds import said
-from headend.registry import Registry
+from headend.onboarding.known import Registry
 from headend.store.sqlite import day_rows, disconnection_rows
 from headend.store.sqlite.database import Database, open_database
 from headend.store.sqlite.disconnection_rows import StoredDisconnection

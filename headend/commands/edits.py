@@ -10,22 +10,22 @@ from pathlib import Path
 from headend import founding, service
 from headend.commands.command import DONE, Adding, add_apply, add_hand, file_text, hand, instant, misuse
 from headend.config import Config
-from headend.cut_block import CutBlock
-from headend.editing import Editing, Wish
+from headend.days.validating import Validating
+from headend.duties.holds import said
+from headend.duties.operators import Pending
+from headend.editing.cut_block import CutBlock
+from headend.editing.editing import Editing, Wish
 from headend.errors import RefusedError
 from headend.founding import LOG
-from headend.holds import said
-from headend.logbook import Logbook
-from headend.operators import Pending
-from headend.registry import Registry
+from headend.log.logbook import Logbook
+from headend.onboarding.known import Registry
+from headend.registry.sheet_columns import kilo
+from headend.registry.supply import Exchange
 from headend.series import SeriesBlock
-from headend.sheet_columns import kilo
 from headend.store.sqlite import edit_rows, hold_rows, operator_rows, supply_rows
 from headend.store.sqlite.database import Database, open_database
 from headend.store.sqlite.hold_rows import Act
 from headend.store.sqlite.log_rows import leaf_place
-from headend.supply import Exchange
-from headend.validating import Validating
 from signing import fields
 from signing.backends.file import open_public_key
 from signing.energy import kwh_text

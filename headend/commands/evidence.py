@@ -10,7 +10,7 @@ from headend.commands.command import DONE, REFUSED, Adding, digest
 from headend.config import Config
 from headend.export import Anchoring, bundle
 from headend.founding import LOG
-from headend.logbook import Logbook
+from headend.log.logbook import Logbook
 from headend.store.sqlite.database import open_database
 from signing.bundle import Kind
 

@@ -6,10 +6,10 @@ from contextlib import closing
 from headend import service
 from headend.commands.command import DONE, Adding
 from headend.config import Config
-from headend.field_work import FieldWork
-from headend.registry import Registry
+from headend.duties.work_orders import Cause, sheet
+from headend.onboarding.known import Registry
 from headend.store.sqlite.database import open_database
-from headend.work_orders import Cause, sheet
+from headend.watching.field_work import FieldWork
 
 
 def add(verb: Adding) -> None:

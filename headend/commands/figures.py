@@ -9,10 +9,10 @@ from headend import founding, service
 from headend.attest import Attestor, Subject
 from headend.commands.command import DONE, REFUSED, Adding, add_act, add_apply, add_window, instant, misuse
 from headend.config import Config
+from headend.duties.holds import said
 from headend.founding import LOG
-from headend.holds import said
-from headend.logbook import Logbook
-from headend.registry import Registry
+from headend.log.logbook import Logbook
+from headend.onboarding.known import Registry
 from headend.store.sqlite import actuals, hold_rows
 from headend.store.sqlite.database import Database, open_database
 from headend.store.sqlite.hold_rows import Act

@@ -5,13 +5,14 @@ import json
 from collections import Counter
 from contextlib import closing
 
-from headend import exchange, service
+from headend import service
 from headend.commands.command import DONE, REFUSED, Adding
 from headend.config import Config
-from headend.forecast import Outlook, Prospect, at_risk, forecast, warning
-from headend.registry import Registry
+from headend.exchange import legs
+from headend.onboarding.known import Registry
 from headend.store.sqlite import actuals
 from headend.store.sqlite.database import open_database
+from headend.trading.forecast import Outlook, Prospect, at_risk, forecast, warning
 from signing.interval import ist_text, utc_text
 from signing.signer import open_signer
 
@@ -27,9 +28,7 @@ def _forecast(settings: Config, arguments: argparse.Namespace) -> int:
     now = service.now()
     with closing(open_database(settings.database)) as database:
         registry = Registry(database)
-        awaited = exchange.followed(
-            database, settings.discom, look_back_days=settings.ledger.look_back_days, now_utc=now
-        )
+        awaited = legs.followed(database, settings.discom, look_back_days=settings.ledger.look_back_days, now_utc=now)
         stored = {
             delivery: actuals.newest(database.connection, key, delivery.posted_as, delivery.window)
             for delivery in awaited

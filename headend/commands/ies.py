@@ -9,13 +9,13 @@ from pathlib import Path
 from headend import founding, service
 from headend.commands.command import DONE, REFUSED, Adding, misuse
 from headend.config import Config
-from headend.data_desk import checked, issuer, read_asked
-from headend.disclosing import Disclosing, Grantee, revoke
-from headend.holds import said
+from headend.duties.holds import said
 from headend.ies.page import Answer
 from headend.ies.rendering import Form
 from headend.ies.request import MeterDataRequest
-from headend.registry import Registry
+from headend.meter_data.desk import checked, issuer, read_asked
+from headend.meter_data.disclosing import Disclosing, Grantee, revoke
+from headend.onboarding.known import Registry
 from headend.store.sqlite import disclosure_rows, hold_rows
 from headend.store.sqlite.database import Database, open_database
 from headend.store.sqlite.hold_rows import Act

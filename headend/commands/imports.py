@@ -8,14 +8,14 @@ from pathlib import Path
 from headend import founding, service
 from headend.commands.command import DONE, REFUSED, Adding, add_apply, misuse
 from headend.config import Config
-from headend.drop_folder import PARSERS
+from headend.duties.holds import said
 from headend.founding import LOG
-from headend.holds import said
-from headend.importing import Importing
 from headend.imports.report import Verdict, receipt
-from headend.logbook import Logbook
-from headend.registry import Registry
-from headend.registry_plan import Rejected
+from headend.log.logbook import Logbook
+from headend.meter_data.drop_folder import PARSERS
+from headend.meter_data.importing import Importing
+from headend.onboarding.known import Registry
+from headend.registry.plan import Rejected
 from headend.store.sqlite.database import open_database
 
 _SHOWN = 50

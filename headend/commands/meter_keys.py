@@ -4,14 +4,14 @@ import argparse
 from contextlib import closing
 from pathlib import Path
 
-from headend import facts as enrolment_facts
 from headend import founding, service
 from headend.commands.command import DONE, Adding, digest, file_text, misuse
 from headend.config import Config
-from headend.enrol import Application, Registrar
 from headend.founding import LOG
-from headend.logbook import Logbook
-from headend.registry import Registry
+from headend.log.logbook import Logbook
+from headend.onboarding import facts as enrolment_facts
+from headend.onboarding.enrol import Application, Registrar
+from headend.onboarding.known import Registry
 from headend.store.sqlite.database import Database, open_database
 from signing.statements.meter_record import Place
 

@@ -7,11 +7,11 @@ from contextlib import closing
 from dataclasses import asdict
 
 from headend import founding, service
-from headend.check import check
 from headend.commands.command import DONE, REFUSED, Adding
 from headend.config import Config
-from headend.fsck import fsck
 from headend.store.sqlite.database import open_database
+from headend.upkeep.check import check
+from headend.upkeep.fsck import fsck
 from signing.signer import open_signer
 
 

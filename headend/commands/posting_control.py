@@ -4,19 +4,22 @@ import argparse
 import json
 from contextlib import closing
 
-from headend import disputes, posting, reconciling, rereading, service
+from headend import rereading, service
 from headend.commands.command import DONE, REFUSED, Adding, add_act, add_apply, add_hand, hand, instant, misuse
 from headend.config import Channel, Config
+from headend.duties.holds import Hold, HoldKind, Order, said, still_over
+from headend.editing import disputes
 from headend.errors import RefusedError
-from headend.holds import Hold, HoldKind, Order, said, still_over
+from headend.exchange import reconciling
+from headend.onboarding.known import Registry
 from headend.peers import ledger
-from headend.posting import STUCK, PostingRecord
-from headend.reconciliation import Line
-from headend.registry import Registry
 from headend.store.sqlite import hold_rows, refusal_rows
 from headend.store.sqlite import postings as rows
 from headend.store.sqlite.database import Database, open_database
 from headend.store.sqlite.hold_rows import Act
+from headend.trading import posting
+from headend.trading.posting import STUCK, PostingRecord
+from headend.trading.reconciliation import Line
 from signing.energy import kwh_text
 from signing.errors import SigningError
 from signing.interval import DAY_S, Interval, ist_text

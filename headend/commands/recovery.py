@@ -7,7 +7,7 @@ from pathlib import Path
 from headend import service
 from headend.commands.command import DONE, Adding
 from headend.config import Config
-from headend.restore import back_up, restore
+from headend.upkeep.restore import back_up, restore
 
 
 def add(verb: Adding) -> None:

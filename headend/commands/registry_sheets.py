@@ -7,22 +7,23 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from headend import founding, registry_report, service
+from headend import founding, service
 from headend.commands.command import DONE, REFUSED, Adding, add_apply, misuse
 from headend.config import Config
-from headend.device_exchange import Order, cut_block, exchange_of, exchange_sheet
 from headend.founding import LOG
-from headend.logbook import Logbook
-from headend.registry import Registry
-from headend.registry_export import exported, meter_cells
-from headend.registry_import import RegistryImport
-from headend.registry_plan import Rejected
-from headend.registry_report import Outcome
-from headend.sheet import parse_cells, parse_csv
-from headend.sheet_columns import day_or_instant, instant_cell, kilo
+from headend.log.logbook import Logbook
+from headend.onboarding.device_exchange import Order, cut_block, exchange_of, exchange_sheet
+from headend.onboarding.known import Registry
+from headend.onboarding.sheet_export import exported, meter_cells
+from headend.onboarding.sheet_import import RegistryImport
+from headend.registry import report as registry_report
+from headend.registry.plan import Rejected
+from headend.registry.report import Outcome
+from headend.registry.sheet import parse_cells, parse_csv
+from headend.registry.sheet_columns import day_or_instant, instant_cell, kilo
+from headend.registry.supply import By, Exchange, RegisterPair
 from headend.store.sqlite import supply_rows
 from headend.store.sqlite.database import Database, open_database
-from headend.supply import By, Exchange, RegisterPair
 from signing.energy import kwh_text
 from signing.errors import DecodeError
 from signing.interval import ist_text

@@ -7,13 +7,13 @@ from contextlib import closing
 from headend import service
 from headend.commands.command import DONE, Adding, add_apply, instant, misuse
 from headend.config import Config
+from headend.duties.holds import said
 from headend.errors import RefusedError
-from headend.holds import said
-from headend.registry import Registry
-from headend.retention import Retention
+from headend.onboarding.known import Registry
 from headend.store.sqlite import retention_rows
 from headend.store.sqlite.database import Database, open_database
 from headend.store.sqlite.retention_rows import LegalHold
+from headend.upkeep.retention import Retention
 from signing.errors import SigningError
 from signing.interval import Interval, ist_text
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from headend import founding, service
 from headend.commands.command import DONE, REFUSED, Adding, add_apply, file_text, misuse
 from headend.config import Config
+from headend.duties.holds import said
 from headend.founding import LOG
-from headend.holds import said
-from headend.logbook import Logbook
+from headend.log.logbook import Logbook
 from headend.rule_sheet import differences, parse_sheet, sheet
 from headend.store.sqlite import actuals, hold_rows, registry_rows
 from headend.store.sqlite.database import open_database

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from headend.errors import RefusedError
 from headend.ies.document import MeterRef
-from headend.sheet import Fault
+from headend.registry.sheet import Fault
 from signing.energy import MAX_WH
 from signing.statements.meter_record import Stamps
 

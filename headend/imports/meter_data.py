@@ -18,7 +18,7 @@ from headend.imports.file import (
     require_size,
     whole_wh,
 )
-from headend.sheet import Fault
+from headend.registry.sheet import Fault
 from ledger_client.exact_json import JsonError, decimal_text, loads_strict
 from signing.statements.meter_record import Stamps
 

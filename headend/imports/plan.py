@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from headend.ies.document import MeterRef
 from headend.imports.file import FiledBlock, FiledRegister, ImportedFile
-from headend.sheet import Fault
+from headend.registry.sheet import Fault
 from signing.interval import ist_text
 from signing.statements.imported_batch import MAX_IMPORTED, ImportedBlock
 from signing.statements.meter_record import Fact

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from headend.sheet import Fault
+from headend.registry.sheet import Fault
 
 MAX_SHOWN = 1000
 """More rejects are counted, and not listed."""

@@ -27,7 +27,7 @@ from headend.imports.file import (
     require_size,
     whole_wh,
 )
-from headend.sheet import Fault
+from headend.registry.sheet import Fault
 from signing import fields
 from signing.errors import DecodeError
 from signing.interval import PERIODS_S, is_aligned, parse_instant

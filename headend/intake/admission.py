@@ -11,8 +11,8 @@ from headend.intake.answers import Receipted, Refused
 from headend.intake.authentic import authenticate, speaks, unsigned
 from headend.intake.chain import Chain, follows, judge, place
 from headend.intake.claims import Claim, Noise
-from headend.logbook import LogTransaction
-from headend.registry import RegisteredKey, RegisteredMeter, Registry
+from headend.log.logbook import LogTransaction
+from headend.onboarding.known import RegisteredKey, RegisteredMeter, Registry
 from headend.store.sqlite.log_rows import leaf_place
 from headend.store.store import BatchStore, Fork, Link, NewBatch, Put
 from signing.fields import MAX_UINT

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from headend.intake.claims import Claim
-from headend.logbook import Appended, Logbook
+from headend.log.logbook import Appended, Logbook
 from signing.envelope import sign
 from signing.keys import Signer
 from signing.log.proofs import Paths

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from headend.registry import Registry
+from headend.onboarding.known import Registry
 from headend.store.sqlite import command_rows, lost_rows
 from headend.store.sqlite.batch_rows import SqliteBatches
 from headend.store.sqlite.database import Database

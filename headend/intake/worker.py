@@ -21,8 +21,8 @@ from headend.intake.admission import Admission, Chains, Group, admit, examine
 from headend.intake.answers import Receipted, Receipter, Refused
 from headend.intake.claims import Claim, Noise, read
 from headend.intake.report import ForkPoint, IntakeReport, IntakeTotals, Touched
-from headend.logbook import Appended, Logbook
-from headend.registry import RegisteredKey, Registry
+from headend.log.logbook import Appended, Logbook
+from headend.onboarding.known import RegisteredKey, Registry
 from headend.store.sqlite import turned_away_rows
 from headend.store.sqlite.turned_away_rows import Sample
 from headend.store.store import BatchStore

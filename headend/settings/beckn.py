@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from headend.parties import Party, Sees
+from headend.trading.parties import Party, Sees
 from ledger_client.beckn.ack import Dialect
 from ledger_client.beckn.context import Identifiers, host_of, is_callable
 from ledger_client.beckn.on_status import EvidenceColumn

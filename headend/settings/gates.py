@@ -14,7 +14,7 @@ Source: EXCHANGE §5 (time gates); VEE §C 3, 6.
 
 import re
 
-from headend.gates import AtGate, Gates
+from headend.trading.gates import AtGate, Gates
 from signing.errors import DecodeError
 from signing.tables import Table
 

@@ -4,7 +4,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from headend.views import ActualView, BatchView, ChainView, MeterView, PostingView, TurnedAway
+from headend.views.evidence import ActualView, BatchView, ChainView, MeterView, PostingView, TurnedAway
 from signing.energy import kwh_text
 from signing.interval import Interval, utc_text
 from signing.statements.window_actual import Totals

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeAlias
 from fastapi import FastAPI, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from headend.views import ActualView, BundleKind
+from headend.views.evidence import ActualView, BundleKind
 from headend.web import answers, conditional
 from headend.web.claims import signed_claims
 from headend.web.desk import AtDesk, Desk, disclosed, is_shown

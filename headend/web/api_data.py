@@ -18,7 +18,7 @@ from headend.ies.rendering import Form
 from headend.ies.request import NotAuthorisedError
 from headend.imports.file import MAX_BYTES
 from headend.imports.report import Verdict, receipt
-from headend.registry_plan import Rejected
+from headend.registry.plan import Rejected
 from headend.tokens import Token
 from headend.web.access import REVOCATIONS
 from headend.web.desk import AtDesk, DataDesk, Desk

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from headend.alerts import Alert
-from headend.duty_views import DayView, OutlookView
-from headend.forecast import Prospect
-from headend.holds import Hold
+from headend.duties.alerts import Alert
+from headend.duties.holds import Hold
 from headend.series import SeriesBlock
+from headend.trading.forecast import Prospect
 from headend.vee.declared import Channel
+from headend.views.duty import DayView, OutlookView
 from headend.web import answers, conditional
 from headend.web.answers import Answer, Page, Span
 from headend.web.desk import AtDesk, disclosed

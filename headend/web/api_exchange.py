@@ -10,8 +10,8 @@ from typing import Annotated, Any, TypeAlias
 from fastapi import FastAPI, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from headend.exchange_views import Market, SlotView, StandingView, TradeView
-from headend.parties import Sight
+from headend.trading.parties import Sight
+from headend.views.exchange import Market, SlotView, StandingView, TradeView
 from headend.web import answers, conditional, standings
 from headend.web.api import signed_actual
 from headend.web.claims import Json, jws

@@ -9,7 +9,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import CollectorRegistry
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from headend.posting import PostingState
+from headend.trading.posting import PostingState
 from headend.web import answers
 from headend.web.desk import AtDesk
 from headend.web.metrics import StoreCollector

@@ -10,10 +10,10 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
-from headend import registry_report
-from headend.registry_plan import Rejected
-from headend.sheet import MAX_BYTES, Sheet, SheetError, parse_csv, parse_json
-from headend.supply import By
+from headend.registry import report as registry_report
+from headend.registry.plan import Rejected
+from headend.registry.sheet import MAX_BYTES, Sheet, SheetError, parse_csv, parse_json
+from headend.registry.supply import By
 from headend.tokens import Token
 from headend.web.desk import AtDesk, Desk, disclosed
 from headend.web.parameters import MeterPath, OptionalInstant, instant_or

@@ -10,8 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from headend.errors import RefusedError
-from headend.outcomes import MAX_NOTICE, Notice, NoticeKind, Taken, fields_of
 from headend.tokens import Token
+from headend.trading.outcomes import MAX_NOTICE, Notice, NoticeKind, Taken, fields_of
 from headend.web import answers, conditional
 from headend.web.answers import Answer, Page, Span
 from headend.web.desk import AtDesk, Desk

@@ -6,11 +6,11 @@ from typing import Any, cast
 
 from fastapi import FastAPI
 
-from headend.component import Component
-from headend.duty_views import DutyReads
-from headend.exchange_views import Market
+from headend.duties.component import Component
 from headend.tokens import Tokens
-from headend.views import Reads
+from headend.views.duty import DutyReads
+from headend.views.evidence import Reads
+from headend.views.exchange import Market
 from headend.web import (
     api,
     api_data,

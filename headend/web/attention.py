@@ -6,9 +6,9 @@ Pure: built from views. Status words are the enums' own.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from headend.component import Component
-from headend.posting import PostingState
-from headend.views import ActualView, AwaitedView, MeterView, PostingView
+from headend.duties.component import Component
+from headend.trading.posting import PostingState
+from headend.views.evidence import ActualView, AwaitedView, MeterView, PostingView
 from signing.interval import ist_text
 from signing.statements.window_actual import Status
 

@@ -8,7 +8,7 @@ import json
 from base64 import urlsafe_b64encode
 from typing import TypeAlias
 
-from headend.views import ActualView
+from headend.views.evidence import ActualView
 from signing.energy import kwh_text
 from signing.envelope import parse, unseal
 from signing.interval import Interval, utc_text

@@ -8,11 +8,11 @@ from fastapi import FastAPI, Query, Request
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from headend.duty_views import DutyCounts
-from headend.holds import Hold
-from headend.posting import PostingState
+from headend.duties.holds import Hold
+from headend.trading.posting import PostingState
 from headend.vee.rule import RuleSetError
-from headend.views import ActualView, BatchView, BundleKind, PartBlocks, PostingView
+from headend.views.duty import DutyCounts
+from headend.views.evidence import ActualView, BatchView, BundleKind, PartBlocks, PostingView
 from headend.web import attention, console_login
 from headend.web.api import BUNDLE, COSE, StatusName
 from headend.web.desk import AtDesk, Desk, disclosed

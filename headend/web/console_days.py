@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import FastAPI, Path, Query, Request
 from starlette.responses import Response
 
-from headend.duty_views import BatchPlace, DayEvidence, DayView
 from headend.series import Note, SeriesBlock
 from headend.vee.declared import Channel
+from headend.views.duty import BatchPlace, DayEvidence, DayView
 from headend.web.desk import AtDesk, Desk, disclosed
 from headend.web.parameters import AtDuty, MeterPath, instant_or
 from headend.web.problems import not_found

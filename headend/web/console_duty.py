@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import FastAPI, Path, Query, Request
 from starlette.responses import Response
 
-from headend.alerts import AlertKind
-from headend.forecast import Prospect
-from headend.posting import PostingState
+from headend.duties.alerts import AlertKind
+from headend.trading.forecast import Prospect
+from headend.trading.posting import PostingState
 from headend.web.desk import AtDesk
 from headend.web.parameters import AfterRow, AtDuty
 from headend.web.problems import not_found

@@ -8,18 +8,18 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
-from headend.component import Component
-from headend.duty_views import DutyReads
-from headend.exchange_views import Market
+from headend.duties.component import Component
 from headend.ies.page import Answer
 from headend.ies.rendering import Form
 from headend.imports.report import ImportOutcome
-from headend.outcomes import Notice, Taken
-from headend.registry_plan import Rejected
-from headend.registry_report import Outcome
-from headend.sheet import Sheet
+from headend.registry.plan import Rejected
+from headend.registry.report import Outcome
+from headend.registry.sheet import Sheet
 from headend.tokens import Token, Tokens
-from headend.views import ActualView, Reads
+from headend.trading.outcomes import Notice, Taken
+from headend.views.duty import DutyReads
+from headend.views.evidence import ActualView, Reads
+from headend.views.exchange import Market
 from ledger_client.beckn.receiver import Reply
 from signing.keys import Signer
 

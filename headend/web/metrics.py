@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from headend.posting import PostingState
+from headend.trading.posting import PostingState
 from headend.web.desk import Desk
 from ledger_client.beckn.refusal import Code
 from signing.statements.window_actual import Status

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 
-from headend.duty_views import DutyReads
+from headend.views.duty import DutyReads
 from headend.web.desk import of
 from headend.web.problems import ApiError, invalid, problem
 from signing.errors import DecodeError

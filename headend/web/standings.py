@@ -6,7 +6,7 @@ Pure but for the key. Source: RFC 7515; docs/wire-format.md.
 import hashlib
 import json
 
-from headend.exchange_views import ChangesView, ChangeView, StandingView
+from headend.views.exchange import ChangesView, ChangeView, StandingView
 from headend.web.claims import Json
 from signing.interval import Interval, utc_text
 from signing.statements.window_actual import Status

@@ -8,7 +8,7 @@ import pytest
 from deploy.demo import world
 from deploy.demo.cases import NEW_METER, Case, Play, simulator
 from deploy.demo.world import BUYER, SELLER
-from headend import facts as headend_facts
+from headend.onboarding import facts as headend_facts
 from signing.interval import DAY_S, Interval, parse_instant
 
 WINDOW = Interval(

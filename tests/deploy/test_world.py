@@ -11,7 +11,7 @@ from deploy.demo import world
 from deploy.demo.world import BUYER, SELLER, SIDES, Side
 from edge_agent import config as agent_config
 from headend import config as headend_config
-from headend import facts as headend_facts
+from headend.onboarding import facts as headend_facts
 from ledger_client.sandbox.participants import Participants
 from ledger_client.signature import KeyId
 from signing.interval import DAY_S, Interval, parse_instant

@@ -1,7 +1,7 @@
 """The promises of EVIDENCE §6 that the agent keeps: P9 (its half), P10 and P11.
 
 P9's other half, the estimates that a head-end makes, is in `tests/signing` and `tests/headend`; so are the rules that P10's flags
-lead to (`tests/headend/vee/test_clock_rules.py`) and what a head-end makes of a rotation (`tests/headend/test_enrol.py`).
+lead to (`tests/headend/vee/test_clock_rules.py`) and what a head-end makes of a rotation (`tests/headend/onboarding/test_enrol.py`).
 """
 
 import hashlib

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import httpx
 
-from headend.answering import Answering, AnswerReport
 from headend.consent import Consent
-from headend.dated import Dated
-from headend.market import StoredMarket
-from headend.proven import ProvenActuals
-from headend.questions import Question
-from headend.receiving import ExchangeDoor
+from headend.exchange.answering import Answering, AnswerReport
+from headend.exchange.proven import ProvenActuals
+from headend.exchange.receiving import ExchangeDoor
+from headend.reads.market import StoredMarket
+from headend.registry.dated import Dated
+from headend.registry.supply import Supply
 from headend.settings.beckn import BecknSettings
 from headend.store.sqlite import question_rows, supply_rows
 from headend.store.sqlite.published_log import PublishedLog
-from headend.supply import Supply
+from headend.trading.questions import Question
 from ledger_client.beckn_http import BecknPusher
 from ledger_client.dedi import DediDirectory
 from ledger_client.sandbox import store

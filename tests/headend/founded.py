@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from headend import founding
 from headend.config import Config, load
-from headend.enrol import Application, Enrolled, Registrar
-from headend.facts import parse as parse_facts
 from headend.founding import LOG
-from headend.logbook import Logbook
-from headend.registry import Registry
+from headend.log.logbook import Logbook
+from headend.onboarding.enrol import Application, Enrolled, Registrar
+from headend.onboarding.facts import parse as parse_facts
+from headend.onboarding.known import Registry
 from headend.store.sqlite.database import open_database
 from ledger_client import key_file
 from ledger_client.signature import KeyId

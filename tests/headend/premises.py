@@ -6,11 +6,11 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from headend.enrol import Application, Enrolled, MeterFacts, Registrar
 from headend.intake.report import IntakeReport
 from headend.intake.worker import IntakeWorker, Step
-from headend.logbook import Logbook, LogKey
-from headend.registry import Registry
+from headend.log.logbook import Logbook, LogKey
+from headend.onboarding.enrol import Application, Enrolled, MeterFacts, Registrar
+from headend.onboarding.known import Registry
 from headend.store.sqlite import log_rows
 from headend.store.sqlite.batch_rows import SqliteBatches
 from headend.store.sqlite.database import Database, create_database, open_database

@@ -4,12 +4,12 @@ from decimal import Decimal
 from pathlib import Path
 
 from headend.config import Config, parse
-from headend.exchange import PostReport
+from headend.exchange.legs import PostReport
 from headend.pipeline import Settlement, SettlementReport
-from headend.posting import PostingRecord
 from headend.store.sqlite import postings as rows
 from headend.touches import Touches
-from headend.trades import Delivery
+from headend.trading.posting import PostingRecord
+from headend.trading.trades import Delivery
 from ledger_client.http import HttpLedger
 from signing.envelope import Signed
 from signing.statements.window_actual import Status, WindowActual

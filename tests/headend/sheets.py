@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from headend.registry_import import RegistryImport
-from headend.registry_report import Outcome
-from headend.sheet import parse_csv
+from headend.onboarding.sheet_import import RegistryImport
+from headend.registry.report import Outcome
+from headend.registry.sheet import parse_csv
 from tests.headend.premises import NOW, Headend
 
 FULL = (

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headend.agenda import Agenda
-from headend.trades import Delivery
+from headend.trading.trades import Delivery
 from signing.interval import Interval
 
 

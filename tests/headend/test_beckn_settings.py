@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from headend.parties import Party, Sees
 from headend.settings.beckn import Revisions, Untraded
+from headend.trading.parties import Party, Sees
 from ledger_client.beckn.on_status import EvidenceColumn
 from ledger_client.beckn.status import Shape
 from ledger_client.dedi import DEFAULT_BASE

@@ -326,8 +326,8 @@ def attested(installed: Installation) -> bytes:
     """The digest of an actual that the head-end logged: a window that nobody measured."""
     from headend import founding
     from headend.attest import Attestor, Subject
-    from headend.logbook import Logbook
-    from headend.registry import Registry
+    from headend.log.logbook import Logbook
+    from headend.onboarding.known import Registry
     from headend.store.sqlite.database import open_database
     from signing.interval import Interval
     from tests.headend.premises import DAY, NOW

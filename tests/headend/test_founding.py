@@ -8,7 +8,7 @@ import pytest
 from headend.config import Config, parse
 from headend.errors import FatalError
 from headend.founding import LOG, found, open_keys
-from headend.logbook import Logbook
+from headend.log.logbook import Logbook
 from headend.store.sqlite.database import open_database
 from signing.backends.file import create_key
 from signing.envelope import parse as parse_envelope

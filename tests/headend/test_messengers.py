@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from headend.alerts import Alert, AlertKind, Trouble
 from headend.config import parse
+from headend.duties.alerts import Alert, AlertKind, Trouble
 from headend.errors import FatalError
 from headend.messengers import Email, MessageUnsentError, Webhook, messengers, secret
 from headend.settings.alerts import EmailSettings, Security, WebhookSettings
 from headend.store.sqlite import alert_rows
 from headend.store.sqlite.database import Database, create_database, open_database
-from headend.telling import Telling
+from headend.watching.telling import Telling
 from signing.errors import DecodeError
 from tests.headend.founded import free_port
 from tests.headend.mail import mail_server

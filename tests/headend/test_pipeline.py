@@ -11,10 +11,10 @@ import pytest
 
 from headend.attest import Subject
 from headend.errors import StoreUnavailableError
-from headend.posting import PostingState
 from headend.store.sqlite import edit_rows
 from headend.store.sqlite import postings as rows
 from headend.touches import Touches
+from headend.trading.posting import PostingState
 from ledger_client.ledger import Trade
 from ledger_client.sandbox.faults import Fault
 from ledger_client.sandbox.store import DATABASE
@@ -24,7 +24,7 @@ from signing.statements.window_actual import Cause, Status
 from tests.headend.discom import METER, SUBJECT, stated
 from tests.headend.premises import DAY, Headend, fact, p256
 from tests.headend.settling import FULL, HOUR, NAME, REGISTERS, Settling, moved, only
-from tests.headend.test_posting import TRADE
+from tests.headend.trading.test_posting import TRADE
 from tests.headend.two_persons import edited, register
 from tests.ledger_client.rehearsal import NOW, SELLER_DISCOM, Rehearsal, running
 

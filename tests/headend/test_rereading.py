@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from headend.hunting import AFTER_S, MEMORY_S, next_utc
+from headend.duties.hunting import AFTER_S, MEMORY_S, next_utc
 from headend.rereading import Rereader
 from headend.store.sqlite import hunt_rows
 from headend.transport.memory import MemoryTransport

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from headend.component import Component
+from headend.duties.component import Component
 from headend.errors import FatalError
 from headend.service import Service
 from headend.serving import Web

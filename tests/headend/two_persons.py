@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from headend.editing import Editing, Hand, Wish
-from headend.operators import Pending
+from headend.duties.operators import Pending
+from headend.editing.editing import Editing, Hand, Wish
 from headend.store.sqlite import operator_rows
 from signing.envelope import Signed
 from signing.statements.edit import Edit, EditedBlock

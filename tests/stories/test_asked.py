@@ -14,7 +14,7 @@ import pytest
 
 from headend import founding
 from headend.founding import LOG
-from headend.logbook import Logbook
+from headend.log.logbook import Logbook
 from headend.store.sqlite import actuals
 from headend.store.sqlite.database import open_database
 from ledger_client.sandbox.provider import TEST_NETWORK

@@ -10,7 +10,7 @@ from headend.store.sqlite import actuals
 from headend.store.sqlite.actuals import StoredActual
 from headend.store.sqlite.log_rows import leaf_place
 from headend.store.sqlite.window_cases import StoredPart, stored_part, stored_records
-from headend.views import ActualView, BlockView, CopyView, PartBlocks
+from headend.views.evidence import ActualView, BlockView, CopyView, PartBlocks
 from headend.windows import ValidatedPart, validated
 from signing.envelope import parse
 from signing.evidence import Copy, WindowCase, copies_by_block

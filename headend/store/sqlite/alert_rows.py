@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from headend.alerts import Alert, AlertKind, Changes, Trouble
+from headend.duties.alerts import Alert, AlertKind, Changes, Trouble
 
 _MAX = 2**63 - 1
 _ALERT = "SELECT alert, kind, about, text, opened_utc, closed_utc FROM alerts"

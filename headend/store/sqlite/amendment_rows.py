@@ -3,7 +3,7 @@
 import sqlite3
 from dataclasses import dataclass
 
-from headend.amendments import Amending, Amendment
+from headend.trading.amendments import Amending, Amendment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,8 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
+from headend.duties.outage import Curtailment, CurtailmentKind
 from headend.errors import RefusedError
-from headend.outage import Curtailment, CurtailmentKind
 from signing.interval import Interval
 
 _SELECT = (

@@ -4,7 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from headend.disconnection import OpenConnection
+from headend.duties.disconnection import OpenConnection
 from headend.errors import RefusedError
 
 _SELECT = (

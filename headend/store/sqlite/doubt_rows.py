@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from headend.doubts import Doubt
+from headend.duties.doubts import Doubt
 from signing.statements.window_actual import Verdict
 
 _COLUMNS = "meter, rule, version, from_utc, until_utc, verdict, because"

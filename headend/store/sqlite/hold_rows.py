@@ -4,8 +4,8 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
+from headend.duties.holds import Hold, HoldKind, Order
 from headend.errors import RefusedError
-from headend.holds import Hold, HoldKind, Order
 from signing.interval import Interval
 
 _MAX = 2**63 - 1

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from headend.store.sqlite.log_rows import leaf_place
 from headend.store.store import ForkKind
-from headend.views import ChainView, ForkView, MeterView
+from headend.views.evidence import ChainView, ForkView, MeterView
 from signing.envelope import parse
 from signing.statements.meter_record import MeterRecord
 

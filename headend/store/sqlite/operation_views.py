@@ -4,10 +4,10 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from headend.posting import OPEN, PostingRecord, PostingState
 from headend.store.sqlite import turned_away_rows
-from headend.trades import Delivery
-from headend.views import AwaitedView, CountsView, PostingView, TurnedAway
+from headend.trading.posting import OPEN, PostingRecord, PostingState
+from headend.trading.trades import Delivery
+from headend.views.evidence import AwaitedView, CountsView, PostingView, TurnedAway
 from ledger_client.ledger import TradeStatus, TradeType
 from signing.interval import Interval
 from signing.statements.window_actual import Status

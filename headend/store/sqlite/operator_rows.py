@@ -3,8 +3,8 @@
 import sqlite3
 from typing import Any
 
+from headend.duties.operators import Operator, Pending
 from headend.errors import RefusedError
-from headend.operators import Operator, Pending
 from signing.keys import PublicKey, parse_cose_key
 from signing.statements.edit import EditProposal
 from signing.statements.persons import Person

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from headend.errors import FatalError
-from headend.outcomes import Notice, NoticeKind
 from headend.store.sqlite import registry_rows
+from headend.trading.outcomes import Notice, NoticeKind
 from signing.envelope import Signed, parse, unseal
 from signing.errors import SigningError
 from signing.keys import PublicKey

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from headend.posting import PostingRecord, PostingState
-from headend.trades import Delivery
+from headend.trading.posting import PostingRecord, PostingState
+from headend.trading.trades import Delivery
 from ledger_client.deg import MAX_DELIVERY_S
 from ledger_client.ledger import Trade, TradeStatus, TradeType, UnreadableRecord
 from signing.interval import Interval

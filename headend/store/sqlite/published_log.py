@@ -10,7 +10,7 @@ from pathlib import Path
 from headend.errors import FatalError, StoreUnavailableError
 from headend.store.sqlite import log_rows
 from headend.store.sqlite.log_rows import StoredNodes
-from headend.views import TreeView
+from headend.views.evidence import TreeView
 from signing.errors import SigningError
 from signing.log.checkpoint import open_checkpoint
 from signing.log.merkle import HASH_BYTES

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from headend.parties import Sight
-from headend.questions import AskedWindow, Question, QuestionState
+from headend.trading.parties import Sight
+from headend.trading.questions import AskedWindow, Question, QuestionState
 from signing.interval import Interval
 from signing.statements.window_actual import Status
 

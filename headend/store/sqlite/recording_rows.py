@@ -3,9 +3,9 @@
 import sqlite3
 from typing import Any
 
-from headend.posting import PostingState
-from headend.recordings import Recording
-from headend.trades import Delivery
+from headend.trading.posting import PostingState
+from headend.trading.recordings import Recording
+from headend.trading.trades import Delivery
 from ledger_client.ledger import Side, TradeStatus
 from signing.interval import Interval
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from headend.operators import Refusal
+from headend.duties.operators import Refusal
 from signing.keys import parse_cose_key
 from signing.statements.dispute_refusal import DisputeRefusal
 from signing.statements.persons import Person

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from headend.dated import Dated, History
+from headend.registry.dated import Dated, History
 from signing.envelope import Envelope
 from signing.statements.meter_record import Fact
 

@@ -3,10 +3,10 @@
 import sqlite3
 
 from headend.consent import Consent, Disclosure, granted
-from headend.dated import holding
+from headend.registry.dated import holding
+from headend.registry.supply import NOTHING
 from headend.store.sqlite import supply_rows
-from headend.supply import NOTHING
-from headend.views import RegisteredView
+from headend.views.evidence import RegisteredView
 from signing.envelope import parse
 from signing.interval import MAX_INSTANT, Interval
 from signing.statements.meter_record import Fact, MeterRecord

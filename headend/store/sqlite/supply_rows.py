@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from headend.consent import Consent
-from headend.dated import Dated, History, holding
-from headend.supply import NOTHING, By, Exchange, RegisterPair, StatedChange, Supply
+from headend.registry.dated import Dated, History, holding
+from headend.registry.supply import NOTHING, By, Exchange, RegisterPair, StatedChange, Supply
 from signing.interval import Interval
 
 _CONSENT = "connection_point, consumer, purpose, grantee, from_utc, until_utc"

@@ -12,14 +12,14 @@ from headend.billing.dre import HEADER, Prosumer, returns
 from headend.billing.tariff import NO_CHARGES, parse
 from headend.readings import Quality
 from headend.series import SeriesBlock
-from headend.trades import TradeSide, own_sides, settled_wh
+from headend.trading.trades import TradeSide, own_sides, settled_wh
 from ledger_client.ledger import Trade, TradeStatus
 from signing.energy import ONE, Fraction
 from signing.errors import DecodeError
 from signing.interval import parse_instant
 from signing.statements.reading_batch import Origin
 from tests.headend.billing.test_tariff import PILOT
-from tests.headend.test_posting import TRADE
+from tests.headend.trading.test_posting import TRADE
 
 START = parse_instant("2026-04-01T00:00:00+05:30", "t")
 

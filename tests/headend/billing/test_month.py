@@ -9,16 +9,16 @@ import pytest
 from headend.billing.determinants import Completeness, month_span
 from headend.billing.month import Month
 from headend.billing.tariff import NO_CHARGES
-from headend.enrol import Application, MeterFacts
+from headend.days.validating import Validating
+from headend.onboarding.enrol import Application, MeterFacts
 from headend.readings import Quality
 from headend.settings.series import SeriesSettings
 from headend.store.sqlite import postings
-from headend.validating import Validating
 from signing.interval import DAY_S, Interval
+from tests.headend.days.test_validating import FULL, REGISTERS
 from tests.headend.discom import METER, SUBJECT, log_rules, stated
 from tests.headend.premises import DAY, Headend, fact, gateway
 from tests.headend.settling import NAME, Settling
-from tests.headend.test_validating import FULL, REGISTERS
 from tests.ledger_client.rehearsal import NOW, SELLER_DISCOM, Rehearsal, running
 
 POINT = SUBJECT.connection_point

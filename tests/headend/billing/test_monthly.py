@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 from headend.billing.monthly import compared
-from headend.trades import TradeSide, own_sides
+from headend.trading.trades import TradeSide, own_sides
 from ledger_client.ledger import Trade
-from tests.headend.test_posting import TRADE
+from tests.headend.trading.test_posting import TRADE
 
 SETTLED = replace(TRADE, pushed_wh=6000, pulled_wh=2346, price_inr_per_kwh=Decimal(5))
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from headend.exchange import pull
+from headend.exchange.legs import pull
 from headend.store.sqlite.database import open_database
 from tests.headend.commands.conftest import Command
 from tests.headend.founded import Installation

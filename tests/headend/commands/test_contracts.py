@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from headend import founding
-from headend.logbook import Logbook
+from headend.log.logbook import Logbook
 from headend.store.sqlite import actuals, postings
 from headend.store.sqlite.database import open_database
 from signing.statements.window_actual import Totals
@@ -16,7 +16,7 @@ from tests.headend.actuals import actual
 from tests.headend.commands.conftest import Command
 from tests.headend.founded import Installation
 from tests.headend.premises import Gateway
-from tests.headend.test_posting import TRADE
+from tests.headend.trading.test_posting import TRADE
 
 DAY = ["--start", "2026-04-26T00:00:00+05:30", "--end", "2026-04-27T00:00:00+05:30"]
 

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from headend.consent import Consent
-from headend.dated import Dated
+from headend.registry.dated import Dated
+from headend.registry.supply import Supply
 from headend.store.sqlite import supply_rows
 from headend.store.sqlite.database import open_database
-from headend.supply import Supply
 from tests.headend.commands.conftest import Command
 from tests.headend.founded import Installation
 from tests.headend.ies.schemas import EXAMPLES, faults
+from tests.headend.meter_data.test_importing import block, table
 from tests.headend.premises import DAY, Gateway
-from tests.headend.test_importing import block, table
 from tests.headend.web.test_api_data import GRANTEE, PURPOSE, asking
 
 CONSENT = Consent(

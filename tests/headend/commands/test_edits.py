@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from headend.registry.supply import Exchange, RegisterPair
 from headend.store.sqlite import edit_rows, hold_rows, supply_rows
 from headend.store.sqlite.database import open_database
-from headend.supply import Exchange, RegisterPair
 from signing.backends.file import create_key
 from signing.keys import Algorithm
 from tests.headend.commands.conftest import Command

@@ -1,6 +1,6 @@
 """work-orders: a sheet, empty where nobody must go."""
 
-from headend.work_orders import HEADER
+from headend.duties.work_orders import HEADER
 from tests.headend.commands.conftest import Command
 from tests.headend.premises import Gateway
 

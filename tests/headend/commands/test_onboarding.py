@@ -7,13 +7,13 @@ import pytest
 
 from headend import founding
 from headend.attest import Subject
-from headend.enrol import Application, MeterFacts
-from headend.fsck import fsck
-from headend.registry_desk import StoredRegistryDesk
-from headend.registry_plan import Rejected
-from headend.sheet import parse_csv
+from headend.onboarding.desk import StoredRegistryDesk
+from headend.onboarding.enrol import Application, MeterFacts
+from headend.registry.plan import Rejected
+from headend.registry.sheet import parse_csv
 from headend.store.sqlite import registry_views
 from headend.store.sqlite.database import open_database
+from headend.upkeep.fsck import fsck
 from headend.windows import judge
 from signing.interval import Interval
 from signing.statements.window_actual import Status

@@ -6,18 +6,18 @@ from decimal import Decimal
 
 import pytest
 
-from headend.posting import PostingRecord, PostingState
 from headend.store.sqlite import hold_rows, hunt_rows, operator_rows
 from headend.store.sqlite import postings as rows
 from headend.store.sqlite.database import open_database
-from headend.trades import Delivery
+from headend.trading.posting import PostingRecord, PostingState
+from headend.trading.trades import Delivery
 from signing.backends.file import create_key
 from signing.interval import Interval
 from signing.keys import Algorithm
 from tests.headend.commands.conftest import Command
 from tests.headend.founded import Installation
 from tests.headend.premises import Gateway
-from tests.headend.test_posting import RECORD
+from tests.headend.trading.test_posting import RECORD
 from tests.ledger_client.rehearsal import Rehearsal
 
 NAME = "LEDGER-SKS00000001"

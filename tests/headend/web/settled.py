@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from headend.alerts import Alert, AlertKind, Trouble, changes
-from headend.holds import HoldKind, Order
-from headend.outcome_log import OutcomeLog
-from headend.outcomes import Notice, NoticeKind
-from headend.registry import Registry
+from headend.days.validating import Validating
+from headend.duties.alerts import Alert, AlertKind, Trouble, changes
+from headend.duties.holds import HoldKind, Order
+from headend.exchange.outcome_log import OutcomeLog
+from headend.onboarding.known import Registry
 from headend.settings.series import SeriesSettings
 from headend.store.sqlite import alert_rows, hold_rows, outcome_rows, postings
-from headend.validating import Validating
+from headend.trading.outcomes import Notice, NoticeKind
 from ledger_client.ledger import Trade
 from signing.envelope import Signed
 from signing.interval import DAY_S, Interval, utc_text

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from headend.posting import PostingState
 from headend.tokens import Scope
+from headend.trading.posting import PostingState
 from headend.windows import judge
 from signing.envelope import parse, unseal
 from signing.log.checkpoint import open_checkpoint

@@ -12,26 +12,26 @@ from fastapi import FastAPI
 
 from headend.config import Config, parse
 from headend.consent import Consent
-from headend.data_desk import StoredDataDesk
-from headend.dated import Dated
-from headend.disclosing import revoke
-from headend.doubts import Doubt
+from headend.duties.doubts import Doubt
 from headend.founding import HeadendKeys
 from headend.ies.document import read
+from headend.meter_data.desk import StoredDataDesk
+from headend.meter_data.disclosing import revoke
+from headend.registry.dated import Dated
+from headend.registry.supply import Supply
 from headend.store.sqlite import disclosure_rows, doubt_rows, supply_rows
-from headend.supply import Supply
 from headend.tokens import Scope
 from headend.web import api_data
 from ledger_client.exact_json import loads_strict
 from signing.interval import DAY_S, utc_text
 from signing.statements.window_actual import Verdict
+from tests.headend.days.test_validating import FULL, REGISTERS, validating
 from tests.headend.discom import LATER, METER, stated
 from tests.headend.ies.schemas import faults
 from tests.headend.ies.test_credential import verified
+from tests.headend.meter_data.test_importing import block, register, table
 from tests.headend.premises import DAY, gateway
 from tests.headend.test_config import GOOD
-from tests.headend.test_importing import block, register, table
-from tests.headend.test_validating import FULL, REGISTERS, validating
 from tests.headend.web.world import Served
 
 GRANTEE = "did:web:acme.example"

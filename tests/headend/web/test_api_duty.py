@@ -8,7 +8,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from headend.holds import HoldKind
+from headend.duties.holds import HoldKind
 from headend.store.sqlite import hold_rows
 from headend.tokens import Scope
 from signing.interval import DAY_S, Interval, utc_text

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from headend.dated import Dated
-from headend.holds import HoldKind, Order
+from headend.duties.holds import HoldKind, Order
+from headend.registry.dated import Dated
+from headend.registry.supply import Supply
 from headend.store.sqlite import hold_rows, supply_rows
-from headend.supply import Supply
 from headend.tokens import Scope
 from headend.web.did import did_document
 from signing.bundle import Bundle, Kind

@@ -1,8 +1,8 @@
 """What monitoring reads: intake, refusals, health, metrics."""
 
-from headend.component import Component
-from headend.posting import PostingState
+from headend.duties.component import Component
 from headend.tokens import Scope
+from headend.trading.posting import PostingState
 from signing.interval import utc_text
 from tests.headend.discom import LATER
 from tests.headend.web.world import Served, Story

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 import httpx
 import pytest
 
-from headend import sheet as sheets
-from headend.sheet import parse_csv
+from headend.registry import sheet as sheets
+from headend.registry.sheet import parse_csv
+from headend.registry.supply import Exchange, RegisterPair
 from headend.store.sqlite import supply_rows
-from headend.supply import Exchange, RegisterPair
 from headend.tokens import Scope
 from tests.headend.discom import METER
 from tests.headend.premises import NOW, gateway

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from headend.views import ActualView
+from headend.views.evidence import ActualView
 from headend.web.claims import claims, jws, signed_claims
 from signing.backends.file import FileSigner
 from signing.envelope import sign

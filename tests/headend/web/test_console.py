@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 import httpx
 import pytest
 
-from headend.component import Component
-from headend.posting import PostingState
+from headend.duties.component import Component
 from headend.store.sqlite import postings
 from headend.tokens import Scope
+from headend.trading.posting import PostingState
 from headend.vee.ruleset import DEFAULT_RULE_SET
 from ledger_client.ledger import Trade, TradeType
 from signing.interval import Interval, utc_text

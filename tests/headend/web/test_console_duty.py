@@ -6,10 +6,10 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from headend.alerts import AlertKind, Trouble, changes
-from headend.holds import HoldKind
-from headend.posting import PostingState
+from headend.duties.alerts import AlertKind, Trouble, changes
+from headend.duties.holds import HoldKind
 from headend.store.sqlite import alert_rows, hold_rows
+from headend.trading.posting import PostingState
 from headend.web import console_duty
 from signing.interval import ist_text
 from signing.statements.window_actual import Status

@@ -3,9 +3,9 @@
 import httpx
 import pytest
 
-from headend.disputes import Refusing
-from headend.editing import Hand
-from headend.holds import HoldKind
+from headend.duties.holds import HoldKind
+from headend.editing.disputes import Refusing
+from headend.editing.editing import Hand
 from headend.store.sqlite import operator_rows
 from headend.web import console_edits
 from tests.headend.discom import LATER

@@ -6,9 +6,9 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from headend.posting import PostingState
 from headend.store.sqlite import postings
-from headend.trades import own_sides
+from headend.trading.posting import PostingState
+from headend.trading.trades import own_sides
 from headend.web import console_settling
 from signing.interval import Interval
 from tests.headend.discom import LATER, SUBJECT

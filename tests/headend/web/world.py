@@ -8,20 +8,20 @@ import httpx
 from fastapi import FastAPI
 
 from headend.attest import Subject
-from headend.component import Component
 from headend.config import parse
-from headend.duty import StoredDuty
-from headend.exchange_views import Market
-from headend.notice_desk import StoredNoticeDesk
-from headend.posting import PostingRecord, PostingState
-from headend.reads import StoredReads
-from headend.registry_desk import StoredRegistryDesk
+from headend.duties.component import Component
+from headend.exchange.notice_desk import StoredNoticeDesk
+from headend.onboarding.desk import StoredRegistryDesk
+from headend.reads.duty import StoredDuty
+from headend.reads.evidence import StoredReads
 from headend.store.sqlite import actuals, postings, tokens
 from headend.store.sqlite.published_log import PublishedLog
 from headend.store.sqlite.read_pool import ReadPool
 from headend.store.sqlite.tokens import StoredTokens
 from headend.tokens import MAX_NAME_LENGTH, Scope, mint
-from headend.trades import Delivery
+from headend.trading.posting import PostingRecord, PostingState
+from headend.trading.trades import Delivery
+from headend.views.exchange import Market
 from headend.web.app import create_app
 from headend.web.desk import Door
 from signing.envelope import Signed, sign

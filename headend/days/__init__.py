@@ -1,0 +1,1 @@
+"""Whole days validated for bills and reports."""

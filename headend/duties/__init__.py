@@ -1,0 +1,1 @@
+"""What an operator states and is told: holds, outages, doubts, alerts, work orders. Pure."""

@@ -1,0 +1,312 @@
+"""The two legs to the ledger: trades in, postings out. Each leg commits its own rows; a crash between them repeats, and repeating
+is harmless because a posting's reference is derived from its evidence.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from headend.config import Config
+from headend.duties.holds import Hold
+from headend.store.sqlite import amendment_rows
+from headend.store.sqlite import postings as rows
+from headend.store.sqlite.database import Database
+from headend.trading import posting
+from headend.trading.amendments import Agreed, Amending, Amendment, agreed
+from headend.trading.posting import NO_TERMS, OPEN, Policy, PostingRecord, PostingState, Terms, Trouble
+from headend.trading.trades import Delivery, own_sides
+from ledger_client.ledger import (
+    Ledger,
+    LedgerProtocolError,
+    LedgerRefusedError,
+    LedgerUnavailableError,
+    Trade,
+    TradeQuery,
+    TradeUnknownError,
+)
+from signing.envelope import Signed
+from signing.interval import DAY_S, Interval
+from signing.statements.window_actual import Cause, WindowActual
+
+POSTS_AT_ONCE = 64
+"""Postings of one round: settlement goes on with other things in between."""
+
+_UNSENT = frozenset({PostingState.DUE, PostingState.WAITING, PostingState.HELD})
+_REPLACED = OPEN | {PostingState.CONFIRMED, PostingState.HELD}
+_SAID = frozenset({PostingState.POSTED, PostingState.CONFIRMED, PostingState.DIFFERS, PostingState.REFUSED})
+"""States in which the ledger has the figure, or an operator has to look before it is given again."""
+
+HoldOver = Callable[[Delivery], Hold | None]
+"""What keeps a delivery from being posted, or none."""
+
+TermsOf = Callable[[sqlite3.Connection, Delivery, WindowActual], Terms]
+"""What is said with a figure; asked inside the transaction that addresses it."""
+
+NewestReady = Callable[[Delivery], Signed[WindowActual] | None]
+"""The newest actual of a delivery whose inclusion proof exists, or none. Nothing else may be posted (EVIDENCE §4)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullReport:
+    """What one pull of trades found."""
+
+    trades: int
+    unreadable: int
+    """Rows of the ledger that are no trade; an operator looks."""
+    unreached: frozenset[Delivery]
+    """Deliveries with a trade that no actual of ours was allocated to yet, as far as the ledger shows."""
+    late: tuple[Amendment, ...] = ()
+    """Terms that changed after their delivery began, each the first time it is seen: they are no basis."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostReport:
+    """What one round of posting did."""
+
+    moved: tuple[PostingRecord, ...]
+    """Every posting that something was done for, as it stands after."""
+    trouble: str | None
+    """Why the round ended early: the ledger gave no answer, and the others need not wait for the same."""
+
+
+def policy_of(config: Config) -> Policy:
+    """What a configuration lets out to the exchange, and how long it tries."""
+    return Policy(
+        statuses=config.posting.statuses,
+        retry_s=config.posting.retry_s,
+        give_up_s=config.posting.give_up_days * DAY_S,
+        gates=config.gates,
+        least_origin=config.posting.least_origin,
+    )
+
+
+def pull(database: Database, ledger: Ledger, discom: str, *, look_back_days: int, now_utc: int) -> PullReport:
+    """Reads the trades of `discom` whose delivery began in the look-back, either side, and stores what the ledger shows now.
+
+    Raises:
+        LedgerUnavailableError, LedgerRefusedError, LedgerProtocolError: as `Ledger.listing`; nothing is stored.
+    """
+    since = now_utc - look_back_days * DAY_S
+    listings = [
+        ledger.listing(TradeQuery(discom_id_seller=discom, delivery_start_from_utc=since)),
+        ledger.listing(TradeQuery(discom_id_buyer=discom, delivery_start_from_utc=since)),
+    ]
+    trades = {trade.record_id: trade for listing in listings for trade in listing.trades}
+    unreadable = {record.record_id: record for listing in listings for record in listing.unreadable}
+    with database.transaction() as connection:
+        basis = {name: agreed(rows.trade(connection, name), trade, now_utc) for name, trade in trades.items()}
+        late = _amended(connection, basis.values(), now_utc)
+        rows.put_trades(connection, (one.trade for one in basis.values()), now_utc)
+        rows.put_unreadable(connection, unreadable.values(), now_utc)
+        shown = _shown((one.trade for one in basis.values()), discom)
+        for delivery, total_wh in shown.items():
+            if total_wh is not None:
+                _require_confirmed(connection, delivery, total_wh)
+    unreached = frozenset(delivery for delivery, total_wh in shown.items() if total_wh is None)
+    return PullReport(trades=len(trades), unreadable=len(unreadable), unreached=unreached, late=late)
+
+
+def _amended(connection: sqlite3.Connection, basis: Iterable[Agreed], now_utc: int) -> tuple[Amendment, ...]:
+    """Keeps every change of terms; the late ones that are new."""
+    found = [
+        one.amendment
+        for one in basis
+        if one.amendment is not None and amendment_rows.put_amendment(connection, one.amendment, now_utc)
+    ]
+    return tuple(one for one in found if one.amending is Amending.LATE)
+
+
+def trades_of(ledger: Ledger, discom: str, span: Interval) -> tuple[Trade, ...]:
+    """What a ledger shows of the trades of `discom`, either side, whose delivery begins in `span`; nothing is stored.
+
+    Raises:
+        LedgerError: as `Ledger.listing`.
+    """
+    query = TradeQuery(delivery_start_from_utc=span.start_utc, delivery_start_to_utc=span.end_utc - 1)
+    listings = (
+        ledger.listing(replace(query, discom_id_seller=discom)),
+        ledger.listing(replace(query, discom_id_buyer=discom)),
+    )
+    found = {trade.record_id: trade for listing in listings for trade in listing.trades}
+    return tuple(found[name] for name in sorted(found))
+
+
+def _shown(trades: Iterable[Trade], discom: str) -> dict[Delivery, int | None]:
+    """What a ledger shows as allocated to our side of each delivery; none while one of its trades got nothing said."""
+    found: dict[Delivery, int | None] = {}
+    for own in own_sides(trades, discom):
+        total_wh, more_wh = found.get(own.delivery, 0), own.trade.allocated_wh(own.side)
+        found[own.delivery] = None if total_wh is None or more_wh is None else total_wh + more_wh
+    return found
+
+
+def _require_confirmed(connection: sqlite3.Connection, delivery: Delivery, shown_wh: int) -> None:
+    """Notes where the ledger's rows no longer say what it confirmed."""
+    for record in rows.postings_of(connection, delivery):
+        if record.state is PostingState.CONFIRMED and record.allocated_wh != shown_wh:
+            rows.put_posting(connection, posting.contradicted(record, shown_wh))
+
+
+def followed(database: Database, discom: str, *, look_back_days: int, now_utc: int) -> dict[Delivery, int]:
+    """The deliveries that the stored trades of the look-back await an actual of `discom` for, with when each was first seen."""
+    since = now_utc - look_back_days * DAY_S
+    seen = rows.first_seen_from(database.connection, since)
+    found: dict[Delivery, int] = {}
+    for own in own_sides(rows.trades_from(database.connection, since), discom):
+        seen_utc = seen[own.trade.record_id]
+        found[own.delivery] = min(seen_utc, found.get(own.delivery, seen_utc))
+    return found
+
+
+def plan(
+    database: Database,
+    wanted: Iterable[Delivery],
+    newest_ready: NewestReady,
+    policy: Policy,
+    now_utc: int,
+    *,
+    unreached: frozenset[Delivery] = frozenset(),
+    terms: TermsOf | None = None,
+) -> tuple[PostingRecord, ...]:
+    """Addresses every newest provable actual to its delivery, once; a later revision supersedes what was addressed before.
+
+    What a ledger confirmed before another trade of the delivery was put goes again where `unreached` says so: a ledger spreads an
+    actual over the trades that it holds at that moment.
+    """
+    added = []
+    with database.transaction() as connection:
+        for delivery in wanted:
+            actual = newest_ready(delivery)
+            if actual is None:
+                continue
+            said = NO_TERMS if terms is None else terms(connection, delivery, actual.statement)
+            wish = posting.first(delivery, actual, policy, now_utc, said)
+            record = _planned(connection, delivery, actual, wish)
+            if record is not None:
+                added.append(record)
+            elif delivery in unreached:
+                _again(connection, wish, now_utc)
+    return tuple(added)
+
+
+def _again(connection: sqlite3.Connection, wanted: PostingRecord | None, now_utc: int) -> None:
+    if wanted is None:
+        return
+    for record in rows.postings_of(connection, wanted.delivery):
+        if record.net_wh == wanted.net_wh and record.state is PostingState.CONFIRMED:
+            rows.put_posting(connection, posting.reopened(record, now_utc))
+
+
+def _is_said(before: Iterable[PostingRecord], record: PostingRecord) -> bool:
+    """Whether the newest post that still holds says the same: one that was refused before another figure was posted says nothing."""
+    holding = [earlier for earlier in before if earlier.state is not PostingState.SUPERSEDED]
+    return (
+        bool(holding)
+        and (holding[-1].net_wh, holding[-1].status) == (record.net_wh, record.status)
+        and holding[-1].state in _SAID
+    )
+
+
+def _planned(
+    connection: sqlite3.Connection,
+    delivery: Delivery,
+    actual: Signed[WindowActual],
+    record: PostingRecord | None,
+) -> PostingRecord | None:
+    """`record`, stored, unless it says nothing new; what it replaces is superseded."""
+    before = rows.postings_of(connection, delivery)
+    if any(earlier.actual == actual.digest for earlier in before):
+        return None
+    is_asked = actual.statement.cause is Cause.OPERATOR
+    if record is not None and not is_asked and _is_said(before, record):
+        # One post per meter, window and figure: more evidence for what was said is no other figure. An operator who attests again,
+        # after a refusal was put right, means it.
+        return None
+    # What a revision took back, or made doubtful, is not posted any more; what the ledger holds stays there until a figure replaces it.
+    outdated = _UNSENT if record is None else _REPLACED
+    for earlier in before:
+        if earlier.state in outdated:
+            rows.put_posting(connection, posting.superseded(earlier, actual.statement.revision))
+    if record is not None:
+        rows.put_posting(connection, record)
+    return record
+
+
+def hold(database: Database, over: HoldOver | None, now_utc: int) -> None:
+    """Holds back the open postings that an operator's hold is over, and lets go of those that none is over any more.
+
+    Without `over` nothing is held.
+    """
+    waiting = rows.postings_in(database.connection, frozenset({PostingState.HELD}))
+    if over is None and not waiting:
+        return
+    with database.transaction() as connection:
+        for record in rows.postings_in(connection, OPEN) if over is not None else ():
+            found = None if over is None else over(record.delivery)
+            if found is not None:
+                rows.put_posting(connection, posting.held(record, found.note))
+        for record in waiting:
+            if over is None or over(record.delivery) is None:
+                rows.put_posting(connection, posting.released(record, now_utc))
+
+
+def post(
+    database: Database, ledger: Ledger, discom: str, policy: Policy, now_utc: int, *, most: int = POSTS_AT_ONCE
+) -> PostReport:
+    """Does what is due, `most` of it: posts, reads back, and stores how far each posting got, one transaction each.
+
+    A ledger that does not answer ends the round: each of the others would wait as long. The posting that got no answer waits for
+    its next try, so that it never stands in the way of the others.
+    """
+    moved: list[PostingRecord] = []
+    trouble: str | None = None
+    for record in posting.due(rows.postings_to_do(database.connection, now_utc, most=most), now_utc):
+        attempt = _Attempt(database, ledger, policy, now_utc)
+        after = attempt.made(record, discom)
+        _store(database, after)
+        moved.append(after)
+        trouble = attempt.silence
+        if trouble is not None:
+            break
+    return PostReport(moved=tuple(moved), trouble=trouble)
+
+
+def _store(database: Database, record: PostingRecord) -> None:
+    with database.transaction() as connection:
+        rows.put_posting(connection, record)
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One try of one posting."""
+
+    database: Database
+    ledger: Ledger
+    policy: Policy
+    now_utc: int
+    silence: str | None = None
+    """Why there was no answer at all."""
+
+    def made(self, record: PostingRecord, discom: str) -> PostingRecord:
+        request = record.request(discom)
+        try:
+            # A record that is POSTED already comes here after a crash or a failed reading back: the same post has no second
+            # effect and gives the receipt again.
+            receipt = self.ledger.post(request)
+            record = posting.posted(record, receipt, self.now_utc)
+            # The commit point of one post: before it, a crash repeats the same post under the same reference.
+            _store(self.database, record)
+            return posting.read_back(record, self.ledger.confirm(request, receipt))
+        except TradeUnknownError as error:
+            return self._troubled(record, Trouble.TRADE_UNKNOWN, str(error))
+        except LedgerRefusedError as error:
+            return self._troubled(record, Trouble.REFUSED, str(error))
+        except LedgerUnavailableError as error:
+            self.silence = str(error)
+            return self._troubled(record, Trouble.NO_ANSWER, str(error))
+        except LedgerProtocolError as error:
+            # An answer that is not understood says as little as none.
+            return self._troubled(record, Trouble.NO_ANSWER, str(error))
+
+    def _troubled(self, record: PostingRecord, trouble: Trouble, note: str) -> PostingRecord:
+        return posting.troubled(record, trouble, note, self.policy, self.now_utc)

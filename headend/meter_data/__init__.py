@@ -1,0 +1,1 @@
+"""Meter data of other systems in, and data out to whom consumers consented."""

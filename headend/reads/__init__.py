@@ -1,0 +1,1 @@
+"""The seams of `headend.views` over the SQLite store."""

@@ -1,0 +1,1 @@
+"""What the registry is: dated rows, sheets, and what a sheet changes. Pure."""

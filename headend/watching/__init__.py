@@ -1,0 +1,1 @@
+"""Finding troubles and telling people of them."""

@@ -1,0 +1,34 @@
+"""Which of a ledger's trades await the same energy."""
+
+import pytest
+
+from headend.trading.trades import Delivery, overlapping
+from signing.interval import Interval
+
+
+def delivery(start: int, end: int, name: str = "m", spelled: str = "") -> Delivery:
+    return Delivery(
+        posted_as=name, delivery_start=f"{start}{spelled}", delivery_end=f"{end}{spelled}", window=Interval(start, end)
+    )
+
+
+@pytest.mark.parametrize(
+    ("windows", "found"),
+    [
+        ([(0, 10), (10, 20), (20, 30)], None),
+        ([(0, 10), (9, 20)], ((0, 10), (9, 20))),
+        ([(5, 8), (0, 10)], ((0, 10), (5, 8))),
+        ([(20, 30), (0, 10), (10, 21)], ((10, 21), (20, 30))),
+    ],
+)
+def test_windows_that_share_an_instant_are_found_and_neighbours_are_not(
+    windows: list[tuple[int, int]], found: tuple[tuple[int, int], tuple[int, int]] | None
+) -> None:
+    expected = None if found is None else (delivery(*found[0]), delivery(*found[1]))
+    assert overlapping(delivery(start, end) for start, end in windows) == expected
+
+
+def test_one_window_under_two_names_or_in_two_spellings_is_one_energy() -> None:
+    assert overlapping([delivery(0, 10), delivery(0, 10, name="n")])
+    assert overlapping([delivery(0, 10), delivery(0, 10, spelled="Z")])
+    assert overlapping([delivery(0, 10)]) is None
