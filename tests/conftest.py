@@ -20,7 +20,7 @@ settings.load_profile("ci" if _IN_CI else "here")
 
 
 _FOLDER = Path(__file__).parent
-_SLOW = frozenset(
+SLOW = frozenset(
     _FOLDER / name
     for name in (
         "benchmarks/test_bench.py",
@@ -72,27 +72,27 @@ _SLOW = frozenset(
         "headend/billing/test_month.py",
         "headend/commands/test_data.py",
         "headend/commands/test_onboarding.py",
+        "headend/exchange/test_answering.py",
+        "headend/exchange/test_channels.py",
+        "headend/exchange/test_holding.py",
+        "headend/exchange/test_least_origin.py",
+        "headend/exchange/test_legs.py",
+        "headend/exchange/test_receiving.py",
+        "headend/exchange/test_recording_leg.py",
+        "headend/exchange/test_terms.py",
         "headend/intake/test_promises.py",
-        "headend/test_answering.py",
-        "headend/test_channels.py",
-        "headend/test_check.py",
+        "headend/meter_data/test_comparing.py",
+        "headend/meter_data/test_importing.py",
+        "headend/registry/test_dated_names.py",
         "headend/test_cli.py",
-        "headend/test_comparing.py",
-        "headend/test_dated_names.py",
-        "headend/test_exchange.py",
-        "headend/test_holding.py",
-        "headend/test_importing.py",
-        "headend/test_least_origin.py",
         "headend/test_pipeline.py",
-        "headend/test_receiving.py",
-        "headend/test_recording_leg.py",
         "headend/test_rereading.py",
         "headend/test_service.py",
         "headend/test_settled_view.py",
-        "headend/test_terms.py",
-        "headend/test_watch.py",
         "headend/transport/test_mqtt.py",
+        "headend/upkeep/test_check.py",
         "headend/vee/test_properties.py",
+        "headend/watching/test_watch.py",
         "headend/web/test_api.py",
         "headend/web/test_api_data.py",
         "headend/web/test_api_duty.py",
@@ -115,7 +115,7 @@ _SLOW = frozenset(
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks the tests of slow modules."""
     for item in items:
-        if item.path in _SLOW:
+        if item.path in SLOW:
             item.add_marker(pytest.mark.slow)
 
 

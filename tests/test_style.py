@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import SLOW
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("signing", "edge_agent", "headend", "ledger_client", "firmware_sim")
 
@@ -117,6 +119,10 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
     parts = {part for path, _ in sources() for part in Path(path).with_suffix("").parts}
     words = {word for part in parts for word in part.split("_")}
     assert words & EMPTY_NAMES == set()
+
+
+def test_every_test_module_that_is_named_slow_is_there() -> None:
+    assert [str(file.relative_to(ROOT)) for file in sorted(SLOW) if not file.is_file()] == []
 
 
 # Spelt in parts, or this file would be the first that says them.
