@@ -1,7 +1,6 @@
 """`sakshi-headend`: every verb, its exit code, and what an operator reads when it goes wrong."""
 
 import json
-import logging
 import re
 import signal
 import sqlite3
@@ -18,26 +17,16 @@ from signing.bundle import Bundle, Kind
 from tests.edge_agent.broker import broker
 from tests.headend.founded import SUBSCRIBER, Installation, free_port, installation
 from tests.headend.premises import Gateway, gateway
-from tests.ledger_client.rehearsal import Rehearsal, kept_right, running
+from tests.ledger_client.rehearsal import Rehearsal, kept_right
 
 METER = "SKS00000001"
 
 
-@pytest.fixture(autouse=True)
-def loggers() -> Iterator[None]:
-    """Logging as it was: a program configures it for the whole process."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-
-
 @pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Rehearsal]:
-    directory = tmp_path / "exchange"
-    directory.mkdir()
-    with running(directory) as found, kept_right(found.clock):
-        yield found
+def exchange(exchange: Rehearsal) -> Iterator[Rehearsal]:
+    """At the real time, which whole programs sign by."""
+    with kept_right(exchange.clock):
+        yield exchange
 
 
 @pytest.fixture

@@ -2,10 +2,8 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -26,27 +24,12 @@ from tests.headend.premises import DAY, Headend, fact, p256
 from tests.headend.settling import FULL, HOUR, NAME, REGISTERS, Settling, moved, only
 from tests.headend.trading.test_posting import TRADE
 from tests.headend.two_persons import edited, register
-from tests.ledger_client.rehearsal import NOW, SELLER_DISCOM, Rehearsal, running
+from tests.ledger_client.rehearsal import NOW, SELLER_DISCOM
 
 POLL_S = 300
 END_UTC = SUBJECT.window.end_utc
 PENDING_AFTER_S = 900
 REVIEW_S = 6 * 3600
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Rehearsal]:
-    directory = tmp_path / "exchange"
-    directory.mkdir()
-    with running(directory) as found:
-        yield found
-
-
-@pytest.fixture
-def settling(headend: Headend, exchange: Rehearsal) -> Iterator[Settling]:
-    found = Settling(headend, exchange)
-    yield found
-    found.close()
 
 
 def test_a_trade_is_pulled_decided_posted_and_read_back_in_one_step(settling: Settling) -> None:

@@ -1,8 +1,5 @@
 """Blocks that a window lacks are asked for again: soon, then daily, while the meter remembers, and no more once they came."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from headend.duties.hunting import AFTER_S, MEMORY_S, next_utc
@@ -15,24 +12,9 @@ from signing.statements.answers import Command, CommandKind
 from tests.headend.discom import METER, SUBJECT, stated
 from tests.headend.premises import DAY, Headend
 from tests.headend.settling import FULL, REGISTERS, Settling
-from tests.ledger_client.rehearsal import NOW, Rehearsal, running
+from tests.ledger_client.rehearsal import NOW
 
 BLOCK = Interval(DAY + 11 * 3600, DAY + 11 * 3600 + 900)
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Rehearsal]:
-    directory = tmp_path / "exchange"
-    directory.mkdir()
-    with running(directory) as found:
-        yield found
-
-
-@pytest.fixture
-def settling(headend: Headend, exchange: Rehearsal) -> Iterator[Settling]:
-    found = Settling(headend, exchange)
-    yield found
-    found.close()
 
 
 class Asking:

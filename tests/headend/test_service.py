@@ -22,17 +22,16 @@ from tests.edge_agent.broker import broker
 from tests.headend.founded import Installation, free_port, installation
 from tests.headend.peer import Peer
 from tests.headend.premises import gateway
-from tests.ledger_client.rehearsal import Rehearsal, kept_right, running
+from tests.ledger_client.rehearsal import Rehearsal, kept_right
 
 PATIENCE_S = 30.0
 
 
 @pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Rehearsal]:
-    directory = tmp_path / "exchange"
-    directory.mkdir()
-    with running(directory) as found, kept_right(found.clock):
-        yield found
+def exchange(exchange: Rehearsal) -> Iterator[Rehearsal]:
+    """At the real time, which whole programs sign by."""
+    with kept_right(exchange.clock):
+        yield exchange
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """How far a clock is from a peer's, and that nothing is signed by one that is wrong."""
 
-from collections.abc import Iterator
 from email.utils import formatdate
-from pathlib import Path
 
 import pytest
 
@@ -10,15 +8,7 @@ from ledger_client.beckn_http import BecknPusher
 from ledger_client.clock_offset import Offset, offset
 from ledger_client.http import open_ledger
 from ledger_client.ledger import LedgerError, LedgerUnavailableError, TradeQuery
-from tests.ledger_client.rehearsal import NOW, Rehearsal, running, signer
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Rehearsal]:
-    directory = tmp_path / "exchange"
-    directory.mkdir()
-    with running(directory) as found:
-        yield found
+from tests.ledger_client.rehearsal import NOW, Rehearsal, signer
 
 
 def date(at: int) -> str:

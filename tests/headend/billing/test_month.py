@@ -1,8 +1,6 @@
 """A month read from a real head-end: validated days, trades of the ledger, factors and exchanges of meters."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -19,25 +17,10 @@ from tests.headend.days.test_validating import FULL, REGISTERS
 from tests.headend.discom import METER, SUBJECT, log_rules, stated
 from tests.headend.premises import DAY, Headend, fact, gateway
 from tests.headend.settling import NAME, Settling
-from tests.ledger_client.rehearsal import NOW, SELLER_DISCOM, Rehearsal, running
+from tests.ledger_client.rehearsal import NOW, SELLER_DISCOM
 
 POINT = SUBJECT.connection_point
 APRIL_26 = "2026-04"
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Rehearsal]:
-    directory = tmp_path / "exchange"
-    directory.mkdir()
-    with running(directory) as found:
-        yield found
-
-
-@pytest.fixture
-def settling(headend: Headend, exchange: Rehearsal) -> Iterator[Settling]:
-    found = Settling(headend, exchange)
-    yield found
-    found.close()
 
 
 def month(settling: Settling) -> Month:

@@ -1,6 +1,5 @@
 """How the ledger is told: by each meter's actual, by the discom's own words in three rounds, or not at all."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,18 +15,10 @@ from signing.errors import DecodeError
 from signing.interval import DAY_S
 from tests.headend.premises import DAY, Headend
 from tests.headend.settling import NAME, Settling, configuration
-from tests.ledger_client.rehearsal import BUYER_DISCOM, NOW, SELLER_DISCOM, Rehearsal, record_posting, running
+from tests.ledger_client.rehearsal import BUYER_DISCOM, NOW, SELLER_DISCOM, Rehearsal, record_posting
 
 POLL_S = 300
 R1, R2 = DAY + DAY_S + 35_700, DAY + DAY_S + 39_300
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Rehearsal]:
-    directory = tmp_path / "exchange"
-    directory.mkdir()
-    with running(directory) as found:
-        yield found
 
 
 def settling(headend: Headend, exchange: Rehearsal, channel: str) -> Settling:

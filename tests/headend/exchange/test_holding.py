@@ -1,8 +1,6 @@
 """Holding postings back against a real exchange: nothing of what is held goes, and all of it goes once the hold ends."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -11,9 +9,8 @@ from headend.store.sqlite import hold_rows
 from headend.trading.posting import PostingState
 from signing.statements.window_actual import Cause
 from tests.headend.discom import SUBJECT
-from tests.headend.premises import Headend
 from tests.headend.settling import Settling
-from tests.ledger_client.rehearsal import NOW, Rehearsal, running
+from tests.ledger_client.rehearsal import NOW
 
 ORDER = Order(
     kind=HoldKind.HOLD,
@@ -24,21 +21,6 @@ ORDER = Order(
     reason="the seal is broken",
 )
 ALL = replace(ORDER, kind=HoldKind.STAND_DOWN, connection_point=None, window=None)
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Rehearsal]:
-    directory = tmp_path / "exchange"
-    directory.mkdir()
-    with running(directory) as found:
-        yield found
-
-
-@pytest.fixture
-def settling(headend: Headend, exchange: Rehearsal) -> Iterator[Settling]:
-    found = Settling(headend, exchange)
-    yield found
-    found.close()
 
 
 def place(settling: Settling, order: Order) -> int:

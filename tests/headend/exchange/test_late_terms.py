@@ -1,11 +1,8 @@
 """Terms that change at the ledger: real pulls from the sandbox, whose rows somebody changes."""
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-
-import pytest
 
 from headend.duties.alerts import AlertKind
 from headend.store.sqlite import amendment_rows
@@ -13,27 +10,11 @@ from headend.store.sqlite import postings as rows
 from headend.trading.amendments import Amending
 from headend.watching.watch import Watch
 from ledger_client.sandbox.store import DATABASE
-from tests.headend.premises import Headend
 from tests.headend.settling import Settling
-from tests.ledger_client.rehearsal import NOW, START_UTC, Rehearsal, running
+from tests.ledger_client.rehearsal import NOW, START_UTC
 
 POLL_S = 300
 RECORD = "tx-1_it-1"
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Rehearsal]:
-    directory = tmp_path / "exchange"
-    directory.mkdir()
-    with running(directory) as found:
-        yield found
-
-
-@pytest.fixture
-def settling(headend: Headend, exchange: Rehearsal) -> Iterator[Settling]:
-    found = Settling(headend, exchange)
-    yield found
-    found.close()
 
 
 def change(folder: Path, quantity_wh: int) -> None:

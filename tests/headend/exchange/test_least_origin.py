@@ -16,17 +16,9 @@ from signing.statements.window_actual import Status
 from tests.headend.discom import METER
 from tests.headend.premises import DAY, Headend
 from tests.headend.settling import NAME, Settling, configuration
-from tests.ledger_client.rehearsal import NOW, Rehearsal, running
+from tests.ledger_client.rehearsal import NOW, Rehearsal
 
 LEAST = '\n[posting]\nleast_origin = "{}"\n'
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Rehearsal]:
-    directory = tmp_path / "exchange"
-    directory.mkdir()
-    with running(directory) as found:
-        yield found
 
 
 @pytest.fixture

@@ -18,17 +18,9 @@ from signing.backends.file import FileSigner
 from signing.envelope import Signed, sign
 from signing.statements.window_actual import Cause, Status, Totals, WindowActual
 from tests.headend.actuals import actual, statement_key
-from tests.ledger_client.rehearsal import BUYER_DISCOM, NOW, SELLER_DISCOM, SELLER_METER, Rehearsal, posting, running
+from tests.ledger_client.rehearsal import BUYER_DISCOM, NOW, SELLER_DISCOM, SELLER_METER, Rehearsal, posting
 
 POLICY = Policy(statuses=frozenset({Status.FINAL}), retry_s=30, give_up_s=86_400)
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Rehearsal]:
-    directory = tmp_path / "exchange"
-    directory.mkdir()
-    with running(directory) as found:
-        yield found
 
 
 @pytest.fixture

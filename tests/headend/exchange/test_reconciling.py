@@ -22,25 +22,9 @@ from tests.headend.founded import free_port, installation
 from tests.headend.premises import DAY, Headend
 from tests.headend.settling import Settling, configuration
 from tests.headend.watching.test_watch import quiet
-from tests.ledger_client.rehearsal import Rehearsal, running
 
 LAST = DAY + DAY_S + 11 * 3600 + 3300
 """11:55 IST of the day after the delivery."""
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Rehearsal]:
-    directory = tmp_path / "exchange"
-    directory.mkdir()
-    with running(directory) as found:
-        yield found
-
-
-@pytest.fixture
-def settling(headend: Headend, exchange: Rehearsal) -> Iterator[Settling]:
-    found = Settling(headend, exchange)
-    yield found
-    found.close()
 
 
 def compared(settling: Settling, now: int, since: int = DAY) -> Reconciliation | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,7 +29,6 @@ from tests.ledger_client.rehearsal import (
     START,
     Rehearsal,
     record_posting,
-    running,
 )
 
 FIRST, SECOND, THIRD = DEFAULT_GATES.rounds_utc(SUBJECT.window)
@@ -91,14 +89,6 @@ class Recorder:
     def words(self, side: Side = Side.SELLER, record_id: str = "tx-1_it-1") -> list[tuple[int, int, str, str]]:
         rows = recording_rows.of_side(self.headend.database.connection, record_id, side)
         return [(one.round, one.allocated_wh, one.status.value, one.state.value) for one in rows]
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Rehearsal]:
-    directory = tmp_path / "exchange"
-    directory.mkdir()
-    with running(directory) as found:
-        yield found
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What is said with a figure: which side it is for on either basis, and how the delivery went."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +14,10 @@ from signing.statements.reading import Flag
 from signing.statements.window_actual import Basis, Cause, Status, Totals, WindowActual
 from tests.headend.actuals import actual, statement_key
 from tests.headend.discom import METER, SUBJECT, stated
-from tests.headend.premises import Headend, Message
+from tests.headend.premises import Message
 from tests.headend.settling import FULL, NAME, REGISTERS, Settling
 from tests.headend.trading.test_posting import DELIVERY, WINDOW
-from tests.ledger_client.rehearsal import NOW, SELLER_DISCOM, Rehearsal, running
+from tests.ledger_client.rehearsal import NOW, SELLER_DISCOM
 
 SELLER, BUYER, BOTH = frozenset({Side.SELLER}), frozenset({Side.BUYER}), frozenset(Side)
 
@@ -54,21 +53,6 @@ def test_a_seller_without_an_export_register_has_no_gross_figure(signer: FileSig
     blind = said(signer, Basis.GROSS, None)
     assert figure_wh(blind, SELLER) is None
     assert figure_wh(blind, BUYER) == 100
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Rehearsal]:
-    directory = tmp_path / "exchange"
-    directory.mkdir()
-    with running(directory) as found:
-        yield found
-
-
-@pytest.fixture
-def settling(headend: Headend, exchange: Rehearsal) -> Iterator[Settling]:
-    found = Settling(headend, exchange)
-    yield found
-    found.close()
 
 
 def dark(settling: Settling) -> Message:

@@ -1,8 +1,5 @@
 """Which trades an id of a ledger names a meter of ours for: from its time on, and until it was ended."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from headend.registry.sheet import parse_csv
@@ -11,22 +8,11 @@ from signing.interval import ist_text
 from signing.statements.meter_record import Role
 from signing.statements.window_actual import Status
 from tests.headend.discom import METER, SUBJECT
-from tests.headend.premises import Headend
 from tests.headend.settling import NAME, Settling
 from tests.headend.sheets import importer, sheet
-from tests.ledger_client.rehearsal import NOW, kept_right, running
+from tests.ledger_client.rehearsal import NOW
 
 START = SUBJECT.window.start_utc
-
-
-@pytest.fixture
-def settling(headend: Headend, tmp_path: Path) -> Iterator[Settling]:
-    directory = tmp_path / "exchange"
-    directory.mkdir()
-    with running(directory) as exchange, kept_right(exchange.clock):
-        found = Settling(headend, exchange)
-        yield found
-        found.close()
 
 
 def stated(settling: Settling, since_utc: int, **cells: str) -> None:

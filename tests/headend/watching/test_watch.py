@@ -1,6 +1,5 @@
 """Every kind of trouble is found when there is one, and not a moment before."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,27 +19,18 @@ from headend.trading.posting import PostingState
 from headend.watching.watch import Watch
 from signing.interval import DAY_S
 from tests.headend.discom import METER, SUBJECT, stated
-from tests.headend.premises import DAY, Headend, gateway
+from tests.headend.premises import DAY, gateway
 from tests.headend.settling import NAME, Settling
-from tests.ledger_client.rehearsal import NOW, Rehearsal, running
+from tests.ledger_client.rehearsal import NOW
 
 GATE = DAY + DAY_S + 9 * 3600
 
 
 @pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Rehearsal]:
-    directory = tmp_path / "exchange"
-    directory.mkdir()
-    with running(directory) as found:
-        yield found
-
-
-@pytest.fixture
-def settling(headend: Headend, exchange: Rehearsal) -> Iterator[Settling]:
-    found = Settling(headend, exchange)
-    (headend.folder / "state").mkdir()
-    yield found
-    found.close()
+def settling(settling: Settling) -> Settling:
+    """With the folder whose disk is watched."""
+    (settling.headend.folder / "state").mkdir()
+    return settling
 
 
 def watch(settling: Settling, config: Config | None = None) -> Watch:
