@@ -80,6 +80,10 @@ class Play:
         """How long blocks may be on their way before their window is said to be PENDING: shorter where somebody waits for that."""
         return 8 if self.case in {Case.EDIT, Case.ORIGIN} else 20
 
+    def starts_again(self, side: Side, meter: Meter) -> bool:
+        """Whether a meter is ended and started again, and so needs a port that stays its own meanwhile."""
+        return self.case is Case.GAP and side.name == SELLER.name and meter.settles
+
     def withheld(self, window: Interval) -> int | None:
         """Start of the block, UTC seconds, that the seller's meter does not give at first, or ever."""
         return window.start_utc + self.period_s if self.case in {Case.GAP, Case.MISSING, Case.EDIT} else None

@@ -8,7 +8,7 @@ from amqtt.broker import Broker
 
 
 async def serve(port: int) -> None:
-    """Runs until SIGTERM or SIGINT."""
+    """Runs until SIGTERM or SIGINT; says when the port is its own."""
     broker = Broker(
         {
             "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
@@ -19,6 +19,7 @@ async def serve(port: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     await broker.start()
+    print(f"listening 127.0.0.1:{port}", flush=True)
     await ended.wait()
     await broker.shutdown()
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import httpx
 
-from deploy.demo import broker, world
+from deploy.demo import broker, ports, world
 from deploy.demo.cases import Case, simulator
 from deploy.demo.processes import DemoError, program, run
 from deploy.demo.stage import DECIDE_S, START_S, Headend, Outcome, Stage
-from deploy.demo.turns import Turn, turn_of
+from deploy.demo.turn import Turn
+from deploy.demo.turns import turn_of
 from deploy.demo.world import BUYER, SELLER, SIDES, Meter, Side
 from signing.interval import utc_text
 
@@ -142,8 +143,9 @@ def _platform_keys(stage: Stage) -> dict[str, tuple[str, str | None]]:
 def _start_meters(stage: Stage) -> None:
     meters: list[tuple[Side, Meter]] = [(side, meter) for side in stage.play.sides for meter in side.meters]
     for side, meter in meters:
+        port = ports.reserve() if stage.play.starts_again(side, meter) else 0
         truth = stage.truth(meter.id)
-        arguments = simulator(stage.play, side, meter, stage.window, truth)
+        arguments = simulator(stage.play, side, meter, stage.window, truth, listen=f"{ports.HOST}:{port}")
         stage.processes.start(f"meter-{meter.id}", [program("sakshi-sim"), *arguments])
     for side, meter in meters:
         stage.addresses[meter.id] = stage.processes.wait_for(f"meter-{meter.id}", "listening ", START_S)

@@ -14,6 +14,7 @@ import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
+from deploy.demo import ports
 from headend.errors import TransportUnavailableError
 from headend.transport.memory import MemoryTransport
 from headend.transport.mqtt import MqttSettings, MqttTransport, MqttVersion
@@ -91,9 +92,7 @@ class MqttWire:
 
 @contextmanager
 def broker(kind: str, folder: Path) -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = ports.reserve()
     if kind == "mosquitto":
         settings = folder / "mosquitto.conf"
         settings.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\n")

@@ -52,6 +52,12 @@ def test_a_meter_that_withholds_no_more_listens_where_it_did() -> None:
 
 
 @pytest.mark.parametrize("case", list(Case))
+def test_only_the_meter_that_is_started_again_keeps_a_port_of_its_own(case: Case) -> None:
+    kept = [meter.id for side in play(case).sides for meter in side.meters if play(case).starts_again(side, meter)]
+    assert kept == ([SELLERS.id] if case is Case.GAP else [])
+
+
+@pytest.mark.parametrize("case", list(Case))
 def test_only_an_exchange_brings_a_second_revenue_meter_and_what_is_never_final_is_posted(case: Case) -> None:
     seller, buyer = play(case).sides
     is_exchange = case is Case.EXCHANGE

@@ -11,6 +11,7 @@ from pathlib import Path
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
+from deploy.demo import ports
 from signing.messages import parse_up
 from tests.edge_agent.discom import Discom
 from tests.system import require
@@ -21,9 +22,7 @@ PATIENCE_S = 20.0
 @contextmanager
 def broker(kind: str, folder: Path, settings: str = "allow_anonymous true\n") -> Iterator[int]:
     """`kind` is ``mosquitto`` or ``embedded``; gives the port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = ports.reserve()
     if kind == "mosquitto":
         path = folder / "mosquitto.conf"
         path.write_text(f"listener {port} 127.0.0.1\n{settings}")

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.demo import ports
 from edge_agent.agent import Agent
 from edge_agent.cli import main
 from edge_agent.config import Config, load
@@ -115,9 +115,7 @@ def device(meter: str, now: Callable[[], int], *faults: str) -> Device:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    return ports.reserve()
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 """A head-end as an operator has it: a configuration file, a founded state, and keys that the sandbox exchange knows."""
 
 import hashlib
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from deploy.demo import ports
 from headend import founding
 from headend.config import Config, load
 from headend.founding import LOG
@@ -33,11 +33,8 @@ from = "2026-01-01T00:00:00+05:30"
 
 
 def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A port that nothing listens on, and that no other test is given."""
+    return ports.reserve()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

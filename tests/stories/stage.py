@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import time
@@ -15,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from deploy.demo import broker, world
+from deploy.demo import broker, ports, world
 from deploy.demo.broker import Broker
 from deploy.demo.processes import Processes, program, run
 from deploy.demo.world import BUYER, SELLER, Meter
@@ -35,13 +34,6 @@ def until(what: str, holds: Callable[[], bool], patience_s: float = PATIENCE_S) 
     while not holds():
         assert time.monotonic() < ends, f"not in {patience_s:g} s: {what}"
         time.sleep(0.1)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +72,8 @@ class Stage:
         self.kind = kind
         self.window = world.delivery_window(int(time.time()))
         self.side = SIDE if beside is None else replace(SIDE, meters=(METER, beside))
-        self.broker_port = free_port()
-        self.exchange_port = free_port()
+        self.broker_port = ports.reserve()
+        self.exchange_port = ports.reserve()
         self.token = ""
         self.headend_folder = folder / "discom"
         self.gateway_folder = folder / "gateway"
