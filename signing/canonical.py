@@ -3,6 +3,7 @@
 Source: RFC 8949 §4.2.1; docs/wire-format.md §2.
 """
 
+from collections.abc import Mapping
 from typing import NoReturn, TypeAlias
 
 import cbor2
@@ -40,10 +41,20 @@ def _refused(_decoder: object) -> NoReturn:
 _REFUSED = dict.fromkeys(_RESOLVED_TAGS, _refused)
 
 
+def _keyed(mapping: Mapping[object, object], _is_immutable: object) -> Mapping[object, object]:
+    """`mapping`, if its keys are integers and texts. Python takes `true`, 1.0 and simple(1) for the key 1: one value would have several
+    encodings, and one key of a gateway several thumbprints.
+    """
+    if not all(type(key) is int or type(key) is str for key in mapping):
+        raise ValueError("a key that is neither an integer nor a text")
+    return mapping
+
+
 def decode(data: bytes, path: str) -> Item:
     """What `data` holds, whole: trailing bytes, other encodings of the same value, duplicate keys are refused.
 
-    So are the tags that the library resolves by itself: none of them is ours, and an integer is never longer than 64 bits.
+    So are the tags that the library resolves by itself: none of them is ours, and an integer is never longer than 64 bits. So are maps
+    with other keys than integers and texts.
 
     Raises:
         DecodeError: naming `path`.
@@ -55,6 +66,7 @@ def decode(data: bytes, path: str) -> Item:
             allow_indefinite=False,
             allow_duplicate_keys=False,
             semantic_decoders=_REFUSED,
+            object_hook=_keyed,
         )
         again = cbor2.dumps(item, canonical=True)
     except (

@@ -94,7 +94,9 @@ def _load(encoded: bytes, path: str) -> PublicKey:
     item = decode(encoded, path)
     if type(item) is not dict:
         raise DecodeError(f"expected a COSE_Key map, got {type(item).__name__} in '{path}'")
-    kind = (item.get(_KTY), item.get(_CRV), tuple(sorted(key for key in item if isinstance(key, int))), len(item))
+    # To Python, `true` and 1.0 are 1: the same key under other bytes would have another thumbprint, and pass for another's.
+    numbers = [number if type(number) is int else None for number in (item.get(_KTY), item.get(_CRV))]
+    kind = (*numbers, tuple(sorted(key for key in item if type(key) is int)), len(item))
     loaded: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
     try:
         if kind == (_KTY_EC2, _CRV_P256, (_Y, _X, _CRV, _KTY), 4):

@@ -48,6 +48,11 @@ def test_p3_what_is_encoded_decodes_and_a_second_library_agrees(item: object) ->
         b"\xd8\x1e\x82\x01\x00",  # a rational over zero
         b"\xd8\x1d\x05",  # a shared reference to nothing
         b"\xff",
+        b"\xa1\xf5\x01",  # the key true, which Python takes for 1
+        b"\xa1\xf9\x3c\x00\x01",  # the key 1.0
+        b"\xa1\xe1\x01",  # the key simple(1)
+        b"\x81\xa1\xf6\x01",
+        b"\xd2\x81\xa1\x41a\x01",
     ],
 )
 def test_other_bytes_of_a_value_are_refused(data: bytes) -> None:

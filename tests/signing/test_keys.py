@@ -60,6 +60,12 @@ GOOD: dict[Any, Any] = {**Key(1).cose}
         {**GOOD, -2: b"short"},
         {**GOOD, -2: GOOD[-3]},
         {**GOOD, -3: True},
+        # What Python takes for the same number: one key under two thumbprints would pass for two persons'.
+        {**GOOD, 1: 2.0},
+        {**GOOD, -1: True},
+        {**GOOD, -1: 1.0},
+        {1: True, -1: 6, -2: EdKey(1).public},
+        {1: 1, -1: 6.0, -2: EdKey(1).public},
         {1: 1, -1: 6, -2: bytes(31)},
         {1: 1, -1: 6, -2: "x" * 32},
         {1: 1, -1: 7, -2: bytes(32)},
