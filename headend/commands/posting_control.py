@@ -13,13 +13,14 @@ from headend.errors import RefusedError
 from headend.exchange import reconciling
 from headend.onboarding.known import Registry
 from headend.peers import ledger
-from headend.store.sqlite import hold_rows, refusal_rows
+from headend.store.sqlite import hold_rows, recording_rows, refusal_rows
 from headend.store.sqlite import postings as rows
 from headend.store.sqlite.database import Database, open_database
 from headend.store.sqlite.hold_rows import Act
-from headend.trading import posting
+from headend.trading import posting, recordings
 from headend.trading.posting import STUCK, PostingRecord
 from headend.trading.reconciliation import Line
+from headend.trading.recordings import Recording
 from signing.energy import kwh_text
 from signing.errors import SigningError
 from signing.interval import DAY_S, Interval, ist_text
@@ -50,7 +51,7 @@ def add(verb: Adding) -> None:
     add_hand(hold)
     down = verb("stand-down", _stand_down, "post nothing at all until `hold release` ends it")
     add_act(down)
-    post = verb("post", _post, "try postings again that stand still: REFUSED, DIFFERS or EXPIRED")
+    post = verb("post", _post, "try postings and recordings again that stand still: REFUSED, DIFFERS or EXPIRED")
     post.add_argument("--posted-as", metavar="ID", help="of this meter only, as the ledger spells it")
     post.add_argument("--start", type=instant, required=True, metavar="TIME", help="first start of a window")
     post.add_argument("--end", type=instant, required=True, metavar="TIME", help="windows begin before this")
@@ -178,23 +179,32 @@ def _post(settings: Config, arguments: argparse.Namespace) -> int:
     by, reason = said(arguments.by, "by"), said(arguments.reason, "reason")
     with closing(open_database(settings.database)) as database:
         found = [record for record in rows.postings_from(database.connection, span) if _is_wanted(record, arguments)]
-        for record in found:
-            print(f"{_about(record)}: {record.state.value}, {record.note}")
+        words = recordings.stuck(recording_rows.beginning(database.connection, span))
+        said_words = [one for one in words if _is_wanted(one, arguments)]
+        for about in (*map(_told, found), *map(_told, said_words)):
+            print(about)
+        number = len(found) + len(said_words)
         if not arguments.apply:
-            print(f"{len(found)} posting(s) would be tried again: give --apply to do it")
+            print(f"{number} posting(s) would be tried again: give --apply to do it")
             return DONE
         now = service.now()
         with database.transaction() as connection:
             for record in found:
                 rows.put_posting(connection, posting.retried(record, now, by))
-                act = Act(verb="post", about=_about(record), by=by, reason=reason, done_utc=now)
-                hold_rows.put_act(connection, act)
-        print(f"{len(found)} posting(s) are tried again")
+            for one in said_words:
+                recording_rows.put(connection, recordings.retried(one, now, by))
+            for about in (*map(_about, found), *map(_about, said_words)):
+                hold_rows.put_act(connection, Act(verb="post", about=about, by=by, reason=reason, done_utc=now))
+        print(f"{number} posting(s) are tried again")
     return DONE
 
 
-def _is_wanted(record: PostingRecord, arguments: argparse.Namespace) -> bool:
+def _is_wanted(record: PostingRecord | Recording, arguments: argparse.Namespace) -> bool:
     return record.state in STUCK and arguments.posted_as in {None, record.delivery.posted_as}
+
+
+def _told(record: PostingRecord | Recording) -> str:
+    return f"{_about(record)}: {record.state.value}, {record.note}"
 
 
 def _reconcile(settings: Config, arguments: argparse.Namespace) -> int:
@@ -233,9 +243,12 @@ def _fields(line: Line) -> dict[str, object]:
     }
 
 
-def _about(record: PostingRecord) -> str:
+def _about(record: PostingRecord | Recording) -> str:
     delivery = record.delivery
-    return f"{delivery.posted_as} {delivery.delivery_start} to {delivery.delivery_end} revision {record.revision}"
+    window = f"{delivery.posted_as} {delivery.delivery_start} to {delivery.delivery_end}"
+    if isinstance(record, PostingRecord):
+        return f"{window} revision {record.revision}"
+    return f"{window} trade {record.record_id} {record.side.value} round {record.round}"
 
 
 def _shown(hold: Hold) -> str:

@@ -38,7 +38,6 @@ from headend.store.sqlite.outcome_rows import StoredOutcome
 from headend.store.sqlite.published_log import PublishedLog
 from headend.store.sqlite.read_pool import ReadPool
 from headend.trading.forecast import forecast
-from headend.trading.posting import PostingState
 from headend.trading.trades import Delivery, deliveries, own_sides
 from headend.views.duty import (
     ActView,
@@ -54,7 +53,6 @@ from headend.views.duty import (
     OutlookView,
     TradeSlot,
 )
-from headend.views.evidence import PostingView
 from signing.errors import DecodeError
 from signing.interval import DAY_S, MAX_INSTANT, Interval
 from signing.keys import PublicKey
@@ -175,21 +173,20 @@ class StoredDuty:
             digest=None if stored is None else stored.envelope.digest,
         )
 
-    def held_by(self, postings: Iterable[PostingView]) -> Mapping[int, Hold]:
-        """Which open hold keeps each of some postings back, as the settlement decides it."""
-        held = [view for view in postings if view.record.state is PostingState.HELD]
+    def held_by(self, deliveries: Iterable[Delivery]) -> Mapping[Delivery, Hold]:
+        """Which open hold keeps each of some deliveries back, as the settlement decides it."""
+        held = tuple(deliveries)
         if not held:
             return {}
         with self._pool.borrowed() as connection:
             holds = Holds(hold_rows.open_holds(connection))
             aliases = registry_rows.aliases(connection)
-        found: dict[int, Hold] = {}
-        for view in held:
-            delivery = view.record.delivery
+        found: dict[Delivery, Hold] = {}
+        for delivery in held:
             point = holding(aliases.get(delivery.posted_as, ()), delivery.window.start_utc)
             hold = holds.over(point, delivery.window)
             if hold is not None:
-                found[view.posting] = hold
+                found[delivery] = hold
         return found
 
     def acts(self, *, after: int | None, limit: int) -> tuple[ActView, ...]:

@@ -7,7 +7,14 @@ from headend.export import Anchoring, bundle
 from headend.log.logbook import Tip
 from headend.onboarding.sheet_export import exported, meter_cells
 from headend.registry.supply import By
-from headend.store.sqlite import actual_views, meter_views, operation_views, registry_views, supply_rows
+from headend.store.sqlite import (
+    actual_views,
+    meter_views,
+    operation_views,
+    recording_views,
+    registry_views,
+    supply_rows,
+)
 from headend.store.sqlite.batch_rows import SqliteBatches
 from headend.store.sqlite.log_rows import StoredNodes, leaf_row
 from headend.store.sqlite.published_log import PublishedLog
@@ -25,6 +32,7 @@ from headend.views.evidence import (
     MeterView,
     PartBlocks,
     PostingView,
+    RecordingView,
     RegisteredView,
     TreeView,
     TurnedAway,
@@ -168,6 +176,18 @@ class StoredReads:
         """Where one actual was posted."""
         with self._pool.borrowed() as connection:
             return operation_views.postings_of(connection, actual)
+
+    def recordings(
+        self, *, states: frozenset[PostingState] | None, after: int | None, limit: int
+    ) -> tuple[RecordingView, ...]:
+        """The discom's own allocations, latest first."""
+        with self._pool.borrowed() as connection:
+            return recording_views.recordings(connection, states=states, after=after, limit=limit)
+
+    def recordings_of(self, actual: bytes) -> tuple[RecordingView, ...]:
+        """What was said of trades on the ground of one actual, in the order said."""
+        with self._pool.borrowed() as connection:
+            return recording_views.recordings_of(connection, actual)
 
     def awaited(self, discom: str, *, since_utc: int, limit: int) -> tuple[AwaitedView, ...]:
         """Deliveries of trades of `discom`, either side, that have no actual yet; earliest first."""

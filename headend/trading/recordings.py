@@ -157,6 +157,17 @@ def released(one: Recording, now_utc: int) -> Recording:
     return replace(one, state=PostingState.DUE, next_try_utc=now_utc, note="its hold ended")
 
 
+def stuck(words: Iterable[Recording]) -> tuple[Recording, ...]:
+    """Those of `words`, in the order said, that stand still while nothing later that holds was said of their side of their trade."""
+    newest = {(one.record_id, one.side): one for one in words if one.state is not PostingState.SUPERSEDED}
+    return tuple(one for one in newest.values() if one.state in STUCK)
+
+
+def retried(one: Recording, now_utc: int, by: str) -> Recording:
+    """`one`, that stood still, once an operator says that the reason is gone: the same word goes again, under the same reference."""
+    return replace(one, state=PostingState.DUE, next_try_utc=now_utc, note=f"tried again by {by}")
+
+
 def written(one: Recording, now_utc: int) -> Recording:
     """`one` after the ledger's receipt: still to be read back."""
     return replace(one, state=PostingState.POSTED, attempts=one.attempts + 1, next_try_utc=now_utc, note="written")

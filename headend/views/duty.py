@@ -14,7 +14,7 @@ from headend.series import Day
 from headend.trading.forecast import Outlook
 from headend.trading.gates import Gates
 from headend.trading.outcomes import Notice
-from headend.views.evidence import PostingView
+from headend.trading.trades import Delivery
 from signing.envelope import Signed
 from signing.interval import Interval
 from signing.statements.edit import Edit
@@ -176,8 +176,8 @@ class DutyReads(Protocol):
     def edit(self, number: int) -> EditView | None:
         """The proposal with this number and its edit."""
 
-    def held_by(self, postings: Iterable[PostingView]) -> Mapping[int, Hold]:
-        """Which open hold keeps each of some postings back, by the posting's row; those that nothing holds are not in it."""
+    def held_by(self, deliveries: Iterable[Delivery]) -> Mapping[Delivery, Hold]:
+        """Which open hold keeps each of some deliveries back; those that nothing holds are not in it."""
 
     def acts(self, *, after: int | None, limit: int) -> tuple[ActView, ...]:
         """What operators did by hand, latest first. `after` is a number."""

@@ -11,6 +11,7 @@ from typing import Protocol
 from headend.readings import Finding, ValidatedInterval, VerifiedBatch
 from headend.registry.supply import By, Exchange, StatedChange, Supply
 from headend.trading.posting import PostingRecord, PostingState
+from headend.trading.recordings import Recording
 from headend.trading.trades import Delivery
 from signing.interval import Interval
 from signing.log.checkpoint import Checkpoint
@@ -139,6 +140,15 @@ class PostingView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingView:
+    """One word of a discom that allocates by itself, with its place in the list."""
+
+    recording: int
+    """Row id; grows with every word."""
+    record: Recording
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AwaitedView:
     """A meter and window of ours that a ledger has trades for and that no actual was attested of yet."""
 
@@ -171,8 +181,9 @@ class CountsView:
     windows: Mapping[Status, int]
     """Newest actuals by status."""
     postings: Mapping[PostingState, int]
+    recordings: Mapping[PostingState, int]
     oldest_open_posting_utc: int | None
-    """End of the oldest window whose posting something is still to be done for."""
+    """End of the oldest window whose posting or recording something is still to be done for."""
 
 
 class BundleKind(Enum):
@@ -279,6 +290,14 @@ class Reads(Protocol):
 
     def postings_of(self, actual: bytes) -> tuple[PostingView, ...]:
         """Where one actual was posted."""
+
+    def recordings(
+        self, *, states: frozenset[PostingState] | None, after: int | None, limit: int
+    ) -> tuple[RecordingView, ...]:
+        """The discom's own allocations, latest first. `after` is a row id."""
+
+    def recordings_of(self, actual: bytes) -> tuple[RecordingView, ...]:
+        """What was said of trades on the ground of one actual, in the order said."""
 
     def awaited(self, discom: str, *, since_utc: int, limit: int) -> tuple[AwaitedView, ...]:
         """Deliveries of trades of `discom`, either side, that begin at or after `since_utc` and have no actual; earliest first."""

@@ -122,7 +122,8 @@ class Watch:
         for word in recording_rows.in_states(connection, STUCK):
             about = f"trade {word.record_id} {word.side.value} round {word.round} {word.actual.hex()[:16]}"
             text = (
-                f"{word.state.value}: {word.note or 'nothing was said'}; attest its window anew once that is put right"
+                f"{word.state.value}: {word.note or 'nothing was said'}; once that is put right, `sakshi-headend post` "
+                "says it again, and `attest` another figure"
             )
             yield Trouble(kind=AlertKind.LEDGER_DIFFERENCE, about=about, text=text)
         for question in question_rows.refused(connection):

@@ -97,6 +97,7 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/v1/holds"): _OPERATIONS,
     ("GET", "/v1/acts"): _OPERATIONS,
     ("GET", "/v1/postings"): _OPERATIONS,
+    ("GET", "/v1/recordings"): _OPERATIONS,
     ("GET", "/v1/intake"): _OPERATIONS,
     ("GET", "/v1/refusals"): _OPERATIONS,
     ("GET", "/v1/health"): _OPERATIONS,

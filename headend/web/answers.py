@@ -4,7 +4,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from headend.views.evidence import ActualView, BatchView, ChainView, MeterView, PostingView, TurnedAway
+from headend.views.evidence import ActualView, BatchView, ChainView, MeterView, PostingView, RecordingView, TurnedAway
+from ledger_client.recording import record_reference
 from signing.energy import kwh_text
 from signing.interval import Interval, utc_text
 from signing.statements.window_actual import Totals
@@ -133,6 +134,32 @@ class Posting(Answer):
     allocated_wh: int | None
     status: str | None
     """What was said of the delivery with it."""
+
+
+class Recording(Answer):
+    """One word on one side of one trade, and how far it got."""
+
+    recording: int
+    record_id: str
+    transaction_id: str
+    order_item_id: str
+    side: str
+    round: int
+    posted_as: str
+    delivery_start: str
+    delivery_end: str
+    evidence_digest: str
+    reference: str
+    """Under which the ledger holds it: the evidence digest and the round."""
+    allocated_wh: int
+    allocated_kwh: str
+    status: str
+    """What was said of the delivery with it."""
+    state: str
+    attempts: int
+    next_try: str
+    note: str
+    """What the ledger, or the way there, said last: of REFUSED its reason, of DIFFERS what it shows."""
 
 
 class ForwardTrade(Answer):
@@ -310,6 +337,31 @@ def posting(view: PostingView) -> Posting:
         note=record.note,
         allocated_wh=record.allocated_wh,
         status=None if record.status is None else record.status.value,
+    )
+
+
+def recording(view: RecordingView) -> Recording:
+    """A recording."""
+    record = view.record
+    return Recording(
+        recording=view.recording,
+        record_id=record.record_id,
+        transaction_id=record.transaction_id,
+        order_item_id=record.order_item_id,
+        side=record.side.value,
+        round=record.round,
+        posted_as=record.delivery.posted_as,
+        delivery_start=record.delivery.delivery_start,
+        delivery_end=record.delivery.delivery_end,
+        evidence_digest=record.actual.hex(),
+        reference=record_reference(record.actual, record.round),
+        allocated_wh=record.allocated_wh,
+        allocated_kwh=kwh_text(record.allocated_wh),
+        status=record.status.value,
+        state=record.state.value,
+        attempts=record.attempts,
+        next_try=utc_text(record.next_try_utc),
+        note=record.note,
     )
 
 

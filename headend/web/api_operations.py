@@ -25,6 +25,7 @@ _SHOWN_SAMPLES = 50
 def add_routes(app: FastAPI) -> None:
     """The routes of this module."""
     app.add_api_route("/v1/postings", postings, methods=["GET"])
+    app.add_api_route("/v1/recordings", recordings, methods=["GET"])
     app.add_api_route("/v1/intake", intake, methods=["GET"])
     app.add_api_route("/v1/refusals", refusals, methods=["GET"])
     app.add_api_route("/v1/health", health, methods=["GET"], response_model=answers.Health)
@@ -37,10 +38,22 @@ def postings(
     after: AfterRow = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> answers.Page[answers.Posting]:
-    """Postings to ledgers, latest first."""
+    """Postings to ledgers, latest first; where this discom allocates by itself, see `/v1/recordings`."""
     states = None if state is None else frozenset(state)
     found = [answers.posting(view) for view in desk.reads.postings(states=states, after=after, limit=limit + 1)]
     return answers.page(found, limit, str(found[:limit][-1].posting) if found else None)
+
+
+def recordings(
+    desk: AtDesk,
+    state: Annotated[list[PostingState] | None, Query(max_length=len(PostingState))] = None,
+    after: AfterRow = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> answers.Page[answers.Recording]:
+    """What this discom said of its side of each trade, round by round, where it allocates by itself; latest first."""
+    states = None if state is None else frozenset(state)
+    found = [answers.recording(view) for view in desk.reads.recordings(states=states, after=after, limit=limit + 1)]
+    return answers.page(found, limit, str(found[:limit][-1].recording) if found else None)
 
 
 def intake(desk: AtDesk) -> answers.Intake:

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 from headend.duties.component import Component
 from headend.trading.posting import PostingState
-from headend.views.evidence import ActualView, AwaitedView, MeterView, PostingView
+from headend.views.evidence import ActualView, AwaitedView, MeterView, PostingView, RecordingView
 from signing.interval import ist_text
 from signing.statements.window_actual import Status
 
 STUCK = (PostingState.REFUSED, PostingState.DIFFERS, PostingState.EXPIRED, PostingState.HELD)
-"""Postings that nothing but an operator moves."""
+"""Postings and recordings that nothing but an operator moves."""
 
 LATE = (PostingState.WAITING, PostingState.DUE)
-"""Postings that are tried again; they need a look once they were tried."""
+"""Postings and recordings that are tried again; they need a look once they were tried."""
 
 UNDECIDED = (Status.PENDING, Status.NOT_MEASURABLE)
 """Windows without totals."""
@@ -51,7 +51,7 @@ class Concern:
 def concerns(
     *,
     components: Iterable[Component],
-    postings: Iterable[PostingView],
+    postings: Iterable[PostingView | RecordingView],
     windows: Iterable[ActualView],
     meters: Iterable[MeterView],
     awaited: Iterable[AwaitedView],
@@ -78,11 +78,12 @@ def _component(component: Component) -> Concern:
     return Concern(word="DOWN", about=component.name, cause=component.note, remedy="restore it", link="/console/intake")
 
 
-def _posting(view: PostingView) -> Concern:
+def _posting(view: PostingView | RecordingView) -> Concern:
     record = view.record
+    said = f", {view.record.side.value} round {view.record.round}" if isinstance(view, RecordingView) else ""
     return Concern(
         word=record.state.value,
-        about=f"{record.delivery.posted_as}, {ist_text(record.delivery.window.start_utc)}",
+        about=f"{record.delivery.posted_as}, {ist_text(record.delivery.window.start_utc)}{said}",
         cause=record.note or "nothing was said",
         remedy=_REMEDY[record.state],
         link=f"/console/windows/{record.actual.hex()}",

@@ -1,6 +1,6 @@
 """The console: server-rendered pages, no script. From any number to its signed bytes: window, blocks, batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Annotated
 
@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from headend.duties.holds import Hold
 from headend.trading.posting import PostingState
+from headend.trading.trades import Delivery
 from headend.vee.rule import RuleSetError
 from headend.views.duty import DutyCounts
-from headend.views.evidence import ActualView, BatchView, BundleKind, PartBlocks, PostingView
+from headend.views.evidence import ActualView, BatchView, BundleKind, PartBlocks, PostingView, RecordingView
 from headend.web import attention, console_login
 from headend.web.api import BUNDLE, COSE, StatusName
 from headend.web.desk import AtDesk, Desk, disclosed
@@ -72,13 +73,17 @@ def overview(request: Request, desk: AtDesk) -> Response:
     watched = frozenset((*attention.STUCK, *attention.LATE))
     found = attention.concerns(
         components=desk.components(),
-        postings=reads.postings(states=watched, after=None, limit=_MOST_CONCERNS),
+        postings=(
+            *reads.postings(states=watched, after=None, limit=_MOST_CONCERNS),
+            *reads.recordings(states=watched, after=None, limit=_MOST_CONCERNS),
+        ),
         windows=reads.windows(statuses=frozenset(attention.UNDECIDED), span=None, after=None, limit=_MOST_CONCERNS),
         meters=reads.troubled_chains(limit=_MOST_CONCERNS),
         awaited=awaited,
         now_utc=desk.now(),
     )
     latest = reads.postings(states=None, after=None, limit=_LATEST)
+    said = reads.recordings(states=None, after=None, limit=_LATEST)
     context = {
         "concerns": found[:_MOST_CONCERNS],
         "standing": _NOTHING if desk.duty is None else desk.duty.standing(),
@@ -86,7 +91,8 @@ def overview(request: Request, desk: AtDesk) -> Response:
         "awaited": awaited[:_LATEST],
         "windows": reads.windows(statuses=None, span=None, after=None, limit=_LATEST),
         "postings": latest,
-        "held": _held(desk, latest),
+        "recordings": said,
+        "held": _held(desk, (*latest, *said)),
     }
     return shown(request, "overview.html", context)
 
@@ -136,16 +142,18 @@ def windows(
 
 
 def window(request: Request, desk: AtDesk, digest: DigestPath) -> Response:
-    """One actual: totals, coverage, findings, chains, revisions, postings."""
+    """One actual: totals, coverage, findings, chains, revisions, postings, recordings."""
     view = _actual(desk, digest)
     actual = view.statement
     posted = desk.reads.postings_of(view.digest)
+    said = desk.reads.recordings_of(view.digest)
     context = {
         "view": view,
         "actual": actual,
         "revisions": desk.reads.revisions(actual.posted_as, actual.window),
         "postings": posted,
-        "held": _held(desk, posted),
+        "recordings": said,
+        "held": _held(desk, (*posted, *said)),
     }
     return shown(request, "window.html", context)
 
@@ -205,14 +213,18 @@ def postings(
     desk: AtDesk,
     state: Annotated[PostingState | None, Query()] = None,
     after: AfterRow = None,
+    said_after: AfterRow = None,
 ) -> Response:
-    """Postings, latest first."""
+    """Postings, and the words of a discom that allocates by itself, latest first."""
     states = None if state is None else frozenset({state})
     found = desk.reads.postings(states=states, after=after, limit=_PAGE + 1)
+    said = desk.reads.recordings(states=states, after=said_after, limit=_PAGE + 1)
     context = {
         "postings": found[:_PAGE],
-        "held": _held(desk, found[:_PAGE]),
+        "recordings": said[:_PAGE],
+        "held": _held(desk, (*found[:_PAGE], *said[:_PAGE])),
         "next": found[_PAGE - 1].posting if len(found) > _PAGE else None,
+        "next_said": said[_PAGE - 1].recording if len(said) > _PAGE else None,
         "state": None if state is None else state.value,
         "states": [known.value for known in PostingState],
     }
@@ -231,9 +243,10 @@ def intake(request: Request, desk: AtDesk, after: AfterRow = None) -> Response:
     return shown(request, "intake.html", context)
 
 
-def _held(desk: Desk, postings: Sequence[PostingView]) -> Mapping[int, Hold]:
-    """Which hold keeps each of some postings back, by the posting's row."""
-    return {} if desk.duty is None else desk.duty.held_by(postings)
+def _held(desk: Desk, views: Iterable[PostingView | RecordingView]) -> Mapping[Delivery, Hold]:
+    """Which hold keeps each of some postings and recordings back, by delivery."""
+    held = {view.record.delivery for view in views if view.record.state is PostingState.HELD}
+    return {} if desk.duty is None else desk.duty.held_by(held)
 
 
 def _actual(desk: Desk, digest: str) -> ActualView:

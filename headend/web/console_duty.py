@@ -81,16 +81,20 @@ def holds(request: Request, duty: AtDuty, after: AfterRow = None, acts_after: Af
 
 
 def hold(request: Request, desk: AtDesk, duty: AtDuty, hold: HoldPath) -> Response:
-    """One hold, and the postings that wait for its end."""
+    """One hold, and the postings and recordings that wait for its end."""
     found = duty.hold(hold)
     if found is None:
         raise not_found(f"there is no hold {hold}", "see the list of holds")
-    held = desk.reads.postings(states=frozenset({PostingState.HELD}), after=None, limit=_MOST_HELD)
-    by = {posting: one for posting, one in duty.held_by(held).items() if one.number == hold}
+    states = frozenset({PostingState.HELD})
+    held = desk.reads.postings(states=states, after=None, limit=_MOST_HELD)
+    said = desk.reads.recordings(states=states, after=None, limit=_MOST_HELD)
+    deliveries = {view.record.delivery for view in held} | {view.record.delivery for view in said}
+    by = {delivery: one for delivery, one in duty.held_by(deliveries).items() if one.number == hold}
     context = {
         "hold": found,
         "refusal": duty.refusal(hold),
-        "postings": [view for view in held if view.posting in by],
+        "postings": [view for view in held if view.record.delivery in by],
+        "recordings": [view for view in said if view.record.delivery in by],
         "held": by,
     }
     return shown(request, "hold.html", context)

@@ -48,9 +48,12 @@ class StoreCollector(Collector):
             yield said_no
         yield _by_name("sakshi_windows", "Newest actuals by status", "status", _complete(Status, counts.windows))
         yield _by_name("sakshi_postings", "Postings by state", "state", _complete(PostingState, counts.postings))
+        yield _by_name("sakshi_recordings", "Recordings by state", "state", _complete(PostingState, counts.recordings))
         oldest = counts.oldest_open_posting_utc
         age_s = 0 if oldest is None else max(desk.now() - oldest, 0)
-        yield _gauge("sakshi_oldest_open_posting_seconds", "Age of the oldest window still to be posted", age_s)
+        yield _gauge(
+            "sakshi_oldest_open_posting_seconds", "Age of the oldest window still to be posted or recorded", age_s
+        )
         works = GaugeMetricFamily("sakshi_component_works", "Whether a part of the program works", labels=["component"])
         for component in desk.components():
             works.add_metric([component.name], int(component.works))

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from headend.store.sqlite import turned_away_rows
+from headend.store.sqlite import recording_views, turned_away_rows
 from headend.trading.posting import OPEN, PostingRecord, PostingState
 from headend.trading.trades import Delivery
 from headend.views.evidence import AwaitedView, CountsView, PostingView, TurnedAway
@@ -98,7 +98,8 @@ def counts(connection: sqlite3.Connection, windows: dict[Status, int]) -> Counts
     """How much there is of everything; `windows` was counted already."""
     states = connection.execute("SELECT state, count(*) FROM postings GROUP BY state")
     still = sorted(state.value for state in OPEN)
-    (oldest,) = connection.execute(f"{_OLDEST} WHERE state IN ({_marks(still)})", still).fetchone()
+    (posted,) = connection.execute(f"{_OLDEST} WHERE state IN ({_marks(still)})", still).fetchone()
+    oldest = [one for one in (posted, recording_views.oldest_open_utc(connection)) if one is not None]
     return CountsView(
         meters=_count(connection, "SELECT count(*) FROM meters"),
         turned_away=turned_away_rows.totals(connection),
@@ -106,7 +107,8 @@ def counts(connection: sqlite3.Connection, windows: dict[Status, int]) -> Counts
         forks=_count(connection, "SELECT count(*) FROM (SELECT DISTINCT chain, sequence FROM forks)"),
         windows=windows,
         postings={PostingState(state): number for state, number in states},
-        oldest_open_posting_utc=oldest,
+        recordings=recording_views.counted(connection),
+        oldest_open_posting_utc=min(oldest, default=None),
     )
 
 

@@ -70,6 +70,35 @@ def in_states(connection: sqlite3.Connection, states: frozenset[PostingState]) -
     return tuple(_recording(row) for row in rows)
 
 
+def latest(
+    connection: sqlite3.Connection, state: PostingState | None, *, below: int | None, limit: int
+) -> tuple[tuple[int, Recording], ...]:
+    """The recordings of one state, or of any, below a row, latest first, each with its row."""
+    least, narrowed = (2**63 - 1 if below is None else below), "" if state is None else "state = ? AND "
+    rows = connection.execute(
+        f"SELECT recording, {_COLUMNS} FROM recordings WHERE {narrowed}recording < ? ORDER BY recording DESC LIMIT ?",  # noqa: S608 - constants
+        (*(() if state is None else (state.value,)), least, limit),
+    )
+    return tuple((row, _recording(tuple(rest))) for row, *rest in rows)
+
+
+def of_actual(connection: sqlite3.Connection, actual: bytes) -> tuple[tuple[int, Recording], ...]:
+    """The recordings that rest on one evidence digest, in the order said, each with its row."""
+    rows = connection.execute(
+        f"SELECT recording, {_COLUMNS} FROM recordings WHERE actual = ? ORDER BY recording",  # noqa: S608 - constants
+        (actual,),
+    )
+    return tuple((row, _recording(tuple(rest))) for row, *rest in rows)
+
+
+def beginning(connection: sqlite3.Connection, span: Interval) -> tuple[Recording, ...]:
+    """The words on windows that begin in `span`, in the order said."""
+    rows = connection.execute(
+        f"{_SELECT} WHERE start_utc >= ? AND start_utc < ? ORDER BY recording", (span.start_utc, span.end_utc)
+    )
+    return tuple(_recording(row) for row in rows)
+
+
 def _recording(row: tuple[Any, ...]) -> Recording:
     record_id, transaction, item, side, number, posted_as, start, end, start_utc, end_utc, actual, *rest = row
     allocated, status, state, attempts, next_try, note = rest

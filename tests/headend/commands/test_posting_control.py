@@ -6,11 +6,13 @@ from decimal import Decimal
 
 import pytest
 
-from headend.store.sqlite import hold_rows, hunt_rows, operator_rows
+from headend.store.sqlite import hold_rows, hunt_rows, operator_rows, recording_rows
 from headend.store.sqlite import postings as rows
 from headend.store.sqlite.database import open_database
 from headend.trading.posting import PostingRecord, PostingState
+from headend.trading.recordings import Recording
 from headend.trading.trades import Delivery
+from ledger_client.ledger import Side, TradeStatus
 from signing.backends.file import create_key
 from signing.interval import Interval
 from signing.keys import Algorithm
@@ -187,6 +189,58 @@ def test_only_the_meter_that_was_named_is_tried_again(
     put(founded, posting(PostingState.REFUSED))
     put(founded, posting(PostingState.REFUSED, "OTHER"))
     assert "1 posting(s)" in command("post", *DAY, "--posted-as", "OTHER", *WHO, "--apply")[1]
+
+
+def word(state: PostingState, number: int, **changes: object) -> Recording:
+    from dataclasses import replace
+
+    one = Recording(
+        record_id="tx-1_it-1",
+        transaction_id="tx-1",
+        order_item_id="it-1",
+        side=Side.SELLER,
+        round=number,
+        delivery=posting(state).delivery,
+        actual=b"a" * 32,
+        allocated_wh=4000,
+        status=TradeStatus.COMPLETED,
+        state=state,
+        attempts=1,
+        next_try_utc=5,
+        note="SCH_ROLE",
+    )
+    return replace(one, **changes)  # type: ignore[arg-type]  # the caller names fields
+
+
+def words(installed: Installation) -> list[tuple[int, PostingState, str]]:
+    with closing(open_database(installed.config.database)) as database:
+        found = recording_rows.beginning(database.connection, Interval(0, 2_000_000_000))
+    return [(one.round, one.state, one.note) for one in found]
+
+
+def test_a_word_that_stands_still_is_tried_again_unless_a_later_one_was_said(
+    founded: Installation, enrolled: Gateway, command: Command
+) -> None:
+    with closing(open_database(founded.config.database)) as database, database.transaction() as connection:
+        for one in (
+            word(PostingState.REFUSED, 1),
+            word(PostingState.REFUSED, 3),
+            word(PostingState.REFUSED, 1, record_id="other"),
+            word(PostingState.CONFIRMED, 3, record_id="other"),
+        ):
+            recording_rows.put(connection, one)
+    before = words(founded)
+    code, out, _ = command("post", *DAY, *WHO)
+    assert code == 0
+    assert "trade tx-1_it-1 SELLER round 3: REFUSED, SCH_ROLE\n1 posting(s) would be tried again" in out
+    assert words(founded) == before
+    assert "0 posting(s)" in command("post", *DAY, "--posted-as", "OTHER", *WHO, "--apply")[1]
+    assert command("post", *DAY, *WHO, "--apply")[0] == 0
+    assert words(founded)[1] == (3, PostingState.DUE, "tried again by asha")
+    assert [words(founded)[at] for at in (0, 2, 3)] == [before[at] for at in (0, 2, 3)]
+    with closing(open_database(founded.config.database)) as database:
+        (act,) = hold_rows.acts(database.connection, limit=9)
+    assert act.about.endswith("trade tx-1_it-1 SELLER round 3")
 
 
 def test_reconcile_says_which_trades_await_a_figure(

@@ -11,6 +11,7 @@ from headend.duties.holds import Hold, HoldKind, Order
 from headend.exchange import legs
 from headend.exchange.recording_leg import RecordingLeg
 from headend.store.sqlite import recording_rows
+from headend.trading import recordings
 from headend.trading.gates import DEFAULT_GATES
 from headend.trading.posting import Policy, PostingState
 from headend.trading.recordings import Recording
@@ -249,6 +250,18 @@ def test_a_word_that_the_ledger_refused_is_said_again_once_an_operator_attests_a
     assert seller.words()[-1] == (1, 6000, "PENDING", "CONFIRMED")
     seller.step(NOW + 900)
     assert len(seller.words()) == 2
+
+
+def test_a_refused_word_that_is_tried_again_is_written_under_its_own_reference_and_said_once(seller: Recorder) -> None:
+    seller.day()
+    seller.attest()
+    seller.step(NOW)
+    (one,) = recording_rows.of_side(seller.headend.database.connection, "tx-1_it-1", Side.SELLER)
+    with seller.headend.database.transaction() as connection:
+        recording_rows.put(connection, replace(one, state=PostingState.REFUSED, note="not yours"))
+        recording_rows.put(connection, recordings.retried(replace(one, state=PostingState.REFUSED), NOW + 300, "asha"))
+    seller.step(NOW + 300)
+    assert seller.words() == [(1, 6000, "PENDING", "CONFIRMED")]
 
 
 def test_what_an_operator_holds_is_not_written_until_it_is_let_go(seller: Recorder) -> None:

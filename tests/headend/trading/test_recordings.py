@@ -132,3 +132,24 @@ def test_a_word_is_said_while_it_holds() -> None:
 def test_the_third_round_needs_no_gate_of_its_own() -> None:
     assert THIRD - SECOND == 3600
     assert seller(THIRD + DAY_S, pulled=1) == Word(allocated_wh=1, status=DONE)
+
+
+def test_only_the_newest_word_that_holds_is_stuck() -> None:
+    one = recordings.said(own(), b"a" * 32, Word(allocated_wh=1, status=PENDING), 1, 0)
+    refused = replace(one, state=PostingState.REFUSED)
+    later = replace(one, round=3, state=PostingState.CONFIRMED)
+    buyers = replace(refused, side=Side.BUYER, round=2)
+    assert recordings.stuck([refused]) == (refused,)
+    assert recordings.stuck([refused, later]) == ()
+    assert recordings.stuck([refused, replace(later, state=PostingState.SUPERSEDED)]) == (refused,)
+    assert recordings.stuck([refused, buyers, later]) == (buyers,)
+    assert recordings.stuck([replace(refused, state=PostingState.DUE)]) == ()
+
+
+def test_a_word_that_is_tried_again_is_the_same_word() -> None:
+    one = replace(
+        recordings.said(own(), b"a" * 32, Word(allocated_wh=1, status=PENDING), 1, 0), state=PostingState.REFUSED
+    )
+    again = recordings.retried(one, 7, "asha")
+    assert again == replace(one, state=PostingState.DUE, next_try_utc=7, note="tried again by asha")
+    assert again.request("X") == one.request("X")

@@ -3,6 +3,7 @@
 from headend.duties.component import Component
 from headend.tokens import Scope
 from headend.trading.posting import PostingState
+from ledger_client.ledger import TradeStatus
 from signing.interval import utc_text
 from tests.headend.discom import LATER
 from tests.headend.web.world import Served, Story
@@ -85,3 +86,55 @@ async def test_metrics_of_an_empty_head_end_have_every_series(served: Served) ->
     assert series["sakshi_tree_size"] == 0
     assert series["sakshi_oldest_open_posting_seconds"] == 0
     assert sum(key.startswith("sakshi_turned_away_total") for key in series) == 7
+
+
+async def test_recordings_are_listed_latest_first_by_state_and_in_pages(story: Story) -> None:
+    served = story.served
+    served.say(story.first, PostingState.SUPERSEDED)
+    served.say(story.second, PostingState.CONFIRMED, note="read back")
+    served.say(story.second, PostingState.REFUSED, round=3, note="SCH_ROLE", status=TradeStatus.COMPLETED)
+    async with served.client(served.token(Scope.READ_OPERATIONS)) as client:
+        every = (await client.get("/v1/recordings")).json()
+        refused = (await client.get("/v1/recordings", params={"state": "REFUSED"})).json()
+        first = (await client.get("/v1/recordings", params={"limit": 2})).json()
+        rest = (await client.get("/v1/recordings", params={"limit": 2, "after": first["next"]})).json()
+        some = (await client.get("/v1/recordings", params={"state": ["REFUSED", "CONFIRMED"], "limit": 1})).json()
+        last = (
+            await client.get("/v1/recordings", params={"state": ["REFUSED", "CONFIRMED"], "after": some["next"]})
+        ).json()
+        metrics = lines((await client.get("/metrics")).text)
+    assert [(row["state"], row["round"]) for row in every["items"]] == [
+        ("REFUSED", 3),
+        ("CONFIRMED", 1),
+        ("SUPERSEDED", 1),
+    ]
+    (row,) = refused["items"]
+    assert row == every["items"][0]
+    assert (row["allocated_wh"], row["allocated_kwh"], row["status"]) == (4500, "4.500", "COMPLETED")
+    assert (row["evidence_digest"], row["note"], row["side"]) == (story.second.digest.hex(), "SCH_ROLE", "SELLER")
+    assert row["reference"] == f"sk1:{story.second.digest.hex()}:r3"
+    assert first["items"] + rest["items"] == every["items"]
+    assert rest["next"] is None
+    assert [one["state"] for one in some["items"] + last["items"]] == ["REFUSED", "CONFIRMED"]
+    assert metrics['sakshi_recordings{state="REFUSED"}'] == 1
+    assert metrics['sakshi_recordings{state="DUE"}'] == 0
+
+
+async def test_recordings_are_for_those_who_may_see_postings(story: Story) -> None:
+    served = story.served
+    async with served.client(served.token(Scope.READ_METERS)) as client:
+        assert (await client.get("/v1/recordings")).status_code == 403
+    async with served.client() as client:
+        assert (await client.get("/v1/recordings")).status_code == 401
+
+
+async def test_the_oldest_open_word_counts_as_what_is_still_to_be_told(story: Story) -> None:
+    served = story.served
+    late = served.say(story.pending, PostingState.WAITING)
+    served.clock.at = late.delivery.window.end_utc + 90
+    async with served.client(served.token(Scope.READ_OPERATIONS)) as client:
+        assert lines((await client.get("/metrics")).text)["sakshi_oldest_open_posting_seconds"] == 90
+        served.post(story.second, PostingState.DUE)
+        older = story.second.statement.window.end_utc
+        age = served.clock.at - older
+        assert lines((await client.get("/metrics")).text)["sakshi_oldest_open_posting_seconds"] == age > 90

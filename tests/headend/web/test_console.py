@@ -13,6 +13,7 @@ from headend.store.sqlite import postings
 from headend.tokens import Scope
 from headend.trading.posting import PostingState
 from headend.vee.ruleset import DEFAULT_RULE_SET
+from headend.web import console as console_module
 from ledger_client.ledger import Trade, TradeType
 from signing.interval import Interval, utc_text
 from signing.statements.meter_record import Place
@@ -354,3 +355,31 @@ async def test_what_is_not_there_is_a_page_with_a_remedy(console: httpx.AsyncCli
 async def test_pages_are_not_kept_by_browsers(console: httpx.AsyncClient) -> None:
     for path in PAGES:
         assert (await console.get(path)).headers["cache-control"] == "no-store"
+
+
+async def test_recordings_stand_beside_postings_with_their_round_and_lead_to_their_evidence(
+    story: Story, console: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = story.served
+    assert "Recordings</h2>" not in (await console.get("/console/postings")).text
+    served.say(story.first, PostingState.SUPERSEDED, record_id="t-0")
+    served.say(story.second, PostingState.REFUSED, round=3, note="SCH_ROLE <b>not yours</b>")
+    link = f'<a href="/console/windows/{story.second.digest.hex()}">'
+    postings = (await console.get("/console/postings?state=REFUSED")).text.partition("Recordings</h2>")[2]
+    window = (await console.get(f"/console/windows/{story.second.digest.hex()}")).text
+    overview = (await console.get("/console/")).text
+    for text in (postings, window, overview):
+        assert "SELLER 3" in text
+        assert "SCH_ROLE &lt;b&gt;" in text
+    assert "SUPERSEDED" not in postings
+    assert postings.count(f"{link}4.500</a>") == 1
+    assert "t-0" not in window
+    assert f"{link.removeprefix('<a ').removesuffix('>')}" in overview
+    assert "SELLER round 3</a>" in overview
+    assert "Recordings REFUSED</a></dt><dd>1</dd>" in overview
+    monkeypatch.setattr(console_module, "_PAGE", 1)
+    first = (await console.get("/console/postings")).text
+    assert 'href="/console/postings?said_after=2#said"' in first
+    rest = (await console.get("/console/postings?said_after=2")).text.partition("Recordings</h2>")[2]
+    assert "t-0" in rest
+    assert "Earlier recordings" not in rest

@@ -230,3 +230,17 @@ async def test_what_strangers_said_is_escaped_on_these_pages_too(served: Served,
         assert "<script" not in text, path
         shown += "&lt;script&gt;" in text
     assert shown >= 5
+
+
+async def test_a_held_recording_leads_to_its_hold_and_the_hold_to_it(story: Story, console: httpx.AsyncClient) -> None:
+    served = story.served
+    dispute = hold(served, HoldKind.DISPUTE)
+    record = served.say(story.second, PostingState.HELD)
+    served.say(story.pending, PostingState.HELD)
+    hold(served)
+    link = f'<a href="/console/holds/{dispute}">hold {dispute}</a>'
+    for path in ("/console/", "/console/postings", f"/console/windows/{story.second.digest.hex()}"):
+        assert (await console.get(path)).text.count(link) == 1, path
+    page = (await console.get(f"/console/holds/{dispute}")).text
+    assert f'href="/console/windows/{record.actual.hex()}"' in page
+    assert story.pending.digest.hex() not in page

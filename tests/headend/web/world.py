@@ -14,16 +14,18 @@ from headend.exchange.notice_desk import StoredNoticeDesk
 from headend.onboarding.desk import StoredRegistryDesk
 from headend.reads.duty import StoredDuty
 from headend.reads.evidence import StoredReads
-from headend.store.sqlite import actuals, postings, tokens
+from headend.store.sqlite import actuals, postings, recording_rows, tokens
 from headend.store.sqlite.published_log import PublishedLog
 from headend.store.sqlite.read_pool import ReadPool
 from headend.store.sqlite.tokens import StoredTokens
 from headend.tokens import MAX_NAME_LENGTH, Scope, mint
 from headend.trading.posting import PostingRecord, PostingState
+from headend.trading.recordings import Recording
 from headend.trading.trades import Delivery
 from headend.views.exchange import Market
 from headend.web.app import create_app
 from headend.web.desk import Door
+from ledger_client.ledger import Side, TradeStatus
 from signing.envelope import Signed, sign
 from signing.interval import Interval, utc_text
 from signing.statements.window_actual import WindowActual
@@ -167,6 +169,35 @@ class Served:
         record = replace(record, **changes)  # type: ignore[arg-type]  # the caller names fields
         with self.headend.database.transaction() as connection:
             postings.put_posting(connection, record)
+        return record
+
+    def say(self, actual: Signed[WindowActual], state: PostingState, **changes: object) -> Recording:
+        """Stores a word of this discom on a trade of which the meter is the seller."""
+        window = actual.statement.window
+        delivery = Delivery(
+            posted_as=actual.statement.posted_as,
+            delivery_start=utc_text(window.start_utc),
+            delivery_end=utc_text(window.end_utc),
+            window=window,
+        )
+        record = Recording(
+            record_id="t-1",
+            transaction_id="tx-1",
+            order_item_id="it-1",
+            side=Side.SELLER,
+            round=1,
+            delivery=delivery,
+            actual=actual.digest,
+            allocated_wh=4500,
+            status=TradeStatus.PENDING,
+            state=state,
+            attempts=1,
+            next_try_utc=LATER + 60,
+            note="",
+        )
+        record = replace(record, **changes)  # type: ignore[arg-type]  # the caller names fields
+        with self.headend.database.transaction() as connection:
+            recording_rows.put(connection, record)
         return record
 
 
