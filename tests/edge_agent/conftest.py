@@ -1,6 +1,7 @@
 """What the agent's tests start from."""
 
 import logging
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from edge_agent.outbox.outbox import Outbox
 from tests.edge_agent.discom import Discom
 from tests.edge_agent.gateway import Gateway
+from tests.system import require
 
 
 @pytest.fixture(autouse=True)
@@ -35,3 +37,19 @@ def outbox(gateway: Gateway) -> Iterator[Outbox]:
 @pytest.fixture
 def discom(tmp_path: Path) -> Discom:
     return Discom(tmp_path)
+
+
+@pytest.fixture
+def cable(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """Two ports of this machine with a line between them, until socat ends."""
+    ends = tmp_path / "meter", tmp_path / "gateway"
+    command = [require("socat"), "-d", "-d", *(f"pty,raw,echo=0,link={end}" for end in ends)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as socat:
+        assert socat.stderr is not None
+        for line in socat.stderr:
+            if "starting data transfer loop" in line:
+                break
+        try:
+            yield ends
+        finally:
+            socat.terminate()

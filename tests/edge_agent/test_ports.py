@@ -1,5 +1,3 @@
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,7 +5,6 @@ import pytest
 from edge_agent.errors import MeterUnavailableError
 from edge_agent.ports import port_faults
 from edge_agent.readers.open import open_reader
-from tests.system import require
 
 DLMS = "dlms+serial:{}?client=16"
 MODBUS = "modbus+rtu:{}?map=adl400&unit={}"
@@ -61,21 +58,12 @@ def test_meters_of_one_protocol_and_setting_share_a_port_and_others_have_their_o
 
 
 @pytest.fixture
-def port(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
-    """One serial port under two names, with nobody at the other end of its line, until socat ends."""
-    ends = tmp_path / "far", tmp_path / "near"
-    command = [require("socat"), "-d", "-d", *(f"pty,raw,echo=0,link={end}" for end in ends)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as socat:
-        assert socat.stderr is not None
-        for line in socat.stderr:
-            if "starting data transfer loop" in line:
-                break
-        other = tmp_path / "other"
-        other.symlink_to(tmp_path / "near")
-        try:
-            yield tmp_path / "near", other
-        finally:
-            socat.terminate()
+def port(cable: tuple[Path, Path]) -> tuple[Path, Path]:
+    """One serial port under two names, with nobody at the other end of its line."""
+    _, near = cable
+    other = near.with_name("other")
+    other.symlink_to(near)
+    return near, other
 
 
 @pytest.mark.system

@@ -80,16 +80,21 @@ class Missing:
 
 def changed(*changes: tuple[Path, object]) -> bytes:
     """The question with values at paths replaced, as raw bytes."""
-    message = copy.deepcopy(STATUS)
+    return altered(STATUS, *changes)
+
+
+def altered(message: dict[str, Any], *changes: tuple[Path, object]) -> bytes:
+    """Any message with values at paths replaced, as raw bytes."""
+    whole = copy.deepcopy(message)
     for path, value in changes:
-        place: Any = message
+        place: Any = whole
         for step in path[:-1]:
             place = place[step]
         if value is Missing:
             del place[path[-1]]
         else:
             place[path[-1]] = value
-    return json.dumps(message).encode()
+    return json.dumps(whole).encode()
 
 
 def dotted(path: Path) -> str:

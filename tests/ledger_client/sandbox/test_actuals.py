@@ -1,14 +1,21 @@
 """The ledger provider's reader: strict to the last field, so that an answer that it takes is one that others take."""
 
-import copy
-import json
-from typing import Any
-
 import pytest
 
 from ledger_client.sandbox.actuals import read_on_status
 from ledger_client.sandbox.refusal import RequestRefusedError
-from tests.ledger_client.beckn.messages import COMMITMENT, HOUR, ITEM, METER, RESOURCE, START_UTC, Missing, Path, dotted
+from tests.ledger_client.beckn.messages import (
+    COMMITMENT,
+    HOUR,
+    ITEM,
+    METER,
+    RESOURCE,
+    START_UTC,
+    Missing,
+    Path,
+    altered,
+    dotted,
+)
 from tests.ledger_client.beckn.test_on_status import ANSWER
 
 SERIES: Path = (*ITEM, "dataPayload")
@@ -18,16 +25,7 @@ EVIDENCE = {"type": "SELLER_DISCOM_EVIDENCE", "values": ["sk1:" + "0" * 64]}
 
 
 def answer(*changes: tuple[Path, object]) -> bytes:
-    message = copy.deepcopy(ANSWER)
-    for path, value in changes:
-        place: Any = message
-        for step in path[:-1]:
-            place = place[step]
-        if value is Missing:
-            del place[path[-1]]
-        else:
-            place[path[-1]] = value
-    return json.dumps(message).encode()
+    return altered(ANSWER, *changes)
 
 
 def test_the_devkits_answer_is_read() -> None:

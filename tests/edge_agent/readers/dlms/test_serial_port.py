@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import subprocess
 import termios
 import threading
 import tty
@@ -30,7 +29,6 @@ from firmware_sim.world import Home
 from signing.interval import parse_instant
 from tests.edge_agent.readers.dlms.ciphered import AK, EK
 from tests.edge_agent.readers.test_access import TITLE, OpenVault
-from tests.system import require
 
 NOW = parse_instant("2026-04-26T12:07:31+05:30", "now")
 EVERY_OCTET = bytes(range(256))
@@ -259,22 +257,6 @@ async def test_a_stale_counter_is_recovered_over_the_same_port() -> None:
             assert reader.origin is Origin.GMAC
             assert (await reader.identity()).serial == "12345678"
     assert vault.learned == [1000]
-
-
-@pytest.fixture
-def cable(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
-    """Two ports of this machine with a line between them, until socat ends."""
-    ends = tmp_path / "meter", tmp_path / "gateway"
-    command = [require("socat"), "-d", "-d", *(f"pty,raw,echo=0,link={end}" for end in ends)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as socat:
-        assert socat.stderr is not None
-        for line in socat.stderr:
-            if "starting data transfer loop" in line:
-                break
-        try:
-            yield ends
-        finally:
-            socat.terminate()
 
 
 async def test_noise_without_end_ends_at_the_deadline(wire: tuple[int, str]) -> None:

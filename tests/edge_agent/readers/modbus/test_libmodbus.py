@@ -1,8 +1,6 @@
 """Our client at libmodbus, an independent slave in C: over TCP, and over a serial line of two ports."""
 
 import struct
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,6 @@ from edge_agent.readers.open import open_reader
 from edge_agent.readers.reader import SampledReader
 from edge_agent.registers import RegisterSample
 from tests.libmodbus import rtu_slave, tcp_slave
-from tests.system import require
 
 pytestmark = pytest.mark.system
 
@@ -51,22 +48,6 @@ async def test_what_it_does_not_have_is_refused_by_name() -> None:
     refused = pytest.raises(MeterRefusedError, match=r"refuses 12 holding registers from 0x084c: exception 2")
     with tcp_slave({0: 1}) as port, refused:
         await sampled(f"modbus+tcp://127.0.0.1:{port}?map=adl400")
-
-
-@pytest.fixture
-def cable(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
-    """Two ports of this machine with a line between them, until socat ends."""
-    ends = tmp_path / "meter", tmp_path / "gateway"
-    command = [require("socat"), "-d", "-d", *(f"pty,raw,echo=0,link={end}" for end in ends)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as socat:
-        assert socat.stderr is not None
-        for line in socat.stderr:
-            if "starting data transfer loop" in line:
-                break
-        try:
-            yield ends
-        finally:
-            socat.terminate()
 
 
 async def test_it_is_read_over_a_serial_line(cable: tuple[Path, Path]) -> None:
