@@ -26,6 +26,11 @@ REGISTERS = ((0, 1000), (24, 10_600))
 
 def trade(record_id: str, window: Interval = SUBJECT.window, **changed: object) -> Trade:
     """An energy trade of which the served meter is the seller, settled at 5.500 kWh."""
+    return traded(record_id, window, **({"pushed_wh": 6000, "pulled_wh": 5500} | changed))
+
+
+def traded(record_id: str, window: Interval, **changed: object) -> Trade:
+    """The same before any discom allocated."""
     plain = Trade(
         transaction_id="t",
         order_item_id=record_id,
@@ -40,8 +45,6 @@ def trade(record_id: str, window: Interval = SUBJECT.window, **changed: object) 
         delivery_end=utc_text(window.end_utc),
         window=window,
         quantity_wh=6000,
-        pushed_wh=6000,
-        pulled_wh=5500,
     )
     return replace(plain, **changed)  # type: ignore[arg-type]  # the caller names fields
 

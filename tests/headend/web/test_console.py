@@ -14,12 +14,13 @@ from headend.tokens import Scope
 from headend.trading.posting import PostingState
 from headend.vee.ruleset import DEFAULT_RULE_SET
 from headend.web import console as console_module
-from ledger_client.ledger import Trade, TradeType
-from signing.interval import Interval, utc_text
+from ledger_client.ledger import TradeType
+from signing.interval import Interval
 from signing.statements.meter_record import Place
 from signing.statements.rule_set import Rule, RuleSet
 from tests.headend.discom import LATER, METER, SUBJECT, log_rules, stated
 from tests.headend.premises import gateway
+from tests.headend.web.settled import traded
 from tests.headend.web.world import HOUR, Served, Story
 
 PAGES = ["/console/", "/console/meters", "/console/windows", "/console/postings", "/console/intake"]
@@ -147,39 +148,19 @@ async def test_the_overview_names_first_what_stands_still_with_its_cause(
         assert cause in text
 
 
-def trade(record_id: str, window: Interval, **changes: object) -> Trade:
-    """A trade with PaVVNL as the seller's discom."""
-    plain = Trade(
-        transaction_id="t",
-        order_item_id=record_id,
-        record_id=record_id,
-        platform_id_buyer="pb",
-        platform_id_seller="ps",
-        discom_id_buyer="TPDDL",
-        discom_id_seller="PaVVNL",
-        buyer_id="THEIRS",
-        seller_id=SUBJECT.posted_as,
-        delivery_start=utc_text(window.start_utc),
-        delivery_end=utc_text(window.end_utc),
-        window=window,
-        quantity_wh=6000,
-    )
-    return replace(plain, **changes)  # type: ignore[arg-type]  # the caller names fields
-
-
 async def test_a_traded_window_without_an_actual_is_named_once_it_ended_with_what_hinders_it(story: Story) -> None:
     served = story.served
     ended, coming = Interval(LATER - 7200, LATER), Interval(LATER - 3600, LATER + 1)
     with served.headend.database.transaction() as connection:
         rows = [
-            trade("has-actual", SUBJECT.window),
-            trade("ended", ended),
-            trade("ended-again", ended),
-            trade("unknown", ended, seller_id="NOBODY"),
-            trade("bought", ended, seller_id="x", buyer_id="BOUGHT", discom_id_seller="y", discom_id_buyer="PaVVNL"),
-            trade("coming", coming, seller_id="COMING"),
-            trade("capacity", ended, seller_id="CAPACITY", trade_type=TradeType.PFR),
-            trade("old", Interval(LATER - 8 * 86_400, LATER - 7 * 86_400), seller_id="OLD"),
+            traded("has-actual", SUBJECT.window),
+            traded("ended", ended),
+            traded("ended-again", ended),
+            traded("unknown", ended, seller_id="NOBODY"),
+            traded("bought", ended, seller_id="x", buyer_id="BOUGHT", discom_id_seller="y", discom_id_buyer="PaVVNL"),
+            traded("coming", coming, seller_id="COMING"),
+            traded("capacity", ended, seller_id="CAPACITY", trade_type=TradeType.PFR),
+            traded("old", Interval(LATER - 8 * 86_400, LATER - 7 * 86_400), seller_id="OLD"),
         ]
         postings.put_trades(connection, rows, LATER)
     async with served.client(served.token(Scope.CONSOLE)) as client:
