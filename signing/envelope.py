@@ -64,7 +64,7 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Signed(Generic[S_co]):
-    """A statement with proof of who said it. Only `sign`, `unseal` and `unseal_linked` make one."""
+    """A statement with proof of who said it. Only `sign` and `unseal` make one."""
 
     statement: S_co
     envelope: Envelope
@@ -145,22 +145,6 @@ def unseal(envelope: Envelope, kind: type[S], key: PublicKey) -> Signed[S]:
     # (4): over the bytes as they came; nothing is re-serialised.
     if not key.verifies(envelope.signature, envelope.to_be_signed):
         raise VerificationError(4, f"the signature is not that of key {key.kid.hex()[:16]} over this statement")
-    return Signed(kind.parse(envelope.payload), envelope)
-
-
-def unseal_linked(envelope: Envelope, kind: type[S], key: PublicKey, successor_previous: bytes) -> Signed[S]:
-    """The statement in `envelope`, authentic because an authentic successor of the same chain names its digest.
-
-    `successor_previous` MUST be the `previous` of a batch of the same meter and key that is itself authentic: a hash link
-    from signed bytes says as much as a signature over these. The envelope's own signature may be damaged.
-
-    Raises:
-        VerificationError: (1)-(3) as `unseal`, (5) the digest is not the one named.
-        DecodeError: the payload is not a statement of this type.
-    """
-    _expect(envelope, kind, key)
-    if envelope.digest != successor_previous:
-        raise VerificationError(5, "the successor names another digest")
     return Signed(kind.parse(envelope.payload), envelope)
 
 

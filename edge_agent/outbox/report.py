@@ -29,8 +29,6 @@ class Backlog:
     waiting: int
     parked: int
     receipted: int
-    oldest_utc: int | None
-    """Start of the oldest unanswered span."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +52,10 @@ class Report:
             "SELECT count(*) FILTER (WHERE parked = 0), count(*) FILTER (WHERE parked = 1) FROM waiting WHERE again = 0"
         )
         (receipted,) = self._database.one("SELECT count(*) FROM receipt")
-        (oldest,) = self._database.one(
-            "SELECT min(start_utc) FROM waiting CROSS JOIN batch USING (place) WHERE again = 0"
-        )
         return Backlog(
             waiting=cast("int", waiting),
             parked=cast("int", parked),
             receipted=cast("int", receipted),
-            oldest_utc=cast("int | None", oldest),
         )
 
     def unanswered(self) -> list[Entry]:

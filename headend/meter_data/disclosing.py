@@ -147,7 +147,7 @@ class Disclosing:
             ref = MeterRef(scheme="DID" if resource.startswith("did:") else "OTHER", value=resource)
             name = names.meter((ref,), asked.span.start_utc)
             meter = None if name is None else self._registry.meter(name)
-            if meter is None or not self._is_consented(meter.record, asked.span, grantee, at_utc):
+            if meter is None or not is_consented(self._database.connection, meter.record, asked.span, grantee, at_utc):
                 refused.append(resource)
             else:
                 found[meter.record.meter] = meter
@@ -157,12 +157,6 @@ class Disclosing:
                 "the consumer states it, the discom records it (docs/operating.md, On-boarding)"
             )
         return tuple(found[name] for name in sorted(found))
-
-    def _is_consented(self, record: MeterRecord, span: Interval, grantee: Grantee, at_utc: int) -> bool:
-        """Whether everybody whose data they are consented; never for a time in which nobody knows whose they were."""
-        connection = self._database.connection
-        places = list(_places(record, span))
-        return bool(places) and all(_granted(connection, point, part, grantee, at_utc) for point, part in places)
 
     def _page(self, asked: MeterDataRequest, meters: tuple[RegisteredMeter, ...], cursor: str | None) -> Page:
         start = None if cursor is None else Cursor.parse(cursor)
@@ -250,6 +244,14 @@ def revoke(database: Database, number: str, *, by: str, reason: str, at_utc: int
     """
     with database.transaction() as connection:
         disclosure_rows.revoke(connection, number, by=by, reason=reason, at_utc=at_utc)
+
+
+def is_consented(
+    connection: sqlite3.Connection, record: MeterRecord, span: Interval, grantee: Grantee, at_utc: int
+) -> bool:
+    """Whether everybody whose data they are consented; never for a time in which nobody knows whose they were."""
+    places = list(_places(record, span))
+    return bool(places) and all(_granted(connection, point, part, grantee, at_utc) for point, part in places)
 
 
 def _places(record: MeterRecord, span: Interval) -> Iterator[tuple[str, Interval]]:

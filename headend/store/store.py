@@ -1,4 +1,4 @@
-"""The seam of the store: what intake and the windows ask of whatever engine holds the batches.
+"""The seam of the store: what intake and the web ask of whatever engine holds the batches.
 
 An engine is thin: decisions are made in `headend.intake` from what it gives back. Writing happens inside the transaction that
 also holds the leaves. A second engine must pass the same contract suite.
@@ -119,5 +119,8 @@ class BatchStore(Protocol):
     def put_fork(self, chain: int, fork: Fork, *, at_utc: int) -> None:
         """Stores a fork; one that is known already stays as it is."""
 
-    def touching(self, meter: str, span: Interval) -> tuple[VerifiedBatch, ...]:
-        """Every admitted batch of a meter whose span overlaps `span`, by kid, sequence, digest."""
+    def places(self, meter: str, span: Interval) -> tuple[tuple[int, int, Interval], ...]:
+        """Leaf, sequence and span of every admitted batch of a meter whose span overlaps `span`, by span and leaf."""
+
+    def at_leaf(self, leaf: int) -> VerifiedBatch | None:
+        """The batch behind a leaf, or none when another statement stands there."""

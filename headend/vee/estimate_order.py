@@ -10,10 +10,8 @@ from headend.vee import estimate_series
 from headend.vee.declared import Agreement, Channel, Companion, DayKind, Disconnection, History, Profile, Sky
 from headend.vee.estimate import Filled, Task, linear
 from headend.vee.ruleset import methods_of
-from signing.interval import DAY_S
 from signing.statements.rule_set import Rule, RuleSet
 
-_SOON_S = (5 * 60, 30 * 60, 2 * 3600)
 _BY_HABIT = frozenset({"E3", "E4", "E5", "E6"})
 _BY_WORD = frozenset({"E7", "E8"})
 
@@ -30,14 +28,6 @@ class Known:
     profile: Profile | None = None
     agreement: Agreement | None = None
     disconnections: Sequence[Disconnection] = ()
-
-
-def reread_at(missed_utc: int, now_utc: int) -> int:
-    """E0: when to ask the meter's memory next for a block that was missed at `missed_utc`: after 5 min, 30 min, 2 h, then daily."""
-    for delay in _SOON_S:
-        if missed_utc + delay > now_utc:
-            return missed_utc + delay
-    return missed_utc + ((now_utc - missed_utc) // DAY_S + 1) * DAY_S
 
 
 def estimated(task: Task, known: Known, rule_set: RuleSet) -> Filled | None:

@@ -14,19 +14,6 @@ from signing.statements.rule_set import RuleSet
 from signing.statements.window_actual import StatedFinding
 
 
-def stated_findings(findings: Iterable[Finding], window: Interval) -> tuple[StatedFinding, ...]:
-    """What a WindowActual of `window` says of these findings: one row a rule and block, the worst verdict of each, sorted."""
-    worst: dict[tuple[str, int, int], StatedFinding] = {}
-    for found in findings:
-        if found.block_utc is None or not window.start_utc <= found.block_utc < window.end_utc:
-            continue
-        key = (found.rule, found.version, found.block_utc)
-        entry = StatedFinding(rule=found.rule, version=found.version, block_utc=found.block_utc, verdict=found.verdict)
-        if key not in worst or worst[key].verdict < entry.verdict:
-            worst[key] = entry
-    return tuple(worst[key] for key in sorted(worst))
-
-
 def in_order(stated: Iterable[StatedFinding]) -> tuple[StatedFinding, ...]:
     """Each entry once, by rule, version, block and verdict: one form for one content."""
     return tuple(sorted(set(stated), key=lambda entry: (entry.rule, entry.version, entry.block_utc, entry.verdict)))

@@ -33,16 +33,6 @@ class Fault(Enum):
     """Lists only the first interval of what a question covers."""
 
 
-QUESTION_FAULTS = (
-    Fault.REPLAYED_STATUS,
-    Fault.SKEWED_CLOCK,
-    Fault.WRONG_NETWORK,
-    Fault.WRONG_WINDOW,
-    Fault.CUT_SHORT,
-)
-"""The faults that spoil what the ledger provider sends; any of them can be on together."""
-
-
 class FaultError(LedgerError):
     """A fault was asked for that does not exist."""
 

@@ -65,7 +65,7 @@ def filled(site: Site, count: int) -> list[Message]:
 def test_an_empty_chain_has_no_head(site: Site) -> None:
     assert site.store.head(site.chain) == ()
     assert site.store.links(site.chain, 0, 100) == ()
-    assert site.store.touching(METER, Interval(0, 2**32 - 1)) == ()
+    assert site.store.places(METER, Interval(0, 2**32 - 1)) == ()
 
 
 def test_the_head_is_the_greatest_sequence_with_both_branches(site: Site) -> None:
@@ -119,10 +119,12 @@ def test_a_fork_is_told_as_it_first_showed(site: Site) -> None:
 )
 def test_what_touches_a_span_is_found(site: Site, start: int, end: int, sequences: list[int]) -> None:
     messages = filled(site, 5)
-    found = site.store.touching(METER, Interval(start, end))
-    assert [batch.sequence for batch in found] == sequences
-    for batch in found:
-        message = messages[batch.sequence]
+    found = site.store.places(METER, Interval(start, end))
+    assert [sequence for _, sequence, _ in found] == sequences
+    for leaf, sequence, covered in found:
+        message, batch = messages[sequence], site.store.at_leaf(leaf)
+        assert batch is not None
+        assert (batch.leaf, batch.sequence, batch.header.span) == (leaf, sequence, covered)
         assert (batch.header, batch.opening, batch.digest) == (message.batch, message.opening, message.digest)
         assert (batch.kid, batch.sign1) == (site.gateway.kid, message.envelope.encoded())
         assert [reading.reading for reading in batch.readings()] == list(message.opening.readings)
@@ -133,7 +135,7 @@ def test_a_late_batch_that_reaches_back_is_found(site: Site) -> None:
     messages = filled(site, 5)
     late = site.gateway.after(messages[4], METER, start_utc=DAY)
     site.store.put([row(site, late, 30)])
-    assert [one.sequence for one in site.store.touching(METER, Interval(DAY, DAY + 900))] == [0, 5]
+    assert [sequence for _, sequence, _ in site.store.places(METER, Interval(DAY, DAY + 900))] == [0, 5]
 
 
 def test_a_forked_or_gapped_chain_hides_nothing_behind_a_false_reach(site: Site) -> None:
@@ -141,15 +143,15 @@ def test_a_forked_or_gapped_chain_hides_nothing_behind_a_false_reach(site: Site)
     liar = site.gateway.after(messages[2], METER, reach_utc=0)
     site.store.put([row(site, liar, 30)])
     site.store.put_fork(site.chain, Fork(3, ForkKind.REACH, 30), at_utc=NOW)
-    assert [one.sequence for one in site.store.touching(METER, Interval(DAY, DAY + 900))] == [0]
+    assert [sequence for _, sequence, _ in site.store.places(METER, Interval(DAY, DAY + 900))] == [0]
     ahead = site.gateway.after(liar, METER, sequence=9, reach_utc=0)
     site.store.put([row(site, ahead, 31)])
     site.store.replace_gaps(site.chain, [Gap(4, 8)], at_utc=NOW)
-    assert [one.sequence for one in site.store.touching(METER, Interval(DAY, DAY + 900))] == [0]
+    assert [sequence for _, sequence, _ in site.store.places(METER, Interval(DAY, DAY + 900))] == [0]
 
 
 def test_an_unknown_meter_has_nothing(site: Site) -> None:
-    assert site.store.touching("SKS99999999", Interval(0, 1)) == ()
+    assert site.store.places("SKS99999999", Interval(0, 1)) == ()
 
 
 def test_rows_are_values(site: Site) -> None:

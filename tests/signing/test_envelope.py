@@ -7,7 +7,7 @@ import cbor2
 import pytest
 
 from signing.backends.file import FileSigner
-from signing.envelope import from_item, parse, sign, unseal, unseal_linked
+from signing.envelope import from_item, parse, sign, unseal
 from signing.errors import DecodeError, VerificationError
 from signing.keys import parse_cose_key
 from signing.statements.answers import Refusal
@@ -67,17 +67,6 @@ def test_a_signed_payload_that_is_no_statement_is_refused() -> None:
     wrong = signed(KEY, "rule-set", [1, 2, 3, 4])
     with pytest.raises(DecodeError, match="'rule-set'"):
         unseal(parse(dumps(wrong.tag)), RuleSet, public(KEY))
-
-
-def test_5_a_link_stands_for_a_damaged_signature_and_for_nothing_else() -> None:
-    damaged = signed(KEY, "rule-set", PAYLOAD)
-    damaged.signature = bytes(64)
-    envelope = parse(dumps(damaged.tag))
-    assert unseal_linked(envelope, RuleSet, public(KEY), STATEMENT.digest).digest == STATEMENT.digest
-    with pytest.raises(VerificationError, match=r"^\(5\) the successor names another digest"):
-        unseal_linked(envelope, RuleSet, public(KEY), bytes(32))
-    with pytest.raises(VerificationError, match=r"^\(1\)"):
-        unseal_linked(envelope, RuleSet, public(Key(2)), STATEMENT.digest)
 
 
 def test_p19_the_digest_does_not_cover_the_signature() -> None:

@@ -183,23 +183,12 @@ class Grant:
     mechanism: int | None
 
 
-def parse_aare(apdu: bytes) -> Association:
-    """What the meter granted in its answer to an AARQ without ciphering.
-
-    Raises:
-        MeterRefusedError: when it rejects for good (wrong password, unknown context), saying why.
-        MeterUnavailableError: when it rejects for now.
-        MeterDecodeError: when the answer is malformed.
-    """
-    return initiate_response(parse_grant(apdu, is_ciphered=False).initiate)
-
-
 def parse_grant(apdu: bytes, *, is_ciphered: bool) -> Grant:
     """What an AARE accepts.
 
     Raises:
-        MeterRefusedError: as `parse_aare`.
-        MeterUnavailableError: as `parse_aare`.
+        MeterRefusedError: when it rejects for good (wrong password, unknown context), saying why.
+        MeterUnavailableError: when it rejects for now.
         MeterForgedError: when it is not ciphered, and that was asked for.
         MeterDecodeError: when the answer is malformed.
     """

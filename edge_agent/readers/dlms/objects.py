@@ -17,8 +17,6 @@ from signing.interval import utc_text
 
 BILLING_DATE: Final = "0.0.0.1.2.255"
 """The stamp of a billing row. Source: public Indian object lists (METERS S2)."""
-CAPTURE_TIME: Final = 5
-"""Attribute of an extended register (class 4) that holds when its value was reached."""
 _EXACT: Final = Context(prec=400)
 _MODES: Final = {
     0: "none",

@@ -15,7 +15,7 @@ from signing.errors import SigningError
 from signing.interval import Interval
 from signing.keys import PublicKey
 from signing.statements.rule_set import RuleSet
-from signing.statements.window_actual import Status, Totals, WindowActual, actual_kind, parse_actual
+from signing.statements.window_actual import Totals, WindowActual, actual_kind, parse_actual
 
 _SELECT = "SELECT leaf, sign1 FROM actuals JOIN statements USING (leaf) "
 
@@ -167,16 +167,6 @@ def last_said(connection: sqlite3.Connection) -> int:
     """Leaf of the newest actual; -1 before the first."""
     (leaf,) = connection.execute("SELECT max(leaf) FROM actuals").fetchone()
     return -1 if leaf is None else int(leaf)
-
-
-def newest_with_status(
-    connection: sqlite3.Connection, key: PublicKey, status: Status, *, limit: int
-) -> tuple[StoredActual, ...]:
-    """Windows whose newest revision has a status, in the order of the log."""
-    rows = connection.execute(
-        _SELECT + "WHERE status = ? AND is_newest = 1 ORDER BY leaf LIMIT ?", (int(status), limit)
-    )
-    return tuple(_stored(key, *row) for row in rows)
 
 
 def newest_rule_set(connection: sqlite3.Connection, key: PublicKey, log: int) -> StoredRuleSet | None:

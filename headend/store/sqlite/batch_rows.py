@@ -112,11 +112,6 @@ class SqliteBatches:
             (chain, fork.sequence, fork.kind.value, fork.leaf, at_utc),
         )
 
-    def touching(self, meter: str, span: Interval) -> tuple[VerifiedBatch, ...]:
-        """Every admitted batch of a meter whose span overlaps `span`, by kid, sequence, digest."""
-        found = [batch for kid, chain in self.chains(meter) for batch in self._touching(kid, chain, span)]
-        return tuple(sorted(found, key=lambda batch: (batch.kid, batch.sequence, batch.digest)))
-
     def chains(self, meter: str) -> tuple[tuple[bytes, int], ...]:
         """Kid and chain of every key that any record of the meter ever listed, by kid."""
         rows = self._connection.execute(
@@ -149,11 +144,7 @@ class SqliteBatches:
 
     def places(self, meter: str, span: Interval) -> tuple[tuple[int, int, Interval], ...]:
         """Leaf, sequence and span of every admitted batch of a meter whose span overlaps `span`, by span and leaf."""
-        found = [
-            (batch.leaf, batch.sequence, batch.header.span)
-            for kid, chain in self.chains(meter)
-            for batch in self._touching(kid, chain, span)
-        ]
+        found = [place for _, chain in self.chains(meter) for place in self._touching(chain, span)]
         return tuple(sorted(found, key=lambda one: (one[2], one[0])))
 
     def at_leaf(self, leaf: int) -> VerifiedBatch | None:
@@ -181,17 +172,17 @@ class SqliteBatches:
             "UPDATE gaps SET asked_utc = ? WHERE chain = ? AND first = ?", (at_utc, gap.chain, gap.first)
         )
 
-    def _touching(self, kid: bytes, chain: int, span: Interval) -> Iterator[VerifiedBatch]:
+    def _touching(self, chain: int, span: Interval) -> Iterator[tuple[int, int, Interval]]:
         rows = self._connection.execute(
-            "SELECT start_utc, end_utc, reach_utc, leaf, digest, sign1, opening FROM batches WHERE chain = ? "
+            "SELECT start_utc, end_utc, reach_utc, leaf, sequence FROM batches WHERE chain = ? "
             "ORDER BY sequence DESC, branch DESC",
             (chain,),
         )
         # A reach that all before it confirm bounds all before it. Across a fork or a gap nothing is confirmed.
         bounded = not self.forks(chain) and not self.gaps(chain)
-        for start, end, reach, *rest in rows:
+        for start, end, reach, leaf, sequence in rows:
             if start < span.end_utc and span.start_utc < end:
-                yield _verified(kid, *rest)
+                yield leaf, sequence, Interval(start, end)
             if bounded and reach <= span.start_utc:
                 break
 

@@ -25,11 +25,6 @@ def lost(connection: sqlite3.Connection) -> dict[bytes, int]:
     return {bytes(digest): int(leaf) for leaf, digest in connection.execute("SELECT leaf, digest FROM lost_leaves")}
 
 
-def lost_leaves(connection: sqlite3.Connection) -> frozenset[int]:
-    """The leaves without their statements."""
-    return frozenset(int(leaf) for (leaf,) in connection.execute("SELECT leaf FROM lost_leaves"))
-
-
 def put_lost(connection: sqlite3.Connection, leaves: Iterable[tuple[int, bytes]]) -> None:
     """Notes leaves with their digests as lost. A digest that stands twice in a log was admitted once: the first place counts."""
     connection.executemany("INSERT OR IGNORE INTO lost_leaves (leaf, digest) VALUES (?, ?)", leaves)
@@ -49,12 +44,6 @@ def put_restore(connection: sqlite3.Connection, restored: Restored) -> None:
     connection.execute("DELETE FROM asked_tails")
     connection.execute("INSERT INTO asked_tails (chain) SELECT chain FROM chains")
     connection.execute("UPDATE gateways SET commands = commands + ?", (COMMAND_STRIDE,))
-
-
-def restores(connection: sqlite3.Connection) -> tuple[Restored, ...]:
-    """Every restore, the latest first."""
-    rows = connection.execute("SELECT log, from_size, to_size, restored_utc FROM restores ORDER BY restore DESC")
-    return tuple(Restored(log=log, from_size=before, to_size=after, restored_utc=at) for log, before, after, at in rows)
 
 
 def count(connection: sqlite3.Connection) -> int:

@@ -2,13 +2,12 @@
 
 import sqlite3
 
-from headend.consent import Consent, Disclosure, granted
 from headend.registry.dated import holding
 from headend.registry.supply import NOTHING
 from headend.store.sqlite import supply_rows
 from headend.views.evidence import RegisteredView
 from signing.envelope import parse
-from signing.interval import MAX_INSTANT, Interval
+from signing.interval import MAX_INSTANT
 from signing.statements.meter_record import Fact, MeterRecord
 
 _FOUND = """
@@ -29,38 +28,6 @@ def facts(connection: sqlite3.Connection, meter: str) -> tuple[Fact, ...]:
         (meter,),
     ).fetchone()
     return () if row is None else MeterRecord.parse(parse(row[0]).payload).facts
-
-
-def consents_for(
-    connection: sqlite3.Connection, meter: str, span: Interval, *, purpose: str, grantee: str, at_utc: int
-) -> tuple[Consent, ...]:
-    """The consents by which a meter's interval data of a span may leave to a grantee for a purpose at an instant; empty when they may not.
-
-    Wherever the meter measured in the span, everybody whose data they are must have consented.
-    """
-    told: list[Consent] = []
-    for point, stay in _stays(facts(connection, meter), span):
-        asked = Disclosure(
-            connection_point=point,
-            consumers=supply_rows.consumers(connection, point, stay),
-            purpose=purpose,
-            grantee=grantee,
-        )
-        found = granted(supply_rows.consents(connection, point), asked, at_utc)
-        if not found:
-            return ()
-        told += found
-    return tuple(told)
-
-
-def _stays(known: tuple[Fact, ...], span: Interval) -> list[tuple[str, Interval]]:
-    """Where a meter was in a span, and when."""
-    ends = [*(fact.from_utc for fact in known[1:]), MAX_INSTANT]
-    stays = (
-        (fact.connection_point, max(fact.from_utc, span.start_utc), min(end, span.end_utc))
-        for fact, end in zip(known, ends, strict=bool(known))
-    )
-    return [(point, Interval(start, end)) for point, start, end in stays if start < end]
 
 
 def meters(connection: sqlite3.Connection) -> list[str]:

@@ -228,9 +228,6 @@ def test_a_row_of_nulls_in_a_compact_array_may_have_as_many_columns_as_octets_al
     assert decode(encode(rows)) == rows
 
 
-_PLAIN = b"\xe6\xe7\x00" + ANSWERS["clock"]
-
-
 @pytest.mark.parametrize("place", range(len(ANSWERS["clock"])))
 @pytest.mark.parametrize("run", [1, 2, 3])
 def test_a_flag_at_every_place_of_an_answer_changes_no_frame(place: int, run: int) -> None:

@@ -7,11 +7,11 @@ import pytest
 
 from headend import founding
 from headend.attest import Subject
+from headend.meter_data.disclosing import Grantee, is_consented
 from headend.onboarding.desk import StoredRegistryDesk
 from headend.onboarding.enrol import Application, MeterFacts
 from headend.registry.plan import Rejected
 from headend.registry.sheet import parse_csv
-from headend.store.sqlite import registry_views
 from headend.store.sqlite.database import open_database
 from headend.upkeep.fsck import fsck
 from headend.windows import judge
@@ -100,15 +100,8 @@ def test_a_meter_on_boarded_before_its_gateway_is_settled_and_proved(headend: He
     assert actual.totals is not None
     assert actual.totals.import_wh == 800
     assert verify(exported(headend, signed.digest), trust(headend), judge).outcome is Verified.VALID
-    may = registry_views.consents_for(
-        headend.database.connection,
-        METER,
-        subject.window,
-        purpose="p2p-settlement",
-        grantee="ledger.example",
-        at_utc=LATER,
-    )
-    assert [consent.consumer for consent in may] == ["5510000001"]
+    settling = Grantee(name="ledger.example", purpose="p2p-settlement", holder="ledger")
+    assert is_consented(headend.database.connection, headend.record(METER), subject.window, settling, LATER)
 
 
 def test_intake_admits_by_a_record_that_another_program_logged(headend: Headend) -> None:

@@ -28,7 +28,6 @@ from tests.ledger_client.rehearsal import NOW, signer
 from tests.ledger_client.served import Canned, canned
 
 ACK = (200, "ACK", "")
-BECKN_ONLY = "\n[posting]\nstatuses = []\n"
 
 
 @pytest.fixture

@@ -4,9 +4,10 @@
 ``estimated_days`` (how many of them, the last, were estimated), ``[declared.feeder]``, ``[declared.traded]``, and ``registers`` as the AMISP's system read them.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
-from headend.readings import Quality
+from headend.readings import Finding, Quality
 from headend.vee.declared import (
     Companion,
     DayKind,
@@ -19,7 +20,8 @@ from headend.vee.declared import (
     TradedExport,
 )
 from headend.vee.stated_rules import Declared
-from signing.interval import DAY_S
+from signing.interval import DAY_S, Interval
+from signing.statements.window_actual import StatedFinding
 from tests.headend.vee import world
 
 _BLOCKS = 96
@@ -53,6 +55,19 @@ def declared(stated: dict[str, Any]) -> Declared:
         if registers is None
         else ImportedRegisters(registers=tuple(world.register(*row) for row in registers), digest=bytes(32)),
     )
+
+
+def stated_findings(findings: Iterable[Finding], window: Interval) -> tuple[StatedFinding, ...]:
+    """What a WindowActual of `window` says of these findings: one row a rule and block, the worst verdict of each, sorted."""
+    worst: dict[tuple[str, int, int], StatedFinding] = {}
+    for found in findings:
+        if found.block_utc is None or not window.start_utc <= found.block_utc < window.end_utc:
+            continue
+        key = (found.rule, found.version, found.block_utc)
+        entry = StatedFinding(rule=found.rule, version=found.version, block_utc=found.block_utc, verdict=found.verdict)
+        if key not in worst or worst[key].verdict < entry.verdict:
+            worst[key] = entry
+    return tuple(worst[key] for key in sorted(worst))
 
 
 def _history(stated: dict[str, Any]) -> History | None:

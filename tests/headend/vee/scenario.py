@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from headend.vee.ruleset import DEFAULT_RULE_SET
-from headend.vee.stated import stated_findings
 from headend.vee.stated_rules import found_beyond
 from headend.windows import validated
 from signing.evidence import WindowCase, signed_registers
@@ -84,7 +83,7 @@ def _with_stated(case: WindowCase, declared: dict[str, Any] | None) -> WindowCas
     (part,) = validated(case)
     registers = [register for found in signed_registers(part.case.batches).values() for register in found]
     found = found_beyond(case.rule_set, declaring.declared(declared), case.window, part.validation.intervals, registers)
-    return replace(case, stated=stated_findings(found, case.window))
+    return replace(case, stated=declaring.stated_findings(found, case.window))
 
 
 def _state(gateway: world.Gateway, table: dict[str, Any]) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from headend.vee.declared import Agreement, Channel, Companion, DayKind, Disconnection, History, Profile, Sky
-from headend.vee.estimate_order import Known, estimated, estimated_by, reread_at
+from headend.vee.estimate_order import Known, estimated, estimated_by
 from headend.vee.rules import METHODS
 from headend.vee.ruleset import DEFAULT_RULE_SET, RULE_SET_1
-from signing.interval import DAY_S, Interval
+from signing.interval import Interval
 from tests.headend.vee.test_estimate import task
 from tests.headend.vee.test_estimate_series import past
 from tests.headend.vee.world import MIDNIGHT
@@ -137,14 +137,3 @@ def test_the_default_set_estimates_a_day_by_the_sun(blocks: int, *, fits: bool) 
 
 def test_nothing_to_estimate_is_no_estimate() -> None:
     assert method(knowing("E2", "E7", "E8"), 7, 7, rise=14) is None
-
-
-def test_e0_asks_again_soon_and_then_every_day() -> None:
-    minute, hour = 60, 3600
-    asked, at = [], 0
-    for _ in range(6):
-        at = reread_at(0, at)
-        asked.append(at)
-    assert asked == [5 * minute, 30 * minute, 2 * hour, DAY_S, 2 * DAY_S, 3 * DAY_S]
-    assert reread_at(1000, 1299) == 1300
-    assert reread_at(1000, 1300) == 2800

@@ -9,12 +9,13 @@ from headend.revision import Decision, build, decide
 from headend.vee.rule import RuleSetError, finding
 from headend.vee.rules import STATED
 from headend.vee.ruleset import DEFAULT_RULE_SET, RULE_SET_1
-from headend.vee.stated import in_order, stated_findings
+from headend.vee.stated import in_order
 from headend.windows import judge, validated
 from signing.evidence import WindowCase
 from signing.statements.reading import Columns
 from signing.statements.rule_set import Rule
 from signing.statements.window_actual import MAX_STATED, StatedFinding, Status, Verdict, WindowActual
+from tests.headend.vee.declaring import stated_findings
 from tests.headend.vee.judged import EIGHT, one
 from tests.headend.vee.world import Gateway, at, premises, readings, register, span
 
