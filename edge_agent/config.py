@@ -14,6 +14,7 @@ from edge_agent.push_settings import NOT_KNOWN, MeterPush, PushSettings, parse_m
 from edge_agent.readers.access import UTILITY_CLIENTS, client_of, keys_of
 from edge_agent.readers.open import open_reader
 from edge_agent.registers import Origin
+from edge_agent.schedule import FARTHEST_S
 from edge_agent.steps import Delays
 from signing import fields, interval
 from signing.errors import DecodeError, KeyUnavailableError
@@ -25,8 +26,8 @@ from signing.topics import MAX_SHARD, GatewayAddress
 
 T = TypeVar("T")
 
-MAX_BACKFILL_DAYS = 100
-"""Less than the agent remembers of blocks, so that nothing is signed twice."""
+MAX_BACKFILL_DAYS = FARTHEST_S // DAY_S
+"""And at least one: the last block of a day settles after it, when only the next day is looked at."""
 _NO_LOG_KEY = VerifierKey(name="none", kind=SignatureKind.ED25519, public=bytes(32))
 
 
@@ -323,7 +324,7 @@ def _meter(table: Table) -> MeterSettings:
         serial=table.parsed("serial", fields.label, ""),
         url=url,
         period_s=_period(table),
-        backfill_days=table.integer("backfill_days", least=0, most=MAX_BACKFILL_DAYS, default=35),
+        backfill_days=table.integer("backfill_days", least=1, most=MAX_BACKFILL_DAYS, default=35),
         max_block_wh=table.integer("max_block_wh", least=1, most=10**12) if table.has("max_block_wh") else None,
         line_bps=table.integer("line_bps", least=300, most=10**9) if table.has("line_bps") else None,
         inactivity_s=table.integer("inactivity_s", least=1, most=3600) if table.has("inactivity_s") else None,

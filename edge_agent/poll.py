@@ -92,7 +92,7 @@ class MemoryMeter:
         """Whether blocks of the last hour are due, or nothing is known of the meter yet."""
         if self._period_s is None:
             return True
-        tasks = self._tasks(self._period_s, backfill_s=min(LIVE_S, self._settings.backfill_days * DAY_S))
+        tasks = self._tasks(self._period_s, backfill_s=LIVE_S)
         return any(task.why is Why.LIVE for task in tasks)
 
     def take_outcome(self) -> Outcome:

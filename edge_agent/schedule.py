@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 
-from signing.interval import MAX_INSTANT, Interval, floor_to_block, ist_day_start
+from signing.interval import DAY_S, MAX_INSTANT, Interval, floor_to_block, ist_day_start
 
 LIVE_S = 3600
 """Blocks that end within this many seconds before now are live."""
+FARTHEST_S = 100 * DAY_S
+"""How far back anything is due, whoever asks: farther than meters remember, and less far than the agent does, so that nothing is signed
+twice.
+"""
 
 
 class Why(Enum):
@@ -75,7 +79,7 @@ def due(
     """The spans to read now, in the order in which to read them.
 
     `horizon_utc` is where the meter's memory is known to begin; `known` is keyed by block start; `rereads` are spans that
-    a command named, due whatever is known of them.
+    a command named, due whatever is known of them, as far back as anything is.
     """
     window = _window(now_utc, rules, horizon_utc)
     if window is None:
@@ -92,7 +96,7 @@ def due(
     old = [start for start in unsigned if start < live_from]
     return (
         *_tasks(live, rules.period_s, Why.LIVE),
-        *_tasks(_asked_again(rereads, window.end_utc, rules.period_s), rules.period_s, Why.REREAD),
+        *_tasks(_asked_again(rereads, now_utc, window.end_utc, rules.period_s), rules.period_s, Why.REREAD),
         *_tasks(old, rules.period_s, Why.BACKFILL),
         *_tasks(absent, rules.period_s, Why.RETRY),
     )
@@ -115,14 +119,16 @@ def _window(now_utc: int, rules: Rules, horizon_utc: int) -> Interval | None:
     return Interval(start, end) if start < end else None
 
 
-def _asked_again(rereads: Iterable[Interval], settled_utc: int, period_s: int) -> Sequence[int]:
+def _asked_again(rereads: Iterable[Interval], now_utc: int, settled_utc: int, period_s: int) -> Sequence[int]:
+    """The settled blocks that any of the spans touches. A command may name any span, also all of time."""
+    farthest_utc = ist_day_start(max(0, now_utc - FARTHEST_S))
     starts = {
         start
         for span in rereads
-        for start in Interval(
-            floor_to_block(span.start_utc, period_s), floor_to_block(span.end_utc + period_s - 1, period_s)
-        ).block_starts(period_s)
-        if start + period_s <= settled_utc
+        for start in range(
+            floor_to_block(max(span.start_utc, farthest_utc), period_s), min(span.end_utc, settled_utc), period_s
+        )
+        if start >= 0
     }
     return sorted(starts)
 

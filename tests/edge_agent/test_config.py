@@ -39,6 +39,17 @@ def test_a_line_that_cannot_be_is_refused_by_key(tmp_path: Path, discom: Discom,
     assert [next(key for key in ("line_bps", "hold_s") if key in fault) for fault in found] == ["line_bps", "hold_s"]
 
 
+@pytest.mark.parametrize("days", [1, 100])
+def test_as_many_days_are_read_first_as_the_agent_remembers(tmp_path: Path, discom: Discom, days: int) -> None:
+    assert config(tmp_path, text(discom, extra=f"backfill_days = {days}")).meters[0].backfill_days == days
+
+
+@pytest.mark.parametrize("days", [0, 101])
+def test_no_day_and_more_days_than_the_agent_remembers_are_refused(tmp_path: Path, discom: Discom, days: int) -> None:
+    (fault,) = faults(tmp_path, text(discom, extra=f"backfill_days = {days}"))
+    assert fault == f"meter[0].backfill_days: expected a whole number from 1 to 100, got {days}"
+
+
 def test_every_fault_is_reported_at_once_with_its_key(tmp_path: Path, discom: Discom) -> None:
     content = (
         text(discom, extra='period_s = 600\nbackfill_days = 101\nspeed = 9600\nstamp = "middle"')

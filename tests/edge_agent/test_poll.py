@@ -208,6 +208,34 @@ async def test_a_day_without_power_between_signed_days_is_signed_as_absent(gatew
     assert {reading.absence for reading in absent.readings} == {Absence.NO_ROW}
 
 
+@pytest.mark.parametrize("days", [1, 36, 100])
+async def test_a_first_reading_goes_as_far_back_as_configured(gateway: Gateway, outbox: Outbox, days: int) -> None:
+    case = Case(gateway, outbox, backfill_days=days)
+    case.bench.period_s = 3600
+    case.bench.fill(MIDNIGHT - 110 * DAY_S, TEN)
+    while (await case.look(TEN + 30)).batches:
+        pass
+    assert min(batch.start_utc for batch, _ in case.batches()) == MIDNIGHT - days * DAY_S
+
+
+async def test_the_last_block_of_a_day_is_signed_after_midnight(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN)
+    await case.look(MIDNIGHT + 29)
+    await case.look(MIDNIGHT + 30)
+    assert max(batch.end_utc for batch, _ in case.batches()) == MIDNIGHT
+
+
+async def test_a_reread_of_all_of_time_stops_no_look(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN)
+    await case.look(TEN + 30)
+    asked = {"kind": CommandKind.REREAD, "number": 1, "gateway": "gw1", "meter": "M1", "kid": case.outbox.kid}
+    case.outbox.obey(Command(**asked, first=0, last=2**32 - 1))  # type: ignore[arg-type]
+    assert not case.meter.is_live_due()
+    case.bench.fill(TEN, TEN + PERIOD_S)
+    outcome = await case.look(TEN + PERIOD_S + 30)
+    assert (outcome.faults, max(batch.end_utc for batch, _ in case.batches())) == ([], TEN + PERIOD_S)
+
+
 async def test_a_span_that_the_meter_refuses_does_not_cost_the_others(case: Case) -> None:
     case.bench.fill(MIDNIGHT - DAY_S, TEN)
     yesterday = Interval(MIDNIGHT - DAY_S, MIDNIGHT)

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.schedule import Held, Known, Rules, Task, Why, due, next_due_utc
-from signing.interval import DAY_S, Interval, ist_day_start
+from signing.interval import DAY_S, MAX_INSTANT, Interval, ist_day_start
 from tests.edge_agent.gateway import MIDNIGHT, PERIOD_S
 
 RULES = Rules(period_s=PERIOD_S, settle_s=30, backfill_s=2 * DAY_S, absent_retry_s=6 * 3600)
@@ -78,6 +81,29 @@ def test_a_reread_of_the_future_waits() -> None:
     known = all_known(MIDNIGHT - 2 * DAY_S, MIDNIGHT)
     asked = [Interval(MIDNIGHT, MIDNIGHT + PERIOD_S)]
     assert due(now_utc=now, rules=RULES, horizon_utc=0, known=known, rereads=asked) == ()
+
+
+@pytest.mark.parametrize("period_s", [900, 1800, 3600])
+def test_a_reread_of_all_of_time_is_one_of_the_last_hundred_days(period_s: int) -> None:
+    now = MIDNIGHT + 2 * 3600 + 30
+    rules = replace(RULES, period_s=period_s)
+    known = all_known(MIDNIGHT - 2 * DAY_S, now)
+    tasks = due(now_utc=now, rules=rules, horizon_utc=0, known=known, rereads=[Interval(0, MAX_INSTANT)])
+    spans = [task.span for task in tasks if task.why is Why.REREAD]
+    assert spans == [*Interval(MIDNIGHT - 100 * DAY_S, MIDNIGHT + 2 * 3600).ist_days()]
+    before = Interval(0, MIDNIGHT - 100 * DAY_S)
+    assert due(now_utc=now, rules=rules, horizon_utc=MIDNIGHT, known=known, rereads=[before]) == ()
+
+
+@pytest.mark.parametrize("period_s", [900, 1800, 3600])
+def test_a_reread_in_1970_begins_with_a_whole_block(period_s: int) -> None:
+    rules = replace(RULES, period_s=period_s)
+    tasks = due(now_utc=7230, rules=rules, horizon_utc=7200, known={}, rereads=[Interval(0, MAX_INSTANT)])
+    assert tasks == ()
+    (task,) = due(
+        now_utc=7230, rules=rules, horizon_utc=1, known=all_known(0, 7200), rereads=[Interval(0, MAX_INSTANT)]
+    )
+    assert task.span == Interval(0 if period_s < 3600 else 1800, 7200 if period_s < 3600 else 5400)
 
 
 def test_a_clock_before_1970_makes_nothing_due() -> None:
