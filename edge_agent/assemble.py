@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import pairwise
+from types import MappingProxyType
 
 from edge_agent.clock import Pace, Uptime, is_right, pace, was_set
 from edge_agent.errors import MeterDecodeError, MeterRefusedError
@@ -20,6 +21,7 @@ from edge_agent.registers import (
     EXPORT_BLOCK,
     IMPORT_BLOCK,
     CumulativeRegisters,
+    Energies,
     ProfileLayout,
     ProfileRow,
     RegisterValue,
@@ -41,6 +43,10 @@ _PROOF_GAPS = 3
 """Equal gaps between rows that cannot be rows which went missing."""
 _PROOF_S = (_PROOF_GAPS + 1) * max(PERIODS_S)
 """Holds so many gaps of the longest period there is, whatever a meter says of itself."""
+
+
+NO_ENERGIES = Energies(None, None)
+NOTHING_SIGNED: Mapping[int, Energies] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,9 +148,18 @@ def settled_span(
 
 
 def profile_readings(
-    span: Interval, *, period_s: int, rows: Sequence[ProfileRow], layout: ProfileLayout, marks: Marks = NO_MARKS
+    span: Interval,
+    *,
+    period_s: int,
+    rows: Sequence[ProfileRow],
+    layout: ProfileLayout,
+    marks: Marks = NO_MARKS,
+    signed: Mapping[int, Energies] = NOTHING_SIGNED,
 ) -> tuple[Reading, ...]:
     """The readings of every block of `span`, from the rows of `span_to_read(span, layout)`, and what event logs say of them.
+
+    Where energies are finer than one Wh, a figure that is `signed` (by block start) stays while the row can be rounded to it: a row that
+    comes late moves the rounding of all behind it, and two figures for one block are a conflict.
 
     A row of zeros keeps its zeros, as the meter gave them: where no voltage was measured, or the power-event log says that there
     was no power in all of the block, it is flagged as filler.
@@ -162,7 +177,9 @@ def profile_readings(
     readings = []
     for start in day.block_starts(period_s):
         block = _block(on_grid.get(start, ()), registers)
-        import_wh, export_wh = imported.step(block.imported), exported.step(block.exported)
+        was = signed.get(start, NO_ENERGIES)
+        import_wh = imported.step(block.imported, was.import_wh)
+        export_wh = exported.step(block.exported, was.export_wh)
         if start >= span.start_utc:
             flags = block.flags | (Flag.CLOCK_STEP if start in stepped else Flag(0))
             flags |= _marked(marks, Interval(start, start + period_s), block)
@@ -241,12 +258,15 @@ class _Counter:
         self._exact = Decimal(0)
         self._whole = 0
 
-    def step(self, energy: Decimal | None) -> int | None:
-        """The whole Wh of the next block; an absent one moves nothing."""
+    def step(self, energy: Decimal | None, signed_wh: int | None) -> int | None:
+        """The whole Wh of the next block, those that are signed where rounding allows them; an absent one moves nothing."""
         if energy is None:
             return None
         self._exact += energy
         before, self._whole = self._whole, _rounded(self._exact)
+        is_rounded = _is_finer(energy) or self._exact != self._whole
+        if signed_wh is not None and is_rounded and abs(signed_wh - energy) <= 1:
+            return signed_wh
         return self._whole - before
 
 
@@ -366,6 +386,12 @@ def _whole(value: RegisterValue) -> int | None:
     except MeterDecodeError:
         return None
     return None if exact is None or exact > MAX_WH else _rounded(exact)
+
+
+def _is_finer(energy: Decimal) -> bool:
+    """Whether the meter states it in parts of a Wh, however many it is."""
+    exponent = energy.as_tuple().exponent
+    return isinstance(exponent, int) and exponent < 0
 
 
 def _rounded(exact: Decimal) -> int:

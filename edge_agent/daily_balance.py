@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Final
 
 from edge_agent.balance import PERMILLE, Reading
+from edge_agent.registers import Energies
 from signing.interval import Interval, ist_text
 from signing.statements.reading_batch import Register
 
@@ -32,14 +33,6 @@ class Cause(Enum):
     ROWS = "rows"
     FELL = "fell"
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Energies:
-    """What is signed of one block, in whole Wh; None where it is absent."""
-
-    import_wh: int | None
-    export_wh: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,9 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
-from edge_agent.daily_balance import DIGIT_WH, Energies
+from edge_agent.daily_balance import DIGIT_WH
 from edge_agent.drafts import Draft
+from edge_agent.registers import Energies
 from signing.interval import Interval, ist_day_start
 from signing.statements.reading import Flag
 from signing.statements.reading_batch import Register

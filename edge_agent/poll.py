@@ -274,12 +274,18 @@ class MemoryMeter:
             return None
         midnights = [at for at in (ist_day_start(span.start_utc), span.end_utc) if _is_midnight_of(at, span)]
         cumulative = await self._daily_registers(visit, span) if midnights else ()
+        days = self._site.outbox.days
         draft = Draft(
             meter=self._settings.id,
             start_utc=span.start_utc,
             period_s=period_s,
             readings=profile_readings(
-                span, period_s=period_s, rows=rows, layout=visit.layout, marks=self._events.marks
+                span,
+                period_s=period_s,
+                rows=rows,
+                layout=visit.layout,
+                marks=self._events.marks,
+                signed=days.energies(self._settings.id, span, period_s),
             ),
             registers=profile_registers(cumulative, span),
             identity=visit.beginning.serial,
@@ -291,7 +297,6 @@ class MemoryMeter:
         day = full_counters.day_of(draft)
         if day is None:
             return draft
-        days = self._site.outbox.days
         registers, blocks = days.registers(draft.meter, day), days.energies(draft.meter, day, period_s)
         return full_counters.marked(draft, day, registers, blocks)
 

@@ -1,6 +1,6 @@
 """Register values: exactly what a meter gave, with its own stamp, scaler and unit.
 
-Nothing here is rounded, aligned or judged: `assemble` does that. Instants are integer UTC seconds. Import from the grid and
+Nothing here is rounded, aligned or judged: `assemble` does that, to `Energies`. Instants are integer UTC seconds. Import from the grid and
 export to the grid are two non-negative energies; an absent register is None, never zero.
 """
 
@@ -197,6 +197,14 @@ class CumulativeRegisters:
     def exported_wh(self) -> Decimal | None:
         """Export in Wh, exact; None without an export register or for null-data. Raises as `watt_hours_exact`."""
         return None if self.exported is None else watt_hours_exact(self.exported)
+
+
+@dataclass(frozen=True, slots=True)
+class Energies:
+    """What is signed of one block, in whole Wh; None where it is absent."""
+
+    import_wh: int | None
+    export_wh: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

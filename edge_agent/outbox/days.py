@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import cast
 
-from edge_agent.daily_balance import Energies
 from edge_agent.outbox.database import Database
 from edge_agent.outbox.memory import first_key
+from edge_agent.registers import Energies
 from signing.interval import Interval
 from signing.statements.reading_batch import Register
 

@@ -48,7 +48,7 @@ class Bench:
 
 
 class MemoryBench(Bench):
-    """A meter with a memory: `rows` by block start, as (import, export) in Wh."""
+    """A meter with a memory: `rows` by block start, as (import, export) in 10^`scaler` Wh."""
 
     origin = Origin.LLS
 
@@ -56,6 +56,7 @@ class MemoryBench(Bench):
         super().__init__()
         self.serial: str | None = serial
         self.period_s = period_s
+        self.scaler = 0
         self.rows: dict[int, tuple[int, int]] = {}
         self.midnights: dict[int, int] = {}
         self.offset_ms = 0
@@ -72,7 +73,7 @@ class MemoryBench(Bench):
 
     async def layout(self) -> ProfileLayout:
         columns = tuple(
-            ProfileColumn(class_id=3, obis=obis, attribute=2, data_index=0, scaler=0, unit=30)
+            ProfileColumn(class_id=3, obis=obis, attribute=2, data_index=0, scaler=self.scaler, unit=30)
             for obis in (IMPORT_BLOCK, EXPORT_BLOCK)
         )
         return ProfileLayout(
@@ -95,8 +96,8 @@ class MemoryBench(Bench):
                 end_utc=start + self.period_s,
                 clock_status=None,
                 values={
-                    IMPORT_BLOCK: RegisterValue(register=IMPORT_BLOCK, raw=imported, scaler=0, unit=30),
-                    EXPORT_BLOCK: RegisterValue(register=EXPORT_BLOCK, raw=exported, scaler=0, unit=30),
+                    IMPORT_BLOCK: RegisterValue(register=IMPORT_BLOCK, raw=imported, scaler=self.scaler, unit=30),
+                    EXPORT_BLOCK: RegisterValue(register=EXPORT_BLOCK, raw=exported, scaler=self.scaler, unit=30),
                 },
             )
             for start, (imported, exported) in sorted(self.rows.items())

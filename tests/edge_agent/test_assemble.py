@@ -29,6 +29,7 @@ from edge_agent.registers import (
     IMPORT_BLOCK,
     IMPORT_TOTAL,
     CumulativeRegisters,
+    Energies,
     ProfileColumn,
     ProfileLayout,
     ProfileRow,
@@ -205,6 +206,55 @@ def test_the_parts_of_a_day_sum_to_its_rounded_whole(raws: list[int | None], sca
     assert all(entry.import_wh is None or entry.import_wh >= 0 for entry in whole)
     exact = sum((Decimal(raw).scaleb(scaler) for raw in raws if raw is not None), Decimal(0))
     assert sum(entry.import_wh or 0 for entry in whole) == exact.to_integral_value(ROUND_HALF_EVEN)
+
+
+@given(st.lists(st.integers(0, 3000), min_size=2, max_size=96), st.integers(-3, -1), st.data())
+def test_a_row_that_comes_late_changes_no_figure_that_is_signed(
+    raws: list[int], scaler: int, data: st.DataObject
+) -> None:
+    of, day = layout(IMPORT_BLOCK, EXPORT_BLOCK, scaler=scaler), blocks(0, len(raws))
+    rows = [row(block, raw, raw // 2, scaler=scaler) for block, raw in enumerate(raws)]
+    late = data.draw(st.sets(st.integers(0, len(raws) - 1)))
+    first = read(day, *(each for block, each in enumerate(rows) if block not in late), of=of)
+    starts = day.block_starts(PERIOD_S)
+    signed = {at: Energies(each.import_wh, each.export_wh) for at, each in zip(starts, first, strict=True)}
+    again = profile_readings(day, period_s=PERIOD_S, rows=rows, layout=of, signed=signed)
+    assert [each for block, each in enumerate(again) if block not in late] == [
+        each for block, each in enumerate(first) if block not in late
+    ]
+    assert all(each.import_wh is not None and each.import_wh >= 0 for each in again)
+    exact = sum((Decimal(raw).scaleb(scaler) for raw in raws), Decimal(0))
+    assert abs(sum(each.import_wh or 0 for each in again) - exact) <= 2 * len(late) + 1
+
+
+@pytest.mark.parametrize(
+    ("signed_wh", "raw", "scaler", "shown_wh"),
+    [
+        (100, 1009, -1, 100),
+        (101, 1001, -1, 101),
+        (99, 1000, -1, 99),
+        (101, 1000, -1, 101),
+        (99, 1001, -1, 100),  # no rounding makes 99 of 100.1
+        (102, 1009, -1, 101),
+        (101, 100, 0, 100),  # whole Wh are what the meter says now: that it said another thing is to be seen
+    ],
+)
+def test_a_signed_figure_stays_only_where_the_row_can_be_rounded_to_it(
+    signed_wh: int, raw: int, scaler: int, shown_wh: int
+) -> None:
+    of = layout(IMPORT_BLOCK, EXPORT_BLOCK, scaler=scaler)
+    signed = {MIDNIGHT: Energies(signed_wh, signed_wh)}
+    (reading,) = profile_readings(
+        blocks(0, 1), period_s=PERIOD_S, rows=[row(0, raw, raw, scaler=scaler)], layout=of, signed=signed
+    )
+    assert (reading.import_wh, reading.export_wh) == (shown_wh, shown_wh)
+
+
+def test_a_whole_figure_amid_parts_of_a_watt_hour_is_rounded_too() -> None:
+    rows = (row(0, 5, 0, scaler=-1), row(1, 100, 0))
+    signed = {MIDNIGHT + PERIOD_S: Energies(101, 0)}
+    readings = profile_readings(blocks(0, 2), period_s=PERIOD_S, rows=rows, layout=NET, signed=signed)
+    assert [each.import_wh for each in readings] == [0, 101]
 
 
 def test_trailing_blocks_without_a_row_are_waited_for() -> None:

@@ -1,7 +1,8 @@
 import pytest
 
 from edge_agent.balance import Reading
-from edge_agent.daily_balance import Cause, Energies, Judgement, SignedDay, judge
+from edge_agent.daily_balance import Cause, Judgement, SignedDay, judge
+from edge_agent.registers import Energies
 from signing.interval import DAY_S, Interval
 from signing.statements.reading_batch import Register
 from tests.edge_agent.gateway import MIDNIGHT

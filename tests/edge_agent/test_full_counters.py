@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from edge_agent.daily_balance import Energies
 from edge_agent.drafts import Draft
 from edge_agent.full_counters import ENDS_WH, day_of, marked
+from edge_agent.registers import Energies
 from signing.interval import DAY_S, Interval
 from signing.statements.reading import Absence, Flag, Reading
 from signing.statements.reading_batch import Register

@@ -208,6 +208,28 @@ async def test_a_day_without_power_between_signed_days_is_signed_as_absent(gatew
     assert {reading.absence for reading in absent.readings} == {Absence.NO_ROW}
 
 
+async def test_a_row_that_a_reread_finds_changes_no_figure_of_the_blocks_behind_it(case: Case) -> None:
+    case.bench.scaler = -1
+    case.bench.fill(MIDNIGHT - DAY_S, TEN, wh=1003)
+    lost = case.bench.rows.pop(MIDNIGHT + PERIOD_S)
+    await case.look(TEN + 30)
+    first = {batch.start_utc: opening for batch, opening in case.batches()}[MIDNIGHT]
+    case.bench.rows[MIDNIGHT + PERIOD_S] = lost
+    asked = {"kind": CommandKind.REREAD, "number": 1, "gateway": "gw1", "meter": "M1", "kid": case.outbox.kid}
+    case.outbox.obey(Command(**asked, first=MIDNIGHT, last=TEN))  # type: ignore[arg-type]
+    await case.look(TEN + 60)
+    again = case.batches()[-1][1]
+    assert first.columns.import_wh[1] is None
+    assert again.columns.import_wh[1] in {100, 101}
+    signed = [
+        (was, now)
+        for was, now in zip(first.columns.import_wh, again.columns.import_wh, strict=False)
+        if was is not None
+    ]
+    assert len(signed) > 30
+    assert all(was == now for was, now in signed)
+
+
 @pytest.mark.parametrize("days", [1, 36, 100])
 async def test_a_first_reading_goes_as_far_back_as_configured(gateway: Gateway, outbox: Outbox, days: int) -> None:
     case = Case(gateway, outbox, backfill_days=days)
