@@ -6,7 +6,7 @@ What is kept survives whatever happens next; the answer is another thread's work
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from headend.errors import HeadendError
 from headend.pace import Pace
 from headend.peers import directory, ledger_signer
 from headend.settings.beckn import BecknSettings
-from headend.store.sqlite import question_rows
+from headend.store.sqlite import question_rows, signature_rows
 from headend.store.sqlite.database import open_database
 from headend.store.sqlite.question_rows import NewQuestion
 from ledger_client.beckn.context import host_of, is_loopback
@@ -25,7 +25,7 @@ from ledger_client.beckn.receiver import Received, Receiver, Reply
 from ledger_client.beckn.refusal import Code, Refusal, RefusedError, refused
 from ledger_client.beckn.status import StatusRequest
 from ledger_client.beckn.verification import Caller, Gate, GatePolicy
-from ledger_client.signature import HttpSigner, ReplayCache, SignatureHeader
+from ledger_client.signature import SKEW_S, HttpSigner, ReplayCache, SignatureHeader
 
 _LOG = logging.getLogger("sakshi.headend.beckn")
 
@@ -38,7 +38,10 @@ _AGAIN_S = "60"
 
 
 class ReplaysSinceStart:
-    """A replay cache that refuses what was signed before this program started: what it remembered then is gone."""
+    """A replay cache that refuses what may have been sent before this program started: what it remembered then is gone.
+
+    It is for requests without effect, which are not worth a write to the disk each: whoever repeats one would read what its signer read.
+    """
 
     def __init__(self, started_utc: int) -> None:
         self._started_utc = started_utc
@@ -46,27 +49,42 @@ class ReplaysSinceStart:
 
     def admit(self, header: SignatureHeader, *, now: int) -> bool:
         """Whether this signature is new; see `Replays.admit`."""
-        return header.created >= self._started_utc and self._cache.admit(header, now=now)
+        # Of a signer whose clock is ahead, it may have come before the start although it was created after.
+        return header.created >= self._started_utc + SKEW_S and self._cache.admit(header, now=now)
 
 
 class ExchangeDoor:
     """Lets in what a subscriber of the network signed, and keeps questions. Safe to use from several threads."""
 
     def __init__(
-        self, *, settings: BecknSettings, signer: HttpSigner, registry: Directory, database: Path, started_utc: int
+        self,
+        *,
+        settings: BecknSettings,
+        signer: HttpSigner,
+        registry: Directory,
+        database: Path,
+        started_utc: int,
+        remembered: Iterable[SignatureHeader],
     ) -> None:
-        """`registry` says who the subscribers are; `signer` is this discom's own key for HTTP."""
+        """`registry` says who the subscribers are; `signer` is this discom's own key for HTTP.
+
+        `remembered` are the signatures of the questions that were kept before the start and have not expired.
+        """
         self._settings = settings
         self._database = database
-        self._gate = Gate(
-            directory=registry,
-            replays=ReplaysSinceStart(started_utc),
-            policy=GatePolicy(
-                networks=settings.networks, callers=settings.subscribers, callback_hosts=settings.callback_hosts
-            ),
+        replays = ReplayCache()
+        for header in remembered:
+            replays.admit(header, now=started_utc)
+        policy = GatePolicy(
+            networks=settings.networks, callers=settings.subscribers, callback_hosts=settings.callback_hosts
         )
+        self._pulls = Gate(directory=registry, replays=ReplaysSinceStart(started_utc), policy=policy)
+        # What is repeated is refused from memory alone: a flood of replays costs no write and no look at the disk.
         self._receiver = Receiver(
-            gate=self._gate, signer=signer, dialect=settings.dialect, identifiers=settings.identifiers
+            gate=Gate(directory=registry, replays=replays, policy=policy),
+            signer=signer,
+            dialect=settings.dialect,
+            identifiers=settings.identifiers,
         )
         self._everybody = Pace(_OF_ALL_PER_MINUTE)
         self._callers = Pace(settings.per_minute)
@@ -91,7 +109,7 @@ class ExchangeDoor:
         """
         try:
             self._require_pace(_EVERYBODY, self._everybody, now_utc)
-            subscriber = self._gate.caller(authorization, b"", now=now_utc).subscriber_id
+            subscriber = self._pulls.caller(authorization, b"", now=now_utc).subscriber_id
             self._require_pace(subscriber, self._callers, now_utc)
         except RefusedError as error:
             self._count(error.refusal)
@@ -143,7 +161,10 @@ class ExchangeDoor:
             windows=tuple((one.meter_id, one.window) for one in wanted),
         )
         with self._turn, closing(open_database(self._database)) as database, database.transaction() as connection:
-            # The commit point of a question: the ACK goes out after it, and nothing before it is promised.
+            if not signature_rows.put(connection, received.caller.header, now_utc):
+                raise refused(Code.REPLAY_DETECTED, "this signature was seen before: sign each request anew")
+            # The commit point of a question: the ACK goes out after it, and nothing before it is promised. Its signature is
+            # remembered with it, so that whatever was ACKed is no longer good after a restart either.
             number = question_rows.put_question(connection, new, now_utc)
         _LOG.info("question %d of %s: %d interval(s)", number, new.subscriber, len(wanted))
 
@@ -187,6 +208,8 @@ def opened_door(config: Config, now: Callable[[], int]) -> Iterator[ExchangeDoor
     if config.beckn is None:
         yield None
         return
+    with closing(open_database(config.database)) as database:
+        remembered = signature_rows.remembered(database.connection, now())
     with directory(config.beckn, now) as registry:
         yield ExchangeDoor(
             settings=config.beckn,
@@ -194,4 +217,5 @@ def opened_door(config: Config, now: Callable[[], int]) -> Iterator[ExchangeDoor
             registry=registry,
             database=config.database,
             started_utc=now(),
+            remembered=remembered,
         )

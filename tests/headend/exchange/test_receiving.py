@@ -10,14 +10,16 @@ import pytest
 
 from headend.exchange.receiving import ExchangeDoor, opened_door
 from headend.settings.beckn import BecknSettings
+from headend.store.sqlite import signature_rows
 from headend.tokens import Scope
+from ledger_client import key_file
 from ledger_client.beckn.directory import Subscriber
 from ledger_client.beckn.fields import MAX_BODY_BYTES
 from ledger_client.beckn.refusal import RefusedError
 from ledger_client.file_directory import FileDirectory
 from ledger_client.sandbox.faults import Fault
 from ledger_client.sandbox.provider import TEST_NETWORK
-from ledger_client.signature import public_key
+from ledger_client.signature import SKEW_S, parse_header, public_key
 from tests.headend.asking import LEDGER, OWN, QUARTERS, SELLER_PLATFORM, WINDOW, Asking, asking
 from tests.headend.premises import Headend
 from tests.headend.settling import NAME, configuration
@@ -49,6 +51,7 @@ def door(
         registry=FileDirectory([known]),
         database=database or asked.headend.folder / "headend.db",
         started_utc=NOW,
+        remembered=signature_rows.remembered(asked.headend.database.connection, NOW),
     )
 
 
@@ -126,7 +129,7 @@ def test_a_caller_without_a_registered_address_is_answered_at_configured_hosts_o
     configured = door(asked, lambda settings: replace(settings, callback_hosts=frozenset({"127.0.0.1"})))
     assert said(configured, body) == (200, "")
     elsewhere = door(asked, lambda settings: replace(settings, callback_hosts=frozenset({"ledger.example.org"})))
-    assert said(elsewhere, body) == (401, "AUT_UNAUTHORIZED_ACTION")
+    assert said(elsewhere, body, life_s=200) == (401, "AUT_UNAUTHORIZED_ACTION")
 
 
 def test_a_discom_with_a_public_address_answers_nobody_on_its_own_machine(asked: Asking) -> None:
@@ -155,7 +158,7 @@ def test_a_question_about_more_windows_than_are_taken_is_refused(asked: Asking) 
             lambda settings, most=most: replace(settings, most_windows=most),  # type: ignore[misc]  # bound at once
             url=f"http://{asked.exchange.address}",
         )
-        assert said(one, body) == expected
+        assert said(one, body, life_s=100 + most) == expected
 
 
 def test_a_caller_that_comes_too_often_in_a_minute_comes_later(asked: Asking) -> None:
@@ -178,11 +181,92 @@ def test_everybody_together_is_bounded_before_a_signature_is_looked_at(asked: As
         one.caller(signer(LEDGER).sign(b"", created=NOW, expires=NOW + 9), NOW)
 
 
-def test_what_was_signed_before_the_start_is_refused_since_what_was_remembered_is_gone(asked: Asking) -> None:
-    one = door(asked, url=f"http://{asked.exchange.address}")
+# --- what was sent before
+
+
+def test_a_question_that_was_kept_is_not_good_again_after_a_restart(asked: Asking) -> None:
+    url = f"http://{asked.exchange.address}"
     body = asked.body({NAME: [WINDOW]})
-    assert said(one, body, created=NOW - 1) == (401, "AUT_REPLAY_DETECTED")
-    assert said(one, body, created=NOW) == (200, "")
+    # Of a signer that is seconds ahead, too: it was created after the start below.
+    for created, life in ((NOW - 100, 3600), (NOW + SKEW_S, 300)):
+        assert said(door(asked, url=url), body, created=created, life_s=life) == (200, "")
+        assert said(door(asked, url=url), body, created=created, life_s=life) == (401, "AUT_REPLAY_DETECTED")
+    (question,) = asked.questions()
+    assert question.asks == 2
+
+
+def test_a_question_that_was_signed_before_the_start_and_not_sent_is_taken(asked: Asking) -> None:
+    one = door(asked, url=f"http://{asked.exchange.address}")
+    assert said(one, asked.body({NAME: [WINDOW]}), created=NOW - 1) == (200, "")
+
+
+def test_a_question_that_was_refused_is_not_remembered_on_the_disk(asked: Asking) -> None:
+    url = f"http://{asked.exchange.address}"
+    refused = asked.body({NAME: [WINDOW]}, uri="https://evil.example.org/bap/receiver")
+    assert said(door(asked, url=url), refused)[0] == 401
+    assert signature_rows.remembered(asked.headend.database.connection, NOW) == ()
+
+
+def test_a_flood_of_replays_writes_nothing_and_waits_for_nobody_who_writes(asked: Asking) -> None:
+    url = f"http://{asked.exchange.address}"
+    body = asked.body({NAME: [WINDOW]})
+    assert said(door(asked, url=url), body) == (200, "")
+    one = door(asked, url=url)
+    before = asked.headend.database.data_version()
+    with asked.headend.database.transaction():
+        for _ in range(100):
+            assert said(one, body) == (401, "AUT_REPLAY_DETECTED")
+    assert asked.headend.database.data_version() == before
+
+
+def test_a_signature_that_another_program_took_meanwhile_is_refused_and_nothing_is_kept(asked: Asking) -> None:
+    url = f"http://{asked.exchange.address}"
+    body = asked.body({NAME: [WINDOW]})
+    one, other = door(asked, url=url), door(asked, url=url)
+    assert said(one, body) == (200, "")
+    assert said(other, body) == (401, "AUT_REPLAY_DETECTED")
+    (question,) = asked.questions()
+    assert question.asks == 1
+
+
+def test_signatures_are_remembered_to_their_last_second_and_then_forgotten(asked: Asking) -> None:
+    connection = asked.headend.database.connection
+    first, second = (parse_header(signer(LEDGER).sign(b"", created=NOW, expires=NOW + life_s)) for life_s in (100, 300))
+    with asked.headend.database.transaction():
+        assert signature_rows.put(connection, first, NOW)
+    assert signature_rows.remembered(connection, NOW + 100) == (first,)
+    assert signature_rows.remembered(connection, NOW + 101) == ()
+    with asked.headend.database.transaction():
+        assert not signature_rows.put(connection, first, NOW + 100)
+        assert signature_rows.put(connection, second, NOW + 101)
+    assert connection.execute("SELECT count(*) FROM signatures").fetchone() == (1,)
+
+
+def test_a_pull_that_may_have_come_before_the_start_is_refused_since_it_is_not_remembered(asked: Asking) -> None:
+    one = door(asked)
+    early, later = (
+        signer(LEDGER).sign(b"", created=created, expires=created + 300) for created in (NOW + SKEW_S - 1, NOW + SKEW_S)
+    )
+    assert one.caller(later, NOW) == LEDGER
+    for authorization in (early, later):
+        with pytest.raises(RefusedError, match="seen before"):
+            one.caller(authorization, NOW)
+
+
+def test_a_door_that_opens_remembers_what_an_earlier_one_took(asked: Asking) -> None:
+    assert asked.send(asked.body({NAME: [WINDOW]})).status_code == 200
+    body = asked.body({NAME: [WINDOW]})
+    (header,) = signature_rows.remembered(asked.headend.database.connection, NOW)
+    again = signer(LEDGER).sign(body, created=header.created, expires=header.expires)
+    assert parse_header(again).signature == header.signature
+    config = asked.settling.config
+    key = asked.headend.folder / "beckn.pem"
+    key_file.create(key, signer(OWN).key_id)
+    at = replace(config, state=asked.headend.folder, keys=replace(config.keys, beckn=f"file:{key}"))
+    with opened_door(at, lambda: NOW) as found:
+        assert found is not None
+        reply = found.status(again, body, NOW)
+    assert json.loads(reply.body)["message"]["error"]["code"] == "AUT_REPLAY_DETECTED"
 
 
 def test_a_refusal_is_logged_by_code_and_path_without_what_was_sent(
