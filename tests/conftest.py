@@ -72,6 +72,7 @@ SLOW = frozenset(
         "headend/billing/test_month.py",
         "headend/commands/test_data.py",
         "headend/commands/test_onboarding.py",
+        "headend/days/test_balancing.py",
         "headend/exchange/test_answering.py",
         "headend/exchange/test_channels.py",
         "headend/exchange/test_holding.py",

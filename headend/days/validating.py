@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 
+from headend.days.balancing import Balancing, balances
 from headend.days.neighbours import awaited, skies_of
 from headend.duties.doubts import Doubt
 from headend.imports.beside import with_imported
@@ -55,7 +56,7 @@ _AGAIN_S = 900
 class Validating:
     """Keeps the validated days of one database. Owned by the thread that owns the database's connection."""
 
-    __slots__ = ("_database", "_key", "_registry", "_settings")
+    __slots__ = ("_balancing", "_database", "_key", "_registry", "_settings")
 
     def __init__(self, *, database: Database, registry: Registry, key: PublicKey, settings: SeriesSettings) -> None:
         """`key` is the discom's statement key: rule sets are read with it."""
@@ -63,9 +64,10 @@ class Validating:
         self._registry = registry
         self._key = key
         self._settings = settings
+        self._balancing = Balancing(database=database, registry=registry, key=key, quiet_s=settings.quiet_s)
 
     def step(self, now_utc: int) -> int:
-        """Looks through new evidence, and validates some of the days that are due; how many.
+        """Looks through new evidence, and validates or sums some of the days that are due; how many.
 
         Raises:
             FatalError: stored statements cannot be read.
@@ -74,6 +76,7 @@ class Validating:
         """
         self._registry.refresh()
         self._collect(now_utc)
+        self._balancing.collect(now_utc)
         wanted = day_rows.due(self._database.connection, now_utc, limit=_DAYS_AT_ONCE)
         for meter, start in wanted:
             day = self.day(meter, start)
@@ -81,10 +84,11 @@ class Validating:
                 if day is not None:
                     day_rows.put(connection, day, at_utc=now_utc)
                     self._go_on(connection, day)
+                    self._balancing.touch(connection, day, now_utc)
                 day_rows.done(connection, meter, start)
                 if day is not None:
                     self._wait(connection, day, now_utc)
-        return len(wanted)
+        return len(wanted) + self._balancing.step(now_utc)
 
     def day(self, meter: str, start_utc: int) -> Day | None:
         """A day as the evidence has it now; none where no record says anything of the meter in it.
@@ -107,7 +111,7 @@ class Validating:
             used = series_blocks(judged, span, fact.period_s, known, rules.signed.statement)
             blocks += with_imported(used, import_rows.blocks(connection, meter, span))
             notes += notes_of(judged.findings, span)
-            declared = self._declared(connection, fact, known, _day(meter, start_utc, rules, [*used], []))
+            declared = self._declared(connection, fact, known, start_utc, _day(meter, start_utc, rules, [*used], []))
             beyond = found_beyond(rules.signed.statement, declared, span, judged.intervals, ())
             notes += notes_of(beyond, span)
             notes += _doubted(doubt_rows.of(connection, meter), used, rules.signed.statement)
@@ -208,12 +212,18 @@ class Validating:
         place = Place(latitude_mdeg=where["latitude_mdeg"], longitude_mdeg=where["longitude_mdeg"])
         return skies_of(connection, self._registry, fact, starts, place)
 
-    def _declared(self, connection: sqlite3.Connection, fact: Fact, known: Known, day: Day | None) -> Declared:
-        """What rules are told that no evidence holds: the days before, a check meter, what was sold. Their findings are notes of the day."""
+    def _declared(
+        self, connection: sqlite3.Connection, fact: Fact, known: Known, midnight: int, day: Day | None
+    ) -> Declared:
+        """What rules are told that no evidence holds: the days before, a check meter, what was sold, balances of the network.
+
+        Their findings are notes of the day.
+        """
         return Declared(
             day=None if day is None else day.history(self._settings.kind(day.start_utc)),
             history=known.history,
             companion=known.companion,
+            balances=balances(connection, self._registry, fact, midnight),
             traded=None if day is None else self._traded(connection, fact, day.span),
         )
 

@@ -29,6 +29,8 @@ class Cause(Enum):
     """Another meter than the recorded one answers (V06)."""
     BALANCE = "BALANCE"
     """Its blocks do not sum to its registers (V23)."""
+    LOSS = "LOSS"
+    """The transformer or feeder that it measures loses other than it ever did (V29)."""
 
 
 OF_RULE = {
@@ -38,7 +40,13 @@ OF_RULE = {
     "V06": Cause.IDENTITY,
     "V23": Cause.BALANCE,
 }
-"""The rules whose findings send somebody."""
+"""The rules whose findings send somebody to the meter."""
+
+OF_LINE = {"V29": Cause.LOSS}
+"""The rules that note the same at every meter of a transformer or feeder, and send somebody to its own alone."""
+
+ADVISORY = frozenset({Cause.PROLONG, Cause.LOSS})
+"""Causes that take no value away."""
 
 HEADER = ("cause", "feeder", "dt", "connection_point", "meter", "gateway", "since", "what")
 

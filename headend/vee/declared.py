@@ -105,11 +105,16 @@ class MeanPower:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeederBalance:
-    """What a feeder or transformer gave less what its meters took, in Wh a day; losses are in it."""
+    """What a feeder or transformer gave less what its meters took, in Wh a day; losses are in it.
+
+    Below 0 where the meters took more than came, which no line does.
+    """
 
     difference_wh: int
     history_wh: tuple[int, ...]
     """The same of earlier days."""
+    name: str = "the feeder"
+    """In words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

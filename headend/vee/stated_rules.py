@@ -39,7 +39,8 @@ class Declared:
     """The day of the window, as far as it is known."""
     history: History | None = None
     companion: Companion | None = None
-    feeder: FeederBalance | None = None
+    balances: Sequence[FeederBalance] = ()
+    """Of the transformer and the feeder that the meter hangs on, where they have a meter of their own."""
     traded: TradedExport | None = None
     imported: ImportedRegisters | None = None
 
@@ -65,8 +66,8 @@ def found_beyond(
         found += high_low(declared.day, declared.history, rules["V26"], at)
     if "V28" in rules and declared.companion is not None:
         found += check_meter(intervals, declared.companion, rules["V28"], at)
-    if "V29" in rules and declared.feeder is not None:
-        found += feeder(declared.feeder, rules["V29"], at)
+    if "V29" in rules:
+        found += [one for balance in declared.balances for one in feeder(balance, rules["V29"], at)]
     if "V30" in rules and declared.history is not None:
         found += prolonged(declared.history, rules["V30"], at)
     if "V31" in rules and declared.traded is not None:
@@ -150,7 +151,7 @@ def feeder(declared: FeederBalance, rule: Rule, at_utc: int) -> tuple[Finding, .
     apart = (count * declared.difference_wh - total) ** 2
     if apart <= rule.parameters["sigmas"] ** 2 * variance:
         return ()
-    because = f"the feeder lacks {declared.difference_wh} Wh, {total} Wh in the {count} days before"
+    because = f"{declared.name} lacks {declared.difference_wh} Wh, {total} Wh in the {count} days before"
     numbers = {"days": count, "days_wh": total, "difference_wh": declared.difference_wh}
     return (finding(rule, "BALANCE", Verdict.VALID, because, numbers=numbers, block_utc=at_utc),)
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from headend.duties.work_orders import OF_RULE, Cause, WorkOrder
+from headend.duties.work_orders import ADVISORY, OF_LINE, OF_RULE, Cause, WorkOrder
 from headend.onboarding.known import RegisteredMeter, Registry
-from headend.registry.supply import NOTHING
+from headend.registry.supply import NOTHING, By, Supply
 from headend.store.sqlite import alert_rows, day_rows, supply_rows
 from headend.store.sqlite.batch_rows import SqliteBatches
 from headend.store.sqlite.database import Database
 from signing.interval import DAY_S, Interval, ist_day_start
-from signing.statements.meter_record import SpeakerState
+from signing.statements.meter_record import Role, SpeakerState
 from signing.statements.window_actual import Verdict
 
 _BACK_DAYS = 3
@@ -67,11 +67,12 @@ class FieldWork:
         days = day_rows.newest_in(
             self._database.connection, meter.record.meter, Interval(max(0, today - _BACK_DAYS * DAY_S), today + DAY_S)
         )
+        causes = OF_RULE if meter.record.facts[-1].role is Role.REVENUE else OF_RULE | OF_LINE
         newest: dict[Cause, tuple[int, str]] = {}
         for stored in days:
             for note in stored.day.notes:
-                cause = OF_RULE.get(note.rule)
-                if cause is not None and (note.verdict >= Verdict.SUSPECT or cause is Cause.PROLONG):
+                cause = causes.get(note.rule)
+                if cause is not None and (note.verdict >= Verdict.SUSPECT or cause in ADVISORY):
                     since, _ = newest.get(cause, (note.block_utc or stored.day.start_utc, ""))
                     newest[cause] = since, note.because
         for cause, (since_utc, because) in newest.items():
@@ -79,7 +80,7 @@ class FieldWork:
 
     def _order(self, meter: RegisteredMeter, cause: Cause, since_utc: int, what: str) -> WorkOrder:
         fact = meter.record.facts[-1]
-        supply = supply_rows.supply_at(self._database.connection, fact.connection_point, since_utc) or NOTHING
+        supply = self._supply(fact.connection_point, since_utc)
         active = [speaker.gateway for speaker in meter.speakers.values() if speaker.state is SpeakerState.ACTIVE]
         return WorkOrder(
             cause=cause,
@@ -91,3 +92,13 @@ class FieldWork:
             since_utc=since_utc,
             what=what,
         )
+
+    def _supply(self, connection_point: str, at_utc: int) -> Supply:
+        """Where a connection point hangs; one that is called as a transformer or feeder is at its head."""
+        connection = self._database.connection
+        for what in (By.DT, By.FEEDER):
+            point = supply_rows.any_by(connection, what, connection_point, at_utc)
+            if point is not None:
+                below = supply_rows.supply_at(connection, point, at_utc) or NOTHING
+                return Supply(feeder=below.feeder, dt=below.dt if what is By.DT else None)
+        return supply_rows.supply_at(connection, connection_point, at_utc) or NOTHING

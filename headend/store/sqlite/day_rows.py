@@ -141,6 +141,16 @@ def newest_before(connection: sqlite3.Connection, meter: str, before_utc: int, *
     return tuple(_day(*row) for row in rows)
 
 
+def starts_in(connection: sqlite3.Connection, meter: str, span: Interval) -> tuple[int, ...]:
+    """The IST midnights of the validated days of a meter that begin in `span`, ascending; cheaper than the days."""
+    rows = connection.execute(
+        "SELECT start_utc FROM days WHERE meter = ? AND start_utc >= ? AND start_utc < ? AND is_newest = 1 "
+        "ORDER BY start_utc",
+        (meter, span.start_utc, span.end_utc),
+    )
+    return tuple(int(start) for (start,) in rows)
+
+
 def versions(connection: sqlite3.Connection, meter: str, start_utc: int) -> tuple[StoredDay, ...]:
     """Every version of a day, by revision."""
     rows = connection.execute(f"{_DAY} WHERE meter = ? AND start_utc = ? ORDER BY revision", (meter, start_utc))

@@ -52,6 +52,17 @@ def points_by(connection: sqlite3.Connection, what: By, value: str, at_utc: int)
     return tuple(point for (point,) in rows)
 
 
+def any_by(connection: sqlite3.Connection, what: By, value: str, at_utc: int) -> str | None:
+    """Any connection point of a consumer, a feeder or a transformer at an instant; none where it has none."""
+    row = connection.execute(
+        f"SELECT connection_point FROM supplies AS held WHERE {what.value} = ? AND from_utc <= ? AND NOT EXISTS ("  # noqa: S608 - a closed set
+        "SELECT 1 FROM supplies AS later WHERE later.connection_point = held.connection_point "
+        "AND later.from_utc > held.from_utc AND later.from_utc <= ?) LIMIT 1",
+        (value, at_utc, at_utc),
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
 def put_supplies(connection: sqlite3.Connection, connection_point: str, history: History[Supply]) -> None:
     """Replaces what is known of a connection point."""
     connection.execute("DELETE FROM supplies WHERE connection_point = ?", (connection_point,))

@@ -47,9 +47,9 @@ def declared(stated: dict[str, Any]) -> Declared:
         day=day(0, stated["day_wh"]) if "day_wh" in stated else None,
         history=_history(stated),
         companion=None if check is None else _check(check),
-        feeder=None
+        balances=()
         if feeder is None
-        else FeederBalance(difference_wh=feeder["difference_wh"], history_wh=tuple(feeder["history_wh"])),
+        else (FeederBalance(difference_wh=feeder["difference_wh"], history_wh=tuple(feeder["history_wh"])),),
         traded=None if traded is None else TradedExport(**traded),
         imported=None
         if registers is None

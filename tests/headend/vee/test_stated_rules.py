@@ -174,7 +174,7 @@ def test_what_is_not_declared_is_not_judged_by_and_what_is_left_out_neither() ->
         day=day(0, 10**6),
         history=History(days=tuple(day(n, 960 if n < -4 else 961, Quality.VALID) for n in range(-9, 0))),
         companion=Companion(meter="C", import_wh={at("10:00"): 999}, export_wh={}),
-        feeder=FeederBalance(difference_wh=10**6, history_wh=(1,) * 10),
+        balances=(FeederBalance(difference_wh=10**6, history_wh=(1,) * 10),),
         traded=TradedExport(traded_wh=10**6, installed_w=1),
         imported=ImportedRegisters(registers=(register("10:00", 999),), digest=bytes(32)),
     )

@@ -7,15 +7,18 @@ import pytest
 from headend.duties.work_orders import HEADER, OF_RULE, Cause, WorkOrder, sheet
 from headend.registry.dated import Dated
 from headend.registry.supply import Supply
-from headend.series import Note
+from headend.series import Day, Note
 from headend.store.sqlite import day_rows, supply_rows
 from headend.watching.field_work import FieldWork
 from signing.interval import DAY_S
 from signing.statements.meter_record import Place
 from signing.statements.window_actual import Verdict
+from tests.headend.days.network import DT, OWN, Network, connected
 from tests.headend.days.test_validating import FULL, REGISTERS, settle, stored, validating
 from tests.headend.discom import METER, log_rules, stated
 from tests.headend.premises import DAY, NOW, Gateway, Headend, gateway
+from tests.headend.sheets import applied
+from tests.headend.sheets import row as sheet_row
 
 MORNING = DAY + DAY_S + 3600
 
@@ -70,6 +73,33 @@ def test_a_finding_of_the_last_days_sends_somebody_and_an_old_one_does_not(
         day_rows.put(connection, replace(stored(headend), notes=(note,)), at_utc=NOW)
     assert (cause, "why") in orders(headend)
     assert (cause, "why") not in orders(headend, DAY + 4 * DAY_S)
+
+
+def test_a_balance_that_was_never_seen_sends_somebody_to_the_transformer_and_to_no_customer(headend: Headend) -> None:
+    connected(headend)
+    network = Network(headend)
+    network.history()
+    network.gave(0, 100)
+    network.settle()
+    work = FieldWork(database=headend.database, registry=headend.registry, silent_after_s=7200)
+    assert Cause.LOSS not in {order.cause for order in work.orders(MORNING)}
+    network.gave(0, 400)
+    network.settle()
+    (order,) = [order for order in work.orders(MORNING) if order.cause is Cause.LOSS]
+    assert (order.meter, order.connection_point) == (OWN, DT)
+    assert (order.feeder, order.dt) == ("F7", DT)
+    assert order.what == "transformer DT-7 lacks 400 Wh, 1200 Wh in the 12 days before"
+
+
+def test_a_feeders_order_names_the_feeder_and_no_transformer(headend: Headend) -> None:
+    connected(headend)
+    applied(headend, sheet_row(98, connection_point="F7", role="CHECK"))
+    note = Note(rule="V29", version=1, block_utc=DAY, verdict=Verdict.VALID, code="BALANCE", because="why")
+    day = Day(meter="SKS00000098", start_utc=DAY, rule_set=bytes(32), blocks=(), notes=(note,))
+    with headend.database.transaction() as connection:
+        day_rows.put(connection, day, at_utc=NOW)
+    (order,) = FieldWork(database=headend.database, registry=headend.registry, silent_after_s=7200).orders(MORNING)
+    assert (order.cause, order.feeder, order.dt) == (Cause.LOSS, "F7", None)
 
 
 def test_a_note_that_takes_nothing_away_sends_nobody(headend: Headend, one: Gateway) -> None:

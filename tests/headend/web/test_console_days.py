@@ -9,10 +9,14 @@ import pytest
 from headend.store.sqlite import hunt_rows
 from headend.web import console_days
 from signing.interval import DAY_S, Interval, ist_text
-from tests.headend.discom import LATER, METER, stated
+from tests.headend.days.network import DT, OWN, Network, own_row
+from tests.headend.discom import LATER, METER, log_rules, stated
 from tests.headend.premises import DAY
+from tests.headend.sheets import applied, row
 from tests.headend.web.settled import FULL, validate, whole_day
 from tests.headend.web.world import Served
+
+CUSTOMERS = ("SKS00000011", "SKS00000012")
 
 
 async def test_a_day_shows_each_block_with_its_quality_its_method_and_its_batch(
@@ -117,3 +121,16 @@ async def test_days_are_listed_latest_first_in_pages(
     )
     second = (await console.get(f"{path}?after={DAY}")).text
     assert ("2026-04-26</a>" in second, "2026-04-16</a>" in second, "Next page" in second) == (False, True, False)
+
+
+async def test_a_day_shows_what_v29_noted_of_its_transformer(served: Served, console: httpx.AsyncClient) -> None:
+    members = [row(number, dt=DT, period_s="3600") for number in (1, 2)]
+    applied(served.headend, *[one | {"meter": meter} for one, meter in zip(members, CUSTOMERS, strict=True)], own_row())
+    log_rules(served.headend)
+    network = Network(served.headend, CUSTOMERS)
+    network.history()
+    network.gave(0, 400)
+    network.settle()
+    for meter in (*CUSTOMERS, OWN):
+        text = (await console.get(f"/console/meters/{meter}/days/2026-04-26")).text
+        assert "<strong>V29</strong> BALANCE: transformer DT-7 lacks 400 Wh, 1200 Wh in the 12 days before" in text
