@@ -124,5 +124,10 @@ class ValidatedInterval:
 
     def is_of(self, part: Interval) -> bool:
         """Whether it counts in a part: it lies wholly in it, or it starts in it and an edit says what it is worth, whatever cuts it."""
-        starts_in = part.start_utc <= self.block.start_utc < part.end_utc
-        return part.contains(self.block) or (starts_in and self.quality is Quality.MANUAL)
+        return counts_in(self.block, self.quality, part)
+
+
+def counts_in(block: Interval, quality: Quality, part: Interval) -> bool:
+    """Whether a block counts in a part: the rule of `ValidatedInterval.is_of`."""
+    starts_in = part.start_utc <= block.start_utc < part.end_utc
+    return part.contains(block) or (starts_in and quality is Quality.MANUAL)

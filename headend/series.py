@@ -8,7 +8,7 @@ the meter states them, before factors. Source: VEE (order), §B, §C 1 to 4.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from headend.readings import Finding, Quality, ValidatedInterval
+from headend.readings import Finding, Quality, ValidatedInterval, counts_in
 from headend.vee.declared import Channel, DayKind, HistoryBlock, HistoryDay
 from headend.vee.estimate import Filled
 from headend.vee.estimate_order import Known, estimated
@@ -42,6 +42,10 @@ class SeriesBlock:
     def span(self) -> Interval:
         """The block's own time."""
         return Interval(self.start_utc, self.start_utc + self.period_s)
+
+    def is_of(self, part: Interval) -> bool:
+        """Whether it counts in a part; as `ValidatedInterval.is_of`."""
+        return counts_in(self.span, self.quality, part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,7 +131,7 @@ def validated(case: WindowCase) -> tuple[ValidatedPart, ...]:
                         case.rule_set,
                         stated_of(case.stated, part.span, fact.period_s, case.rule_set),
                     ),
-                    blocks=tuple(_starts_in(part.span, fact.period_s)),
+                    blocks=tuple(starts_in(part.span, fact.period_s)),
                 )
             )
     return tuple(found)
@@ -233,7 +233,7 @@ def same_terms(record: MeterRecord, before: int, after: int) -> bool:
     return one is not None and other is not None and _terms(one) == _terms(other)
 
 
-def _starts_in(span: Interval, period_s: int) -> range:
+def starts_in(span: Interval, period_s: int) -> range:
     """Starts of the blocks that start inside `span`, so that each block of a window is expected of exactly one part."""
     first = span.start_utc + -(span.start_utc + IST_OFFSET_S) % period_s
     return range(first, span.end_utc, period_s)

@@ -11,7 +11,7 @@ from headend.store.sqlite import day_rows, newest_views
 from headend.store.sqlite.database import Database
 from headend.trading.trades import TradeSide, own_sides
 from headend.vee.declared import Channel
-from headend.windows import settling_spans
+from headend.windows import settling_spans, starts_in
 from signing.energy import scaled
 from signing.interval import Interval, ist_day_start
 from signing.statements.meter_record import MeterRecord, Role
@@ -127,12 +127,12 @@ class Month:
         if fact is None:
             return None
         days = day_rows.newest_in(self._database.connection, record.meter, _days(part))
-        blocks = tuple(block for stored in days for block in stored.day.blocks if part.contains(block.span))
+        blocks = tuple(block for stored in days for block in stored.day.blocks if block.is_of(part))
         return MeteredRun(
             meter=record.meter,
             factors=(fact.ct, fact.pt, fact.factor),
             blocks=blocks,
-            expected=len(part.block_starts(fact.period_s)),
+            expected=len(starts_in(part, fact.period_s)),
         )
 
     def _generated(self, connection_point: str, span: Interval) -> int | None:

@@ -8,8 +8,10 @@ from headend.billing.determinants import Completeness, month_span
 from headend.billing.month import Month
 from headend.billing.tariff import NO_CHARGES
 from headend.days.validating import Validating
+from headend.onboarding.device_exchange import Order, exchange_of, exchange_sheet
 from headend.onboarding.enrol import Application, MeterFacts
 from headend.readings import Quality
+from headend.registry.supply import RegisterPair
 from headend.settings.series import SeriesSettings
 from headend.store.sqlite import postings
 from signing.interval import DAY_S, Interval
@@ -17,6 +19,8 @@ from tests.headend.days.test_validating import FULL, REGISTERS
 from tests.headend.discom import METER, SUBJECT, log_rules, stated
 from tests.headend.premises import DAY, Headend, fact, gateway
 from tests.headend.settling import NAME, Settling
+from tests.headend.sheets import importer
+from tests.headend.two_persons import edited, register
 from tests.ledger_client.rehearsal import NOW, SELLER_DISCOM
 
 POINT = SUBJECT.connection_point
@@ -120,3 +124,32 @@ def test_nothing_is_expected_of_the_time_before_a_connection_began(headend: Head
     left = month_span(APRIL_26).end_utc - began
     assert found.determinants(POINT, APRIL_26).blocks[Quality.MISSING] == left // 900
     assert found.determinants(POINT, "2026-03").completeness is Completeness.INCOMPLETE
+
+
+def test_the_block_that_an_exchange_cuts_is_missing_until_two_persons_say_what_it_is_worth(settling: Settling) -> None:
+    # At 11:07 the device changes under the same id: the block from 11:00 is neither device's.
+    headend, at_utc = settling.headend, DAY + 11 * 3600 + 420
+    order = Order(
+        connection_point=POINT,
+        old_meter=METER,
+        new_meter=METER,
+        at_utc=at_utc,
+        closing=RegisterPair(import_wh=5440, export_wh=220),
+        opening=RegisterPair(import_wh=0, export_wh=0),
+        cells={"identity": "NEW"},
+    )
+    exchange = exchange_of(order, by="asha", now_utc=at_utc)
+    importer(headend).apply(exchange_sheet(headend.registry, order), by="asha", at_utc=at_utc, exchange=exchange)
+    headend.take_in(
+        stated(settling.gateway, 0, FULL[:44]),
+        stated(settling.gateway, 11, (None, *FULL[45:]), identity="NEW"),
+    )
+    validated(settling)
+    found = month(settling).determinants(POINT, APRIL_26)
+    assert (found.blocks[Quality.VALID], found.blocks[Quality.MISSING]) == (95, 29 * 96 + 1)
+    register(headend)
+    edited(headend, {DAY + 11 * 3600: (77, 3)})
+    validated(settling)
+    found = month(settling).determinants(POINT, APRIL_26)
+    assert (found.blocks[Quality.MANUAL], found.blocks[Quality.MISSING]) == (1, 29 * 96)
+    assert (found.known_import_wh, found.known_export_wh) == (9600 - 99 + 77, 480 - 5 + 3)
