@@ -61,7 +61,7 @@ class Month:
         return tuple(sorted(found))
 
     def sides(self, connection_point: str, span: Interval) -> tuple[TradeSide, ...]:
-        """Our sides of the trades of a connection point whose delivery begins in `span`, by every name that ledgers have for it."""
+        """Our sides of the trades of a connection point whose delivery begins in `span`, by every name that it had when it began."""
         names = frozenset(self._registry.posted_as(connection_point))
         trades = {
             trade.record_id: trade
@@ -69,7 +69,13 @@ class Month:
             for trade in newest_views.trades_of(self._database.connection, name, span)
             if trade.window.start_utc >= span.start_utc
         }
-        return tuple(own for own in own_sides(trades.values(), self._discom) if own.delivery.posted_as in names)
+        return tuple(
+            own
+            for own in own_sides(trades.values(), self._discom)
+            if own.delivery.posted_as in names
+            # A name that moved to another place is billed once: where it was.
+            and self._registry.connection_point(own.delivery.posted_as, own.trade.window.start_utc) == connection_point
+        )
 
     def slots(self, posted_as: str, span: Interval) -> tuple[Slot, ...]:
         """The trades that a ledger's meter takes part in during `span`: whether there is a P2P trade for this meter and slot."""

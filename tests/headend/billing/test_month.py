@@ -19,7 +19,7 @@ from tests.headend.days.test_validating import FULL, REGISTERS
 from tests.headend.discom import METER, SUBJECT, log_rules, stated
 from tests.headend.premises import DAY, Headend, fact, gateway
 from tests.headend.settling import NAME, Settling
-from tests.headend.sheets import importer
+from tests.headend.sheets import applied, importer, row
 from tests.headend.two_persons import edited, register
 from tests.ledger_client.rehearsal import NOW, SELLER_DISCOM
 
@@ -153,3 +153,23 @@ def test_the_block_that_an_exchange_cuts_is_missing_until_two_persons_say_what_i
     found = month(settling).determinants(POINT, APRIL_26)
     assert (found.blocks[Quality.MANUAL], found.blocks[Quality.MISSING]) == (1, 29 * 96)
     assert (found.known_import_wh, found.known_export_wh) == (9600 - 99 + 77, 480 - 5 + 3)
+
+
+@pytest.mark.parametrize(("begins", "point"), [(-1, POINT), (0, "CP-2")])
+def test_a_trade_under_a_name_that_moved_is_billed_where_the_name_was_when_it_began(
+    settling: Settling, begins: int, point: str
+) -> None:
+    moved = "2026-04-27"
+    applied(
+        settling.headend,
+        {**row(1, since=moved, identity=METER, connection_point=POINT), "posted_as": "-"},
+        {**row(2, since=moved), "posted_as": NAME},
+    )
+    settling.trade()
+    settling.step(NOW)
+    (trade,) = postings.trades_from(settling.headend.database.connection, 0)
+    start = DAY + DAY_S + begins
+    with settling.headend.database.transaction() as connection:
+        postings.put_trades(connection, [replace(trade, window=Interval(start, start + 3600))], NOW)
+    reader, april = month(settling), month_span(APRIL_26)
+    assert [one for one in (POINT, "CP-2") if reader.sides(one, april)] == [point]
