@@ -24,14 +24,14 @@ from headend.store.sqlite import (
     doubt_rows,
     edit_rows,
     import_rows,
-    postings,
+    newest_views,
     registry_rows,
 )
 from headend.store.sqlite.actuals import StoredRuleSet
 from headend.store.sqlite.database import Database
 from headend.store.sqlite.day_rows import Progress
 from headend.store.sqlite.window_cases import StoredRecords, stored_part, stored_records
-from headend.vee.declared import Channel, Companion, History, Sky, TradedExport
+from headend.vee.declared import Channel, Companion, History, HistoryDay, Sky, TradedExport
 from headend.vee.estimate import Task
 from headend.vee.estimate_order import Known
 from headend.vee.ruleset import stated_by
@@ -39,9 +39,10 @@ from headend.vee.skies import Place
 from headend.vee.stated_rules import Declared, found_beyond
 from headend.vee.validate import validate
 from headend.windows import bounded, same_terms
+from signing.energy import Fraction, scaled
 from signing.interval import DAY_S, Interval, ist_day_start
 from signing.keys import PublicKey
-from signing.statements.meter_record import Fact, Role
+from signing.statements.meter_record import Fact, MeterRecord, Role
 from signing.statements.rule_set import RuleSet
 
 _BATCHES_AT_ONCE = 5000
@@ -106,7 +107,7 @@ class Validating:
         for span, fact in _spans(records, Interval(start_utc, start_utc + DAY_S)):
             part = bounded(stored_part(connection, records, span).case)
             judged = validate(part, fact.period_s, rules.signed.statement)
-            known = self._known(connection, meter, span, fact, part.context())
+            known = self._known(connection, records.records[-1], span, fact, part.context())
             known = replace(known, skies=self._skies(connection, fact, judged.tasks, rules.signed.statement))
             used = series_blocks(judged, span, fact.period_s, known, rules.signed.statement)
             blocks += with_imported(used, import_rows.blocks(connection, meter, span))
@@ -176,13 +177,17 @@ class Validating:
             day_rows.put_due(connection, [(day.meter, start, following.end_utc + self._settings.after_s)])
 
     def _known(
-        self, connection: sqlite3.Connection, meter: str, span: Interval, fact: Fact, context: Interval
+        self, connection: sqlite3.Connection, record: MeterRecord, span: Interval, fact: Fact, context: Interval
     ) -> Known:
         """What estimates may rest on: earlier validated days of the meter, a check meter beside it, its category's day, and when its connection was open."""
         midnight = ist_day_start(span.start_utc)
         before = Interval(max(0, midnight - _HISTORY_DAYS * DAY_S), midnight + 1)
-        stored = [one.day for one in day_rows.newest_in(connection, meter, before) if one.day.start_utc < midnight]
-        found = [day.history(self._settings.kind(day.start_utc)) for day in stored]
+        stored = [one.day for one in day_rows.newest_in(connection, record.meter, before)]
+        found = [
+            _as_now(day.history(self._settings.kind(day.start_utc)), _factors_of(record, day.span), fact)
+            for day in stored
+            if day.start_utc < midnight
+        ]
         days = tuple(day for day in found if day is not None)
         return Known(
             companion=self._companion(connection, span, fact),
@@ -231,11 +236,12 @@ class Validating:
         """What the connection point sold in trades that begin in the day; none without registered generation."""
         if fact.installed_w is None:
             return None
-        names = frozenset(self._registry.posted_as(fact.connection_point))
-        trades = [
-            trade for trade in postings.trades_overlapping(connection, day) if day.start_utc <= trade.window.start_utc
-        ]
-        sold = sum(trade.quantity_wh for trade in trades if trade.seller_id in names)
+        sold = sum(
+            trade.quantity_wh
+            for name in self._registry.posted_as(fact.connection_point)
+            for trade in newest_views.trades_of(connection, name, day)
+            if trade.seller_id == name and day.start_utc <= trade.window.start_utc
+        )
         return TradedExport(traded_wh=sold, installed_w=fact.installed_w) if sold else None
 
     def _companion(self, connection: sqlite3.Connection, span: Interval, fact: Fact) -> Companion | None:
@@ -254,12 +260,54 @@ class Validating:
                 if block.quality is Quality.VALID and block.period_s == fact.period_s
             ]
             if measured:
+                # The two may stand behind other transformers: one's Wh are not the other's.
+                ratio = _ratio(_factors(beside), fact)
                 return Companion(
                     meter=meter.record.meter,
-                    import_wh={one.start_utc: one.import_wh for one in measured if one.import_wh is not None},
-                    export_wh={one.start_utc: one.export_wh for one in measured if one.export_wh is not None},
+                    import_wh={
+                        one.start_utc: scaled(one.import_wh, *ratio) for one in measured if one.import_wh is not None
+                    },
+                    export_wh={
+                        one.start_utc: scaled(one.export_wh, *ratio) for one in measured if one.export_wh is not None
+                    },
                 )
         return None
+
+
+def _factors(fact: Fact) -> tuple[Fraction, ...]:
+    return fact.ct, fact.pt, fact.factor
+
+
+def _factors_of(record: MeterRecord, span: Interval) -> tuple[Fraction, ...] | None:
+    """What multiplied the meter's Wh throughout a span; none where nothing did, or it changed."""
+    starts = [span.start_utc, *(one.from_utc for one in record.facts if span.start_utc < one.from_utc < span.end_utc)]
+    found = {None if (fact := record.fact(at)) is None else _factors(fact) for at in starts}
+    return found.pop() if len(found) == 1 else None
+
+
+def _ratio(theirs: tuple[Fraction, ...], fact: Fact) -> tuple[Fraction, ...]:
+    """What makes Wh under other factors Wh as the meter of `fact` states them."""
+    return *theirs, *(Fraction(one.denominator, one.numerator) for one in _factors(fact))
+
+
+def _as_now(day: HistoryDay | None, factors: tuple[Fraction, ...] | None, fact: Fact) -> HistoryDay | None:
+    """A day before, in Wh as the meter states them now; none where that cannot be said."""
+    if day is None or factors is None:
+        return None
+    if factors == _factors(fact):
+        return day
+    ratio = _ratio(factors, fact)
+    return replace(
+        day,
+        blocks=tuple(
+            replace(
+                block,
+                import_wh=None if block.import_wh is None else scaled(block.import_wh, *ratio),
+                export_wh=None if block.export_wh is None else scaled(block.export_wh, *ratio),
+            )
+            for block in day.blocks
+        ),
+    )
 
 
 def _spans(records: StoredRecords, day: Interval) -> Iterator[tuple[Interval, Fact]]:

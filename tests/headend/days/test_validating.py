@@ -16,6 +16,7 @@ from headend.settings.series import SeriesSettings, series
 from headend.store.sqlite import day_rows, disconnection_rows, postings
 from headend.store.sqlite.database import open_database
 from headend.vee.declared import Channel, DayKind
+from signing.energy import Fraction
 from signing.errors import DecodeError
 from signing.interval import DAY_S, Interval, parse_instant
 from signing.statements.meter_record import Role
@@ -268,6 +269,43 @@ def test_e2_a_check_meter_fills_what_the_meter_lacks(headend: Headend, one: Gate
     assert day is not None
     assert {block.import_method for block in day.blocks if block.quality is Quality.ESTIMATED} == {"E2"}
     assert day.total_wh(Channel.IMPORT) == 9600
+
+
+def test_a_check_meter_behind_another_transformer_is_told_in_the_wh_of_the_meter(
+    headend: Headend, one: Gateway
+) -> None:
+    other = enrolled_check(headend, one)
+    (beside,) = headend.record("SKS00000009").facts
+    headend.registrar.change_facts("SKS00000009", [replace(beside, ct=Fraction(20, 1))], at_utc=DUE)
+    headend.take_in(stated(other, 0, [5] * 96, export_wh=0, meter="SKS00000009"))
+    # Without registers nothing else would scale what the check meter says.
+    headend.take_in(stated(one, 0, lacking(*range(20, 40)), export_wh=0))
+    work = validating(headend)
+    settle(work)
+    day = work.day(METER, DAY)
+    assert day is not None
+    assert {(block.import_wh, block.import_method) for block in day.blocks[20:40]} == {(100, "E2")}
+    assert "V28" not in notes(day)
+
+
+@pytest.mark.parametrize(
+    ("changed_utc", "method"),
+    # A day in which they changed is no pattern: two like days within three weeks are left, and E3 asks for three.
+    [(DAY, "E3"), (DAY - 3 * DAY_S, "E3"), (DAY - 7 * DAY_S + 3600, "E4")],
+)
+def test_days_before_a_change_of_factors_are_told_in_the_wh_of_now(
+    headend: Headend, one: Gateway, changed_utc: int, method: str
+) -> None:
+    for week in range(4, 0, -1):
+        headend.take_in(stated(one, -7 * 24 * week, [4 * wh for wh in HOUR] * 24))
+    headend.take_in(stated(one, 0, lacking(*range(20, 40))))
+    (plain,) = headend.record(METER).facts
+    facts = [plain, replace(plain, from_utc=changed_utc, ct=Fraction(4, 1))]
+    headend.registrar.change_facts(METER, facts, at_utc=DUE)
+    work = validating(headend)
+    settle(work)
+    holes = stored(headend).blocks[20:40]
+    assert {(block.import_wh, block.import_method) for block in holes} == {(99, method), (100, method), (101, method)}
 
 
 def test_v30_days_of_estimates_in_a_row_are_noted(headend: Headend, one: Gateway) -> None:
