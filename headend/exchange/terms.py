@@ -8,7 +8,7 @@ import sqlite3
 from headend.attest import Attestor, Subject
 from headend.duties.outage import delivery_status, is_unsupplied
 from headend.onboarding.known import Registry
-from headend.store.sqlite import curtailment_rows, postings, supply_rows
+from headend.store.sqlite import curtailment_rows, newest_views, supply_rows
 from headend.trading.posting import Terms
 from headend.trading.trades import Delivery, own_sides
 from headend.windows import validated
@@ -32,7 +32,7 @@ class DeliveryTerms:
         Raises:
             FatalError, RuleSetError: as `Attestor.case`.
         """
-        trades = postings.trades_overlapping(connection, delivery.window)
+        trades = newest_views.trades_of(connection, delivery.posted_as, delivery.window)
         here = [own for own in own_sides(trades, self._discom) if own.delivery == delivery]
         sides = frozenset(own.side for own in here)
         # A meter that sells and buys in one window has one figure; its sale is what an outage would have cut.

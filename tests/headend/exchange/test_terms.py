@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from headend.duties.outage import Curtailment, CurtailmentKind
-from headend.store.sqlite import curtailment_rows
+from headend.exchange.terms import DeliveryTerms
+from headend.store.sqlite import curtailment_rows, postings
 from headend.trading.posting import Policy, figure_wh, first
+from headend.trading.trades import own_sides
 from ledger_client.ledger import Side, TradeQuery, TradeStatus
 from signing.backends.file import FileSigner
 from signing.statements.reading import Flag
@@ -15,7 +17,7 @@ from signing.statements.window_actual import Basis, Cause, Status, Totals, Windo
 from tests.headend.actuals import actual, statement_key
 from tests.headend.discom import METER, SUBJECT, stated
 from tests.headend.premises import Message
-from tests.headend.settling import FULL, NAME, REGISTERS, Settling
+from tests.headend.settling import FULL, NAME, REGISTERS, Settling, only
 from tests.headend.trading.test_posting import DELIVERY, WINDOW
 from tests.ledger_client.rehearsal import NOW, SELLER_DISCOM
 
@@ -133,3 +135,18 @@ def test_without_terms_a_posting_says_nothing_of_its_delivery(signer: FileSigner
     record = first(DELIVERY, signed, policy, NOW)
     assert record is not None
     assert record.status is None
+
+
+def test_the_terms_of_a_delivery_look_at_its_own_meters_trades_alone(settling: Settling) -> None:
+    # Thousands of others are delivered in the same hour; one that nobody can read shows whether they are read.
+    settling.whole_day()
+    settling.trade()
+    said = only(settling.step(NOW)).statement
+    (mine,) = postings.trades_from(settling.headend.database.connection, 0)
+    (own,) = own_sides([mine], SELLER_DISCOM)
+    with settling.headend.database.transaction() as connection:
+        postings.put_trades(connection, [replace(mine, record_id="other", seller_id="OTHER", buyer_id="ANOTHER")], NOW)
+        connection.execute("UPDATE trades SET trade_type = 'NONSENSE' WHERE record_id = 'other'")
+    terms = DeliveryTerms(discom=SELLER_DISCOM, registry=settling.headend.registry, attestor=settling.attestor)
+    found = terms(settling.headend.database.connection, own.delivery, said)
+    assert (found.sides, found.status) == (SELLER, TradeStatus.COMPLETED)
