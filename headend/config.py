@@ -150,6 +150,11 @@ class Config:
     """None: nobody of the exchange asks this head-end."""
 
     @property
+    def followed_days(self) -> int:
+        """For how many days a delivery is followed: until its posting is given up, and as long as its figure may change."""
+        return max(self.ledger.look_back_days + self.posting.give_up_days, self.gates.true_up_days)
+
+    @property
     def database(self) -> Path:
         """The SQLite file."""
         return self.state / "headend.db"

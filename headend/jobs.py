@@ -111,7 +111,6 @@ def alerts(office: Office) -> Iterator[Step]:
 def outcomes(office: Office) -> Iterator[Step]:
     """Says what came of trades, and tells the feeds."""
     config = office.config
-    days = config.ledger.look_back_days + config.posting.give_up_days
     with office.opened() as (database, book):
         signer = office.keys.statements
         saying = OutcomeLog(database=database, book=book, signer=signer, discom=config.discom)
@@ -119,7 +118,7 @@ def outcomes(office: Office) -> Iterator[Step]:
 
         def step() -> str | None:
             now = office.now()
-            _, alarms = saying.say(now - days * DAY_S, at_utc=now)
+            _, alarms = saying.say(now - config.followed_days * DAY_S, at_utc=now)
             trouble = feeding.tell(now)
             office.stop.wait(_FEED_S)
             return trouble or "; ".join(alarms) or None

@@ -113,7 +113,7 @@ class Settlement:
         self._trouble: str | None = None
         self._traded: dict[Delivery, int] = {}
         """The deliveries of trades, with when each trade was first seen."""
-        self._asked = Asked(database, days=config.ledger.look_back_days + config.posting.give_up_days)
+        self._asked = Asked(database, days=config.followed_days)
 
     def step(self, now_utc: int, touched: Touches | None = None) -> SettlementReport:
         """Does what is due. `touched` is what new evidence came for since the last step; records are seen by themselves.
@@ -169,9 +169,10 @@ class Settlement:
                 f"the terms of trade {one.record_id} changed after its delivery began ({one.changes}): the first ones stay; ask the ledger"
                 for one in report.pulled.late
             ]
-        # More than is asked for: what was awaited before is followed until its posting is given up.
-        days = config.ledger.look_back_days + config.posting.give_up_days
-        self._traded = legs.followed(self._database, config.discom, look_back_days=days, now_utc=now_utc)
+        # More than is asked for: what was awaited before is followed for as long as something may come of it.
+        self._traded = legs.followed(
+            self._database, config.discom, look_back_days=config.followed_days, now_utc=now_utc
+        )
         self._follow(self._asked.beside(self._traded, now_utc), now_utc)
         # Where the discom allocates by itself, what the other side has said since may change its own word.
         is_turn = self._recording is not None and report.pulled is not None

@@ -142,10 +142,14 @@ def figure_wh(actual: WindowActual, sides: frozenset[Side]) -> int | None:
 def first(
     delivery: Delivery, actual: Signed[WindowActual], policy: Policy, now_utc: int, terms: Terms = NO_TERMS
 ) -> PostingRecord | None:
-    """The posting of `actual`, or none when the policy does not post its status. Its inclusion proof MUST exist already."""
+    """The posting of `actual`, or none when the policy does not post its status, or the true-up of its window is over.
+
+    Its inclusion proof MUST exist already.
+    """
     statement = actual.statement
     figure = figure_wh(statement, terms.sides)
-    if figure is None or not may_go(statement, policy, now_utc):
+    is_over = now_utc >= policy.gates.true_up_ends_utc(delivery.window)
+    if figure is None or is_over or not may_go(statement, policy, now_utc):
         return None
     return PostingRecord(
         delivery=delivery,

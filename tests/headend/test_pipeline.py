@@ -24,7 +24,7 @@ from tests.headend.premises import DAY, Headend, fact, p256
 from tests.headend.settling import FULL, HOUR, NAME, REGISTERS, Settling, moved, only
 from tests.headend.trading.test_posting import TRADE
 from tests.headend.two_persons import edited, register
-from tests.ledger_client.rehearsal import NOW, SELLER_DISCOM
+from tests.ledger_client.rehearsal import NOW, SELLER_DISCOM, Rehearsal
 
 POLL_S = 300
 END_UTC = SUBJECT.window.end_utc
@@ -376,6 +376,22 @@ def test_what_lies_before_the_look_back_is_let_go(settling: Settling) -> None:
     settling.step(NOW + 60 * DAY_S)
     settling.whole_day()
     assert settling.step(NOW + 60 * DAY_S + 1, (METER,)).attested == ()
+
+
+def test_a_figure_is_followed_to_the_end_of_its_true_up_however_early_posting_is_given_up(
+    headend: Headend, exchange: Rehearsal
+) -> None:
+    settling = Settling(headend, exchange, "[posting]\ngive_up_days = 1\n[gates]\ntrue_up_days = 30\n")
+    try:
+        settling.trade()
+        settling.whole_day()
+        settling.step(NOW)
+        settling.step(DAY + 30 * DAY_S - 600)
+        headend.take_in(stated(settling.gateway, 10, (1, 2, 3, 4)))
+        report = settling.step(DAY + 30 * DAY_S - 1, (METER,))
+        assert settling.said(report) == [(NAME, Status.PENDING, 1)]
+    finally:
+        settling.close()
 
 
 def test_ten_thousand_deliveries_cost_little_when_there_is_nothing_to_do(settling: Settling) -> None:

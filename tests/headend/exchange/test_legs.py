@@ -87,6 +87,17 @@ def test_a_status_that_the_policy_does_not_post_is_not_addressed(
     assert legs.plan(database, [delivery], lambda _: other, POLICY, NOW) == ()
 
 
+@pytest.mark.parametrize(("late_s", "planned"), [(-1, 1), (0, 0)])
+def test_a_figure_stops_changing_at_the_ledger_when_its_true_up_is_over(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner, *, late_s: int, planned: int
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    ready = exported(signer, delivery)
+    at_utc = POLICY.gates.true_up_ends_utc(delivery.window) + late_s
+    assert len(legs.plan(database, [delivery], lambda _: ready, POLICY, at_utc)) == planned
+
+
 def test_planning_again_addresses_nothing_twice(
     exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
 ) -> None:
