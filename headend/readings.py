@@ -99,7 +99,7 @@ class Finding:
     numbers: tuple[tuple[str, int], ...]
     """What was compared, by name with its unit, sorted by name."""
     because: str
-    """The finding in words. No customer's name and no serial number."""
+    """The finding in words. No consumer's name and no serial number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

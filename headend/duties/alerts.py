@@ -37,7 +37,7 @@ class Trouble:
     kind: AlertKind
     about: str
     text: str
-    """The cause and the remedy; meter ids, no names of customers."""
+    """The cause and the remedy; meter ids, no names of consumers."""
 
     @property
     def key(self) -> tuple[AlertKind, str]:

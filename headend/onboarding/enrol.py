@@ -270,7 +270,7 @@ def _require_old_signature(speaker: Speaker, file: bytes) -> None:
     retiring = f"key {speaker.key.kid.hex()[:16]}"
     if by_old_key is None:
         raise EnrolmentRefusedError(
-            f"(4) {retiring} did not sign its own retirement: revoke or retire it by hand first"
+            f"(4) {retiring} did not sign its own retirement: revoke it first (`sakshi-headend key revoke`)"
         )
     try:
         second = unseal(from_item(by_old_key, "enrolment.by_old_key"), EnrolRequest, speaker.key)

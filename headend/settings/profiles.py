@@ -1,4 +1,4 @@
-"""The file of ``series.profiles``: how customers of a category use energy through a day, and which connection points are of which.
+"""The file of ``series.profiles``: how consumers of a category use energy through a day, and which connection points are of which.
 
 ::
 
@@ -26,7 +26,7 @@ _LENGTHS = (24, 48, 96)
 _MOST_WEIGHT = 10**6
 _MOST_W = 10**9
 _LEAST_DAYS = 3
-"""Fewer measured days say nothing of a customer's average use."""
+"""Fewer measured days say nothing of a consumer's average use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

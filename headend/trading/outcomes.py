@@ -26,7 +26,7 @@ MAX_NOTICE = 2000
 
 
 class NoticeKind(Enum):
-    """What is stated about a trade or a customer by somebody outside."""
+    """What is stated about a trade or a consumer by somebody outside."""
 
     DEFAULT = "DEFAULT"
     """Somebody did not pay."""

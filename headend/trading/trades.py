@@ -38,7 +38,7 @@ class TradeSide:
 
 
 def own_sides(trades: Iterable[Trade], discom: str) -> tuple[TradeSide, ...]:
-    """The sides of energy `trades` whose meter is a customer of `discom`, by delivery. A trade within one discom has two."""
+    """The sides of energy `trades` whose meter is one of `discom`, by delivery. A trade within one discom has two."""
     found = []
     for trade in trades:
         if trade.trade_type is not TradeType.ENERGY:
