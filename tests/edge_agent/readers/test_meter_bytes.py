@@ -109,6 +109,10 @@ def _words(raw: bytes) -> list[int]:
     return [int.from_bytes(raw[at : at + 2], "big") for at in range(0, len(raw) - 1, 2)]
 
 
+def _granted(raw: bytes) -> object:
+    return association.initiate_response(association.parse_grant(raw, is_ciphered=False).initiate)
+
+
 PARSERS: dict[str, tuple[Callable[[bytes], object], tuple[bytes, ...]]] = {
     "A-XDR": (decode, (_ROWS, ANSWERS["columns"][4:], bytes.fromhex("13 0202 110f 06 010502060307"))),
     "date-time": (meter_clock, (bytes.fromhex("07ea041a000c071fff8000ff"), bytes.fromhex("ffffffffffffffffff8000ff"))),
@@ -122,7 +126,7 @@ PARSERS: dict[str, tuple[Callable[[bytes], object], tuple[bytes, ...]]] = {
     "generic rows": (lambda raw: objects.generic_rows(decode(raw), BLOCK_LOAD.obis, LAYOUT.columns), (_ROWS,)),
     "APDU": (apdu.parse, _GIVEN),
     "results": (apdu.parse_results, (ANSWERS["list"][3:],)),
-    "AARE": (association.parse_aare, (ANSWERS["aare"],)),
+    "AARE": (_granted, (ANSWERS["aare"],)),
     "session": (_session, _GIVEN),
     "ciphered": (_cipher, (_sealed(0xCC, ANSWERS["clock"]),)),
     "ciphered initiate": (_initiate, (_sealed(0x28, bytes.fromhex("0800065f1f040000121404000007")),)),
