@@ -220,11 +220,19 @@ def _left_out(entry: Inclusion, headers: Mapping[bytes, AdmittedBatch], claims: 
 
 
 def _bears_on(batch: AdmittedBatch, part: Part, claims: Claims) -> bool:
-    """Whether an admitted batch would have to be shown for the part: it touches the context, or fills a stated gap."""
+    """Whether an admitted batch would have to be shown for the part: it touches the context, fills a stated gap, or stands above the head
+    that the actual states of its chain, and so was left out whatever it says.
+    """
     shown = [row.batch for row in claims.batches if row.batch.header.meter == part.meter]
     if claims.bundle.kind is Kind.WINDOW:
         measuring = device(claims.records[part.meter][-1].statement, part.span.start_utc)
         if touches(batch, context(part.span, shown, measuring)):
             return True
-    gaps = (state.gaps for state in part.chains if state.kid == batch.kid)
-    return any(first <= batch.header.sequence <= last for ranges in gaps for first, last in ranges)
+    sequence = batch.header.sequence
+    return any(
+        state.head is None
+        or sequence > state.head.sequence
+        or any(first <= sequence <= last for first, last in state.gaps)
+        for state in part.chains
+        if state.kid == batch.kid
+    )

@@ -148,7 +148,28 @@ def test_5_a_batch_that_touches_the_context_and_is_left_out_is_named() -> None:
     with pytest.raises(VerificationError, match=r"^\(5\) the bundle leaves out sequence 3"):
         confronted(scene, receipt, batches=(late,))
     assert confronted(scene, scene.world.receipt(elsewhere), batches=(elsewhere,)) == ()
-    assert confronted(scene, receipt, batches=(late,), kind=0) == ()
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_5_a_batch_above_the_stated_head_of_its_chain_is_named(kind: int) -> None:
+    scene = three_hours()
+    beyond = scene.world.batch(NOON + 9 * HOUR)
+    stating(scene)
+    with pytest.raises(VerificationError, match=r"^\(5\) the bundle leaves out sequence 3"):
+        confronted(scene, scene.world.receipt(beyond), batches=(beyond,), kind=kind)
+
+
+def test_batches_up_to_the_stated_head_speak_against_no_actual_alone() -> None:
+    scene = stating(three_hours())
+    assert confronted(scene, scene.world.receipt(*scene.batches), batches=tuple(scene.batches), kind=0) == ()
+
+
+def test_5_a_batch_of_a_chain_that_is_said_to_have_none_is_named() -> None:
+    scene = three_hours()
+    stating(scene, chains=[(scene.world.gateway.kid, None, [])])
+    batch = scene.batches[1]
+    with pytest.raises(VerificationError, match=r"^\(5\) the bundle leaves out sequence 1"):
+        confronted(scene, scene.world.receipt(batch), batches=(batch,), kind=0)
 
 
 @pytest.mark.parametrize("kind", [0, 1])
