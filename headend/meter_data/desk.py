@@ -104,6 +104,14 @@ class StoredDataDesk:
             found = disclosure_rows.credential(database.connection, number)
             return None if found is None else found.revoked_utc
 
+    def revocations(self, *, skip: int, limit: int) -> tuple[int, tuple[tuple[str, int], ...]]:
+        """How many credentials are revoked, and the numbers of some of them with since when, earliest first."""
+        with closing(open_database(self._config.database)) as database:
+            connection = database.connection
+            # In this order: a revocation between the two is counted later, and no page is announced that is not there.
+            total = disclosure_rows.count_revoked(connection)
+            return total, disclosure_rows.revocations(connection, skip=skip, limit=min(limit, max(total - skip, 0)))
+
     def _grantee(self, asked: MeterDataRequest, holder: str, at_utc: int) -> Grantee:
         given = require_covered(asked, did(self._config.domain), at_utc)
         if given.grantee != holder:

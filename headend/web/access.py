@@ -48,6 +48,9 @@ DID = "/.well-known/did.json"
 REVOCATIONS = "/dedi/lookup/{namespace}/vc-revocation-registry/{credential}"
 """Where a credential's revocation is looked up, as at a DeDi registry."""
 
+REVOKED = "/dedi/query/{namespace}/vc-revocation-registry"
+"""Where all revocations are listed, as at a DeDi registry: a credential's `statusListCredential`."""
+
 _VERIFYING = Public("order and growth of the log; digests only, no contents")
 _METERS = Needs(frozenset({Scope.READ_METERS}))
 _WINDOWS = Needs(frozenset({Scope.READ_WINDOWS}))
@@ -68,6 +71,7 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/v1/trust"): Public("public keys; a verifier compares them with what it was given elsewhere"),
     ("GET", DID): Public("the public key of the discom's statements, under its did:web"),
     ("GET", REVOCATIONS): Public("whether a credential is revoked, for whoever was shown it; its number tells nothing"),
+    ("GET", REVOKED): Public("the same for whoever would not tell which credential it was shown; numbers tell nothing"),
     ("GET", "/openapi.json"): _DESCRIPTION,
     ("POST", "/v1/imports"): Needs(frozenset({Scope.WRITE_IMPORTS})),
     ("POST", "/v1/ies/meter-data"): _METER_DATA,

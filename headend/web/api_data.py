@@ -1,4 +1,4 @@
-"""Meter data in and out: files of other systems' readings, IES requests, credentials, and which of these are revoked."""
+"""Meter data in and out: files of other systems' readings, IES requests, credentials."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import FastAPI, Path, Query, Request
+from fastapi import FastAPI, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
@@ -20,11 +20,10 @@ from headend.imports.file import MAX_BYTES
 from headend.imports.report import Verdict, receipt
 from headend.registry.plan import Rejected
 from headend.tokens import Token
-from headend.web.access import REVOCATIONS
 from headend.web.desk import AtDesk, DataDesk, Desk
-from headend.web.problems import ApiError, Problem, invalid, not_found, problem
+from headend.web.parameters import data_of
+from headend.web.problems import ApiError, Problem, invalid, problem
 from signing.errors import DecodeError
-from signing.interval import utc_text
 
 _CSV, _JSON = "text/csv", "application/json"
 _MAX_REQUEST = 256 * 1024
@@ -56,7 +55,6 @@ def add_routes(app: FastAPI) -> None:
             response_class=Response,
             openapi_extra={"requestBody": body},
         )
-    app.add_api_route(REVOCATIONS, revocation, methods=["GET"], response_class=JSONResponse)
 
 
 async def put_file(
@@ -79,7 +77,7 @@ async def put_file(
     content = await _body(request, MAX_BYTES)
 
     def put() -> Response:
-        data = _data(desk)
+        data = data_of(desk)
         try:
             if mode is ImportMode.DRY_RUN:
                 outcome = data.looked_at(content, kind)
@@ -126,19 +124,9 @@ async def credential(request: Request, desk: AtDesk, form: Form = Form.COMPACT) 
     return await run_in_threadpool(give)
 
 
-def revocation(desk: AtDesk, namespace: str, credential: Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")]) -> Response:
-    """Whether a credential is revoked: 200 when it is, 404 while it is not, as DeDi answers."""
-    since = _data(desk).revoked_utc(credential) if namespace == desk.domain else None
-    if since is None:
-        raise not_found(
-            f"no revocation of {credential}", "the credential is not revoked: check its signature and dates"
-        )
-    return JSONResponse({"credential": f"urn:uuid:{credential}", "status": "revoked", "since": utc_text(since)})
-
-
 def _given(give: _Giving, desk: Desk) -> Answer:
     try:
-        return give(_data(desk))
+        return give(data_of(desk))
     except _FORBIDDEN as error:
         raise ApiError(HTTPStatus.FORBIDDEN, problem("not_authorised", str(error), "see docs/operating.md")) from error
     except CredentialRefusedError as error:
@@ -147,15 +135,6 @@ def _given(give: _Giving, desk: Desk) -> Answer:
         ) from error
     except RefusedError as error:
         raise invalid(str(error), "send a MeterDataRequest v0.6; docs/operating.md says what is offered") from error
-
-
-def _data(desk: Desk) -> DataDesk:
-    if desk.data is None:
-        raise ApiError(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            problem("not_ready", "this head-end takes and gives no meter data here", "use the command line"),
-        )
-    return desk.data
 
 
 async def _body(request: Request, most: int) -> bytes:

@@ -29,6 +29,7 @@ from headend.web import (
     console_trades,
     did,
     problems,
+    revocations,
 )
 from headend.web.access import ACCESS, RECEIVER, Access, Needs, Signed
 from headend.web.desk import DataDesk, Desk, Door, NoticeDesk, RegistryDesk
@@ -54,6 +55,7 @@ _PARTS = (
     console_edits,
     console_settling,
     console_trades,
+    revocations,
 )
 """Where the routes come from."""
 

@@ -98,6 +98,9 @@ class DataDesk(Protocol):
     def revoked_utc(self, number: str) -> int | None:
         """Since when a credential is revoked; none for one that is not."""
 
+    def revocations(self, *, skip: int, limit: int) -> tuple[int, tuple[tuple[str, int], ...]]:
+        """How many credentials are revoked, and the numbers of some of them with since when, earliest first."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request
 
 from headend.views.duty import DutyReads
-from headend.web.desk import of
+from headend.web.desk import DataDesk, Desk, of
 from headend.web.problems import ApiError, invalid, problem
 from signing.errors import DecodeError
 from signing.interval import Interval, parse_instant
@@ -49,6 +49,20 @@ def duty_of(request: Request) -> DutyReads:
 
 AtDuty = Annotated[DutyReads, Depends(duty_of)]
 """A route's parameter that receives what stands open."""
+
+
+def data_of(desk: Desk) -> DataDesk:
+    """Where files of readings go and meter data come from.
+
+    Raises:
+        ApiError: 503, this program takes and gives none.
+    """
+    if desk.data is None:
+        raise ApiError(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            problem("not_ready", "this head-end takes and gives no meter data here", "use the command line"),
+        )
+    return desk.data
 
 
 def window(start: str, end: str) -> Interval:

@@ -107,6 +107,21 @@ def credential(connection: sqlite3.Connection, number: str) -> IssuedCredential 
     )
 
 
+def revocations(connection: sqlite3.Connection, *, skip: int, limit: int) -> tuple[tuple[str, int], ...]:
+    """Revoked credentials by number, each with since when, earliest first: a later revocation moves none to another page."""
+    rows = connection.execute(
+        "SELECT number, revoked_utc FROM credentials WHERE revoked_utc IS NOT NULL ORDER BY revoked_utc, number LIMIT ? OFFSET ?",
+        (limit, skip),
+    )
+    return tuple((number, since) for number, since in rows)
+
+
+def count_revoked(connection: sqlite3.Connection) -> int:
+    """How many credentials are revoked."""
+    (number,) = connection.execute("SELECT count(*) FROM credentials WHERE revoked_utc IS NOT NULL").fetchone()
+    return int(number)
+
+
 def revoke(connection: sqlite3.Connection, number: str, *, by: str, reason: str, at_utc: int) -> None:
     """Revokes a credential, for ever.
 

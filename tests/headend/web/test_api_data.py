@@ -327,6 +327,8 @@ async def test_a_credential_verifies_by_the_did_document_and_can_be_revoked(mete
         assert (revoked.status_code, revoked.json()["status"]) == (200, "revoked")
         assert (await anybody.get(path.replace("pavvnl.example", "other.example"))).status_code == 404
         assert (await anybody.get(path[:-1])).status_code == 422
+        listed = await anybody.get(urlsplit(credential["credentialStatus"]["statusListCredential"]).path)
+        assert [one["record_name"] for one in listed.json()["data"]["records"]] == [number]
     assert given(metered) == [("MeterDataCredential", GRANTEE, GRANTEE, 96)]
     data = json.dumps(credential["credentialSubject"]["meterData"]).encode()
     assert faults("MeterData", data) == []

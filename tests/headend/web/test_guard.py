@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from headend.errors import StoreUnavailableError
 from headend.tokens import Scope
-from headend.web.access import ACCESS, REVOCATIONS, Needs, Public
+from headend.web.access import ACCESS, REVOCATIONS, REVOKED, Needs, Public
 from headend.web.guard import SESSION_COOKIE
 from tests.headend.discom import METER
 from tests.headend.web.world import BASE, Served, Story
@@ -18,6 +18,7 @@ MAY_BE_PUBLIC = {
     ("GET", "/v1/trust"),
     ("GET", "/.well-known/did.json"),
     ("GET", REVOCATIONS),
+    ("GET", REVOKED),
     ("GET", "/console/login"),
     ("POST", "/console/login"),
     ("GET", "/console/console.css"),
@@ -75,7 +76,7 @@ async def test_a_public_route_needs_no_token(served: Served) -> None:
     async with served.client() as stranger:
         for method, path in sorted(MAY_BE_PUBLIC):
             # A look-up of what is not revoked is 404, for everybody alike.
-            if method == "GET" and path != REVOCATIONS:
+            if method == "GET" and path not in {REVOCATIONS, REVOKED}:
                 assert (await stranger.get(address(path))).status_code == 200, path
         answer = await stranger.post("/console/login", data={"token": "x"})
     assert "No such token" in answer.text
