@@ -47,8 +47,9 @@ def _stage(folder: Path, play: Play, processes: Processes, broker: Broker) -> St
     def say(text: str) -> None:
         print(f"[{time.monotonic() - began:6.1f} s] {text}", flush=True)
 
-    window = world.delivery_window(int(time.time()))  # noqa: TID251 - the demonstration's only clock
-    return Stage(folder=folder, play=play, window=window, processes=processes, say=say, broker=broker)
+    now = int(time.time())  # noqa: TID251 - the demonstration's only clock
+    window = world.delivery_window(now)
+    return Stage(folder=folder, play=play, window=window, began_utc=now, processes=processes, say=say, broker=broker)
 
 
 def _perform(stage: Stage, *, stays: bool) -> int:

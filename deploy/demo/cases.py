@@ -34,12 +34,21 @@ class Case(Enum):
     """The buyer's discom contests the seller's window, and two operators refuse that."""
     ORIGIN = "origin"
     """Another system read other registers of the seller's meter than were signed: nothing can be posted."""
+    BECKN = "beckn"
+    """The ledger provider asks both discoms over Beckn, and allocates by itself."""
+    RECORD = "record"
+    """Both discoms allocate by themselves, in three rounds; the buyer drew less than was contracted."""
+    IMPORT = "import"
+    """The buyer's meter has no gateway: another system's file says what it measured, and nothing is posted on that."""
+    BILLING = "billing"
+    """The month is billed with what was traded, and a clearing house is told what came of the trade."""
 
 
 _SHAPES = {
     (Case.OVER, SELLER.name): "export=8400",
     (Case.OVER, BUYER.name): "import=9100",
     (Case.UNDER, SELLER.name): "export=4250",
+    (Case.RECORD, BUYER.name): "import=4300",
 }
 
 NEW_METER = Meter(id="SKS1000002", serial="SKS1000002", role="seller", settles=True)
@@ -78,7 +87,16 @@ class Play:
     @property
     def pending_after_s(self) -> int:
         """How long blocks may be on their way before their window is said to be PENDING: shorter where somebody waits for that."""
-        return 8 if self.case in {Case.EDIT, Case.ORIGIN} else 20
+        return 8 if self.case in {Case.EDIT, Case.ORIGIN, Case.IMPORT} else 20
+
+    @property
+    def channel(self) -> str:
+        """How the head-ends tell the ledger: `[ledger] channel`."""
+        return {Case.BECKN: "none", Case.RECORD: "record"}.get(self.case, "allocate")
+
+    def has_gateway(self, side: Side) -> bool:
+        """Whether a gateway reads the meters of a side."""
+        return not (self.case is Case.IMPORT and side.name == BUYER.name)
 
     def starts_again(self, side: Side, meter: Meter) -> bool:
         """Whether a meter is ended and started again, and so needs a port that stays its own meanwhile."""

@@ -38,6 +38,8 @@ class Stage:
     folder: Path
     play: Play
     window: Interval
+    began_utc: int
+    """When the demonstration began."""
     processes: Processes
     say: Say
     broker: Broker = Broker.AUTO

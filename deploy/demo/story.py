@@ -30,15 +30,17 @@ def set_up(stage: Stage) -> Turn:
     keys = _platform_keys(stage)
     _start_meters(stage)
     turn, sides = turn_of(stage.play), stage.play.sides
-    founded = {side.name: _found(stage, side) for side in sides}
+    founded = {side.name: _found(stage, side, turn) for side in sides}
     for side in sides:
         keys[side.subscriber] = (founded[side.name]["beckn_public_key"], side.discom)
-    _start_exchange(stage, keys)
+    _start_exchange(stage, keys, turn)
     for side in sides:
-        _configure_headend(stage, side)
-        _enrol(stage, side, founded[side.name], turn.recorded(stage, side))
+        _configure_headend(stage, side, turn)
+        recorded = turn.recorded(stage, side)
+        if stage.play.has_gateway(side):
+            _enrol(stage, side, founded[side.name], recorded)
         stage.headends[side.name] = _serve(stage, side, founded[side.name])
-    for side in sides:
+    for side in filter(stage.play.has_gateway, sides):
         _start_agents(stage, side)
     turn.before_contract(stage)
     for side in sides:
@@ -152,15 +154,15 @@ def _start_meters(stage: Stage) -> None:
         stage.say(f"{side.name}'s {meter.role} meter {meter.id} answers on {stage.addresses[meter.id]}")
 
 
-def _found(stage: Stage, side: Side) -> dict[str, str]:
-    _configure_headend(stage, side)
+def _found(stage: Stage, side: Side, turn: Turn) -> dict[str, str]:
+    _configure_headend(stage, side, turn)
     told: dict[str, str] = json.loads(
         run([program("sakshi-headend"), "init", "--config", stage.config(side), "--json"])
     )
     return told
 
 
-def _configure_headend(stage: Stage, side: Side) -> None:
+def _configure_headend(stage: Stage, side: Side, turn: Turn) -> None:
     """Written twice: the exchange must know the discoms' keys, and they its address."""
     folder = stage.folder / side.discom
     folder.mkdir(exist_ok=True)
@@ -170,16 +172,19 @@ def _configure_headend(stage: Stage, side: Side) -> None:
         ledger=stage.exchange or "127.0.0.1:1",
         posts=stage.play.posts,
         pending_after_s=stage.play.pending_after_s,
+        channel=stage.play.channel,
+        web_port=turn.web_port(side),
     )
-    (folder / "headend.toml").write_text(text)
+    (folder / "headend.toml").write_text(text + turn.settings(stage, side))
 
 
-def _start_exchange(stage: Stage, keys: dict[str, tuple[str, str | None]]) -> None:
+def _start_exchange(stage: Stage, keys: dict[str, tuple[str, str | None]], turn: Turn) -> None:
     registry = stage.folder / "participants.toml"
-    registry.write_text(world.participants(keys))
+    registry.write_text(world.participants(keys, turn.receivers()))
     state = stage.folder / "exchange"
     run([program("sakshi-ledger"), "sandbox-init", "--state", str(state)])
     command = ["sandbox", "--listen", "127.0.0.1:0", "--state", str(state), "--participants", str(registry)]
+    command += turn.exchange(stage)
     stage.processes.start("exchange", [program("sakshi-ledger"), *command])
     stage.exchange = stage.processes.wait_for("exchange", "listening ", START_S)
     stage.say(f"the sandbox exchange answers on {stage.exchange}")

@@ -1,7 +1,7 @@
 """What a case may do at each point of the demonstration, and how it asks and tells the seller's discom."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -25,6 +25,22 @@ class Turn:
         """Records meters before their gateway is enrolled; which ones."""
         return ()
 
+    def settings(self, stage: Stage, side: Side) -> str:  # noqa: ARG002 - for those that need it
+        """More tables of a head-end's configuration; the exchange's address is not known at the first call."""
+        return ""
+
+    def web_port(self, side: Side) -> int:  # noqa: ARG002 - for those that need it
+        """Where a head-end listens: 0 unless somebody must know it before."""
+        return 0
+
+    def receivers(self) -> Mapping[str, str]:
+        """Where the ledger provider asks discoms, by subscriber id."""
+        return {}
+
+    def exchange(self, stage: Stage) -> Sequence[str]:  # noqa: ARG002 - for those that need it
+        """More arguments of the sandbox exchange."""
+        return ()
+
     def before_contract(self, stage: Stage) -> None:
         """What is done, or waited for, before the platforms put the contract."""
 
@@ -36,21 +52,31 @@ class Turn:
         return NOTHING_MORE
 
 
-def seller(stage: Stage, path: str) -> Any:  # noqa: ANN401 - JSON
-    """What the seller's head-end answers to a program."""
-    headend = stage.headends[SELLER.name]
+def told_by(stage: Stage, side: Side, path: str) -> Any:  # noqa: ANN401 - JSON
+    """What a head-end answers to a program."""
+    headend = stage.headends[side.name]
     answer = httpx.get(headend.url + path, headers={"Authorization": f"Bearer {headend.token}"}, timeout=10)
     return answer.raise_for_status().json()
 
 
-def command(stage: Stage, verb: str, *words: str) -> str:
-    """What a command of the seller's discom prints."""
-    return run([program("sakshi-headend"), verb, "--config", stage.config(SELLER), *words])
+def seller(stage: Stage, path: str) -> Any:  # noqa: ANN401 - JSON
+    """What the seller's head-end answers to a program."""
+    return told_by(stage, SELLER, path)
+
+
+def command(stage: Stage, verb: str, *words: str, side: Side = SELLER) -> str:
+    """What a command of a discom prints."""
+    return run([program("sakshi-headend"), verb, "--config", stage.config(side), *words])
+
+
+def log_of(stage: Stage, side: Side) -> list[str]:
+    """What a head-end has logged so far."""
+    return stage.processes.log(f"headend-{side.discom}").read_text(errors="replace").splitlines()
 
 
 def seller_log(stage: Stage) -> list[str]:
     """What the seller's head-end has logged so far."""
-    return stage.processes.log(f"headend-{SELLER.discom}").read_text(errors="replace").splitlines()
+    return log_of(stage, SELLER)
 
 
 def wait_until(stage: Stage, failed: str, holds: Callable[[], bool]) -> None:

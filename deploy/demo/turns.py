@@ -6,6 +6,7 @@ from typing import Any
 
 from deploy.demo.acts import Dispute, Edit, Hold, Origin
 from deploy.demo.cases import NEW_METER, Case, Play, simulator
+from deploy.demo.channels import Beckn, Record
 from deploy.demo.processes import program, run
 from deploy.demo.stage import START_S, Outcome, Proof, Shown, Stage
 from deploy.demo.turn import METER, OPERATOR, Turn, command, is_delivered, seller, seller_log, wait_until
@@ -167,6 +168,8 @@ _TURNS: dict[Case, Callable[[], Turn]] = {
     Case.EDIT: Edit,
     Case.DISPUTE: Dispute,
     Case.ORIGIN: Origin,
+    Case.BECKN: Beckn,
+    Case.RECORD: Record,
 }
 
 

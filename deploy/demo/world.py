@@ -1,10 +1,11 @@
 """Who takes part in the demonstration, and the configuration files that they start from."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 
 from signing.interval import DAY_S, Interval, ist_day_start, utc_text
 
@@ -80,13 +81,14 @@ def delivery_window(now_utc: int) -> Interval:
     return Interval(day + _DELIVERY_FROM_S, day + _DELIVERY_TO_S)
 
 
-def participants(keys: dict[str, tuple[str, str | None]]) -> str:
-    """The exchange's registry: public key and, of a discom, its short code, by subscriber id."""
+def participants(keys: dict[str, tuple[str, str | None]], receivers: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The exchange's registry: public key and, of a discom, its short code, by subscriber id; `receivers` is where discoms are asked."""
     blocks = []
     for subscriber, (public_key, discom) in keys.items():
         role = 'role = "platform"' if discom is None else f'role = "discom"\ndiscom_id = "{discom}"'
         blocks.append(
             f'[[participant]]\nsubscriber_id = "{subscriber}"\nkey_id = "k1"\npublic_key = "{public_key}"\n{role}\n'
+            + (f'receiver_url = "{receivers[subscriber]}"\n' if subscriber in receivers else "")
         )
     return "\n".join(blocks)
 
@@ -98,8 +100,10 @@ def headend(
     ledger: str,
     posts: Sequence[str] = ("FINAL", "TRUE_UP"),
     pending_after_s: int = 20,
+    channel: str = "allocate",
+    web_port: int = 0,
 ) -> str:
-    """A head-end's configuration; `posts` are the statuses of figures that it posts."""
+    """A head-end's configuration; `posts` are the statuses of figures that it posts, and `channel` is how it tells the ledger."""
     return f"""discom = "{side.discom}"
 domain = "{side.domain}"
 state = "state"
@@ -114,13 +118,14 @@ port = {broker_port}
 shards = [{_shard(side)}]
 
 [web]
-port = 0
+port = {web_port}
 
 [ledger]
 url = "deg+http://{ledger}"
 subscriber = "{side.subscriber}"
 key_id = "k1"
 poll_s = 2
+channel = "{channel}"
 
 [posting]
 retry_s = 1

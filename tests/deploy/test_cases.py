@@ -8,6 +8,7 @@ import pytest
 from deploy.demo import world
 from deploy.demo.cases import NEW_METER, Case, Play, simulator
 from deploy.demo.world import BUYER, SELLER
+from headend import config as headend_config
 from headend.onboarding import facts as headend_facts
 from signing.interval import DAY_S, Interval, parse_instant
 
@@ -64,8 +65,18 @@ def test_only_an_exchange_brings_a_second_revenue_meter_and_what_is_never_final_
     assert (NEW_METER in seller.meters) == is_exchange
     assert ("PROVISIONAL" in play(case).posts) == (case in {Case.EXCHANGE, Case.EDIT})
     assert (seller.name, seller.posted_as, buyer) == (SELLER.name, SELLER.posted_as, BUYER)
-    assert play(case).pending_after_s == (8 if case in {Case.EDIT, Case.ORIGIN} else 20)
+    assert play(case).pending_after_s == (8 if case in {Case.EDIT, Case.ORIGIN, Case.IMPORT} else 20)
     assert play(case).exchanged_utc(WINDOW) == (WINDOW.start_utc + 3600 if is_exchange else None)
+
+
+@pytest.mark.parametrize("case", list(Case))
+def test_the_ledger_is_told_as_the_case_says(case: Case) -> None:
+    expected = {Case.BECKN: "none", Case.RECORD: "record"}.get(case, "allocate")
+    text = world.headend(BUYER, broker_port=1884, ledger="127.0.0.1:9000", channel=play(case).channel)
+    assert headend_config.parse(text, "headend.toml", Path("folder")).ledger.channel.value == expected
+    assert [side.name for side in (SELLER, BUYER) if not play(case).has_gateway(side)] == (
+        [BUYER.name] if case is Case.IMPORT else []
+    )
 
 
 @pytest.mark.parametrize(("replay", "period_s"), [(None, 900), (Path("home.csv"), 1800)])

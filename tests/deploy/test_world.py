@@ -79,5 +79,14 @@ def test_the_exchange_accepts_the_registry() -> None:
             {SELLER.platform: (key, None), SELLER.subscriber: (key, SELLER.discom), BUYER.subscriber: (key, "TPDDL")}
         )
     )
+    assert registry.discoms() == ()
     caller = registry.caller(KeyId(subscriber_id=SELLER.subscriber, unique_key_id="k1"))
     assert caller.discom_id == SELLER.discom
+
+
+def test_only_a_discom_with_an_address_is_asked() -> None:
+    key = base64.b64encode(ed25519.Ed25519PrivateKey.generate().public_key().public_bytes_raw()).decode()
+    keys: dict[str, tuple[str, str | None]] = {side.subscriber: (key, side.discom) for side in SIDES}
+    asked = {SELLER.subscriber: "http://127.0.0.1:8420/bpp/receiver"}
+    registry = Participants.parsed(world.participants(keys, asked))
+    assert {one.subscriber_id: one.receiver_url for one in registry.discoms()} == asked
