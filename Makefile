@@ -14,7 +14,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-# SEED=n, CASE=over|under|missing|fork|gap|exchange|hold|outage|edit|dispute|origin|beckn|record, REPLAY=FILE with SCALE_SOLAR=x, ONCE=1
+# SEED=n, CASE=over|under|missing|fork|gap|exchange|hold|outage|edit|dispute|origin|beckn|record|import|billing, REPLAY=FILE with SCALE_SOLAR=x, ONCE=1
 demo: $(READY)
 	@$(BIN)/python -m deploy.demo $(if $(SEED),--seed $(SEED)) $(if $(CASE),--case $(CASE)) \
 	  $(if $(REPLAY),--replay "$(REPLAY)") $(if $(SCALE_SOLAR),--scale-solar $(SCALE_SOLAR)) $(if $(ONCE),--once)

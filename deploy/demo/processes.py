@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -111,8 +111,8 @@ def program(name: str) -> str:
     return str(Path(sys.executable).parent / name)
 
 
-def run(command: Sequence[str]) -> str:
-    """The output of a command that ends by itself.
+def run(command: Sequence[str], *, codes: Collection[int] = (0,)) -> str:
+    """The output of a command that ends by itself, by one of the exit codes `codes`.
 
     Raises:
         DemoError: it failed; with what it said.
@@ -129,7 +129,7 @@ def run(command: Sequence[str]) -> str:
             process.kill()
             process.communicate()
         raise
-    if process.returncode != 0:
+    if process.returncode not in codes:
         raise DemoError(f"{' '.join(command)} ended with exit code {process.returncode}:\n{said}{complained}")
     return said
 

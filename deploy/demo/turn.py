@@ -1,5 +1,6 @@
 """What a case may do at each point of the demonstration, and how it asks and tells the seller's discom."""
 
+import json
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ import httpx
 from deploy.demo.processes import DemoError, program, run
 from deploy.demo.stage import DECIDE_S, NOTHING_MORE, Outcome, Proof, Shown, Stage
 from deploy.demo.world import SELLER, Side
+from signing.interval import ist_text
 
 METER = next(meter for meter in SELLER.meters if meter.settles)
 """The seller's meter that settles."""
@@ -64,9 +66,17 @@ def seller(stage: Stage, path: str) -> Any:  # noqa: ANN401 - JSON
     return told_by(stage, SELLER, path)
 
 
-def command(stage: Stage, verb: str, *words: str, side: Side = SELLER) -> str:
-    """What a command of a discom prints."""
-    return run([program("sakshi-headend"), verb, "--config", stage.config(side), *words])
+def command(stage: Stage, verb: str, *words: str, side: Side = SELLER, codes: Collection[int] = (0,)) -> str:
+    """What a command of a discom prints, which may end by one of the exit codes `codes`."""
+    return run([program("sakshi-headend"), verb, "--config", stage.config(side), *words], codes=codes)
+
+
+def bill_of(stage: Stage, side: Side) -> dict[str, Any]:
+    """What the month's bill of a side's customer rests on. Most of the month was not read, so that it is not final."""
+    month = ist_text(stage.window.start_utc)[:7]
+    words = ("determinants", "--month", month, "--point", side.connection_point, "--json")
+    found: dict[str, Any] = json.loads(command(stage, "billing", *words, side=side, codes=(0, 1)))
+    return found
 
 
 def log_of(stage: Stage, side: Side) -> list[str]:

@@ -5,8 +5,10 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from deploy.demo.acts import Dispute, Edit, Hold, Origin
+from deploy.demo.billed import Billing
 from deploy.demo.cases import NEW_METER, Case, Play, simulator
 from deploy.demo.channels import Beckn, Record
+from deploy.demo.imported import Import
 from deploy.demo.processes import program, run
 from deploy.demo.stage import START_S, Outcome, Proof, Shown, Stage
 from deploy.demo.turn import METER, OPERATOR, Turn, command, is_delivered, seller, seller_log, wait_until
@@ -170,6 +172,8 @@ _TURNS: dict[Case, Callable[[], Turn]] = {
     Case.ORIGIN: Origin,
     Case.BECKN: Beckn,
     Case.RECORD: Record,
+    Case.IMPORT: Import,
+    Case.BILLING: Billing,
 }
 
 

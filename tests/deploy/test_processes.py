@@ -132,4 +132,5 @@ def test_a_command_that_fails_is_quoted() -> None:
     with pytest.raises(DemoError, match=r"(?s)ended with exit code 3:\n.*no such luck"):
         run(python("import sys; print('no such luck', file=sys.stderr); sys.exit(3)"))
     assert run(python("print('fine')")) == "fine\n"
+    assert run(python("print('not final'); raise SystemExit(1)"), codes=(0, 1)) == "not final\n"
     assert time.monotonic() - began < 20
