@@ -220,18 +220,18 @@ def _left_out(entry: Inclusion, headers: Mapping[bytes, AdmittedBatch], claims: 
 
 
 def _bears_on(batch: AdmittedBatch, part: Part, claims: Claims) -> bool:
-    """Whether an admitted batch would have to be shown for the part: it touches the context, fills a stated gap, or stands above the head
-    that the actual states of its chain, and so was left out whatever it says.
+    """Whether an admitted batch would have to be shown for the part: it touches the context, or fills a stated gap.
+
+    An actual alone shows no context. It states heads: a batch of the part's time above them is none of those that it rests on.
     """
     shown = [row.batch for row in claims.batches if row.batch.header.meter == part.meter]
     if claims.bundle.kind is Kind.WINDOW:
         measuring = device(claims.records[part.meter][-1].statement, part.span.start_utc)
         if touches(batch, context(part.span, shown, measuring)):
             return True
-    sequence = batch.header.sequence
+    sequence, is_of_the_time = batch.header.sequence, touches(batch, part.span)
     return any(
-        state.head is None
-        or sequence > state.head.sequence
+        (is_of_the_time and (state.head is None or sequence > state.head.sequence))
         or any(first <= sequence <= last for first, last in state.gaps)
         for state in part.chains
         if state.kid == batch.kid
