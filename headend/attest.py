@@ -144,13 +144,14 @@ class Attestor:
             self._decision(connection, subject), None if previous is None else previous.signed, bytes(SALT_SIZE), cause
         )
 
-    def case(self, subject: Subject) -> Decision:
-        """What a subject's newest evidence comes to now, without saying so to anybody.
+    def case(self, subject: Subject) -> WindowCase:
+        """A subject's newest evidence, to be judged: nothing is decided here.
 
         Raises:
-            FatalError, RuleSetError: as `attest`.
+            FatalError: as `attest`.
         """
-        return self._decision(self._database.connection, subject)
+        case, _ = self._case(self._database.connection, subject)
+        return case
 
     def _attest(
         self, transaction: LogTransaction, subject: Subject, at_utc: int, cause: Cause | None, *, may_wait: bool
@@ -174,6 +175,10 @@ class Attestor:
         return previous is None or previous.index < loss.to_size
 
     def _decision(self, connection: sqlite3.Connection, subject: Subject) -> Decision:
+        return decide(*self._case(connection, subject))
+
+    def _case(self, connection: sqlite3.Connection, subject: Subject) -> tuple[WindowCase, bytes]:
+        """The case with the digest under which its rule set is logged."""
         parts = self._parts(connection, subject)
         log = _log_of(parts)
         rules = actuals.newest_rule_set(connection, self._signer.public_key, log)
@@ -188,7 +193,7 @@ class Attestor:
             parts=parts,
             stated=stated_in(_doubts(connection, parts), parts, rules.signed.statement),
         )
-        return decide(case, rules.signed.digest)
+        return case, rules.signed.digest
 
     def _parts(self, connection: sqlite3.Connection, subject: Subject) -> tuple[PartCase, ...]:
         names = [meter.record.meter for meter in self._registry.meters_at(subject.connection_point)]

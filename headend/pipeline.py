@@ -273,10 +273,13 @@ class Settlement:
     def _attest(self, portion: Sequence[tuple[Delivery, Subject]], now_utc: int) -> tuple[Signed[WindowActual], ...]:
         early = {subject for delivery, subject in portion if self._pending_from(delivery) > now_utc}
         attested = self._attestor.attest({subject for _, subject in portion}, at_utc=now_utc, unsaid=frozenset(early))
+        whole = {
+            (one.statement.posted_as, one.statement.window) for one in attested if one.statement.status in _SETTLED
+        }
         for delivery, subject in portion:
             self._agenda.done(delivery)
             self._unplanned.add(delivery)
-            if subject in early:
+            if subject in early and (subject.posted_as, subject.window) not in whole:
                 self._wait(delivery, subject, now_utc)
             elif (gate_utc := self._config.gates.next_utc(delivery.window, now_utc)) is not None:
                 # What may be posted then may not be posted now.

@@ -34,7 +34,7 @@ def note(database: Database, attestor: Attestor, subject: Subject) -> int:
         FatalError, RuleSetError: as `Attestor.case`.
         StoreUnavailableError: nothing was noted.
     """
-    parts = validated(attestor.case(subject).case)
+    parts = validated(attestor.case(subject))
     found = [
         (part.case.record.meter, part.validation.context, missing_spans(part.validation.intervals)) for part in parts
     ]

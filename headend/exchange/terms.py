@@ -64,7 +64,7 @@ class DeliveryTerms:
 
     def _is_unsupplied(self, actual: WindowActual) -> bool:
         subject = Subject(connection_point=actual.connection_point, posted_as=actual.posted_as, window=actual.window)
-        return any(is_unsupplied(part.intervals) for part in validated(self._attestor.case(subject).case))
+        return any(is_unsupplied(part.intervals) for part in validated(self._attestor.case(subject)))
 
 
 def _measured(actual: WindowActual, side: Side) -> int | None:
