@@ -321,7 +321,7 @@ def _difference(allocation: Allocation, row: Trade | None) -> str | None:
 
 
 class Ledger(Protocol):
-    """A trade ledger as a discom uses it. Discoms never put trades."""
+    """A trade ledger as a discom uses it. Discoms never put trades. MUST be safe to use from several threads."""
 
     def listing(self, query: TradeQuery) -> Listing:
         """Every row visible to the caller that `query` finds, each once, read to the last page.

@@ -3,8 +3,10 @@ is harmless because a posting's reference is derived from its evidence.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from headend.config import Config
 from headend.duties.holds import Hold
@@ -17,9 +19,10 @@ from headend.trading.posting import NO_TERMS, OPEN, Policy, PostingRecord, Posti
 from headend.trading.trades import Delivery, own_sides
 from ledger_client.ledger import (
     Ledger,
-    LedgerProtocolError,
+    LedgerError,
     LedgerRefusedError,
     LedgerUnavailableError,
+    Receipt,
     Trade,
     TradeQuery,
     TradeUnknownError,
@@ -30,6 +33,9 @@ from signing.statements.window_actual import Cause, WindowActual
 
 POSTS_AT_ONCE = 64
 """Postings of one round: settlement goes on with other things in between."""
+
+POSTS_ABREAST = 8
+"""How many of them wait for the ledger at the same time: it is far away, and a gate may be near."""
 
 _UNSENT = frozenset({PostingState.DUE, PostingState.WAITING, PostingState.HELD})
 _REPLACED = OPEN | {PostingState.CONFIRMED, PostingState.HELD}
@@ -179,14 +185,23 @@ def plan(
             actual = newest_ready(delivery)
             if actual is None:
                 continue
+            before = rows.postings_of(connection, delivery)
+            is_addressed = any(earlier.actual == actual.digest for earlier in before)
+            # Asked before its terms are, which cost a decision.
+            if is_addressed and not (delivery in unreached and _is_confirmed(before)):
+                continue
             said = NO_TERMS if terms is None else terms(connection, delivery, actual.statement)
             wish = posting.first(delivery, actual, policy, now_utc, said)
-            record = _planned(connection, delivery, actual, wish)
+            record = None if is_addressed else _planned(connection, before, actual, wish)
             if record is not None:
                 added.append(record)
             elif delivery in unreached:
                 _again(connection, wish, now_utc)
     return tuple(added)
+
+
+def _is_confirmed(records: Iterable[PostingRecord]) -> bool:
+    return any(record.state is PostingState.CONFIRMED for record in records)
 
 
 def _again(connection: sqlite3.Connection, wanted: PostingRecord | None, now_utc: int) -> None:
@@ -209,14 +224,11 @@ def _is_said(before: Iterable[PostingRecord], record: PostingRecord) -> bool:
 
 def _planned(
     connection: sqlite3.Connection,
-    delivery: Delivery,
+    before: Iterable[PostingRecord],
     actual: Signed[WindowActual],
     record: PostingRecord | None,
 ) -> PostingRecord | None:
-    """`record`, stored, unless it says nothing new; what it replaces is superseded."""
-    before = rows.postings_of(connection, delivery)
-    if any(earlier.actual == actual.digest for earlier in before):
-        return None
+    """`record`, stored, unless it says nothing new; what it replaces of `before` is superseded."""
     is_asked = actual.statement.cause is Cause.OPERATOR
     if record is not None and not is_asked and _is_said(before, record):
         # One post per meter, window and figure: more evidence for what was said is no other figure. An operator who attests again,
@@ -253,60 +265,92 @@ def hold(database: Database, over: HoldOver | None, now_utc: int) -> None:
 def post(
     database: Database, ledger: Ledger, discom: str, policy: Policy, now_utc: int, *, most: int = POSTS_AT_ONCE
 ) -> PostReport:
-    """Does what is due, `most` of it: posts, reads back, and stores how far each posting got, one transaction each.
+    """Does what is due, `most` of it: posts, reads back, and stores how far each posting got, a few abreast.
 
-    A ledger that does not answer ends the round: each of the others would wait as long. The posting that got no answer waits for
-    its next try, so that it never stands in the way of the others.
+    A ledger that does not answer ends the round: each of the others would wait as long, so the first goes alone. The posting that
+    got no answer waits for its next try, so that it never stands in the way of the others.
     """
     moved: list[PostingRecord] = []
     trouble: str | None = None
-    for record in posting.due(rows.postings_to_do(database.connection, now_utc, most=most), now_utc):
-        attempt = _Attempt(database, ledger, policy, now_utc)
-        after = attempt.made(record, discom)
-        _store(database, after)
-        moved.append(after)
-        trouble = attempt.silence
-        if trouble is not None:
-            break
+    attempts = _Attempts(ledger, discom, policy, now_utc)
+    waiting = posting.due(rows.postings_to_do(database.connection, now_utc, most=most), now_utc)
+    with ThreadPoolExecutor(POSTS_ABREAST, thread_name_prefix="post") as pool:
+        for portion in _portions(waiting):
+            sent = tuple(pool.map(attempts.sent, portion))
+            # The commit point of these posts: before it, a crash repeats the same posts under the same references.
+            _store(database, sent)
+            after = tuple(pool.map(attempts.read_back, sent))
+            _store(database, after)
+            moved += (one.record for one in after)
+            trouble = next((one.silence for one in after if one.silence is not None), None)
+            if trouble is not None:
+                break
     return PostReport(moved=tuple(moved), trouble=trouble)
 
 
-def _store(database: Database, record: PostingRecord) -> None:
+def _portions(waiting: Sequence[PostingRecord]) -> Iterator[Sequence[PostingRecord]]:
+    edges = (0, *range(1, len(waiting), POSTS_ABREAST), len(waiting))
+    return (waiting[start:end] for start, end in pairwise(edges) if start < end)
+
+
+def _store(database: Database, attempts: Iterable["_Attempt"]) -> None:
     with database.transaction() as connection:
-        rows.put_posting(connection, record)
+        for attempt in attempts:
+            rows.put_posting(connection, attempt.record)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Attempt:
-    """One try of one posting."""
+    """How far one try of one posting got."""
 
-    database: Database
-    ledger: Ledger
-    policy: Policy
-    now_utc: int
+    record: PostingRecord
+    receipt: Receipt | None = None
+    """What the ledger answered the post, which is still to be read back; none after trouble."""
     silence: str | None = None
     """Why there was no answer at all."""
 
-    def made(self, record: PostingRecord, discom: str) -> PostingRecord:
-        request = record.request(discom)
-        try:
-            # A record that is POSTED already comes here after a crash or a failed reading back: the same post has no second
-            # effect and gives the receipt again.
-            receipt = self.ledger.post(request)
-            record = posting.posted(record, receipt, self.now_utc)
-            # The commit point of one post: before it, a crash repeats the same post under the same reference.
-            _store(self.database, record)
-            return posting.read_back(record, self.ledger.confirm(request, receipt))
-        except TradeUnknownError as error:
-            return self._troubled(record, Trouble.TRADE_UNKNOWN, str(error))
-        except LedgerRefusedError as error:
-            return self._troubled(record, Trouble.REFUSED, str(error))
-        except LedgerUnavailableError as error:
-            self.silence = str(error)
-            return self._troubled(record, Trouble.NO_ANSWER, str(error))
-        except LedgerProtocolError as error:
-            # An answer that is not understood says as little as none.
-            return self._troubled(record, Trouble.NO_ANSWER, str(error))
 
-    def _troubled(self, record: PostingRecord, trouble: Trouble, note: str) -> PostingRecord:
-        return posting.troubled(record, trouble, note, self.policy, self.now_utc)
+class _Attempts:
+    """Tries of postings, each of them in a thread that touches nothing but the ledger."""
+
+    __slots__ = ("_discom", "_ledger", "_now_utc", "_policy")
+
+    def __init__(self, ledger: Ledger, discom: str, policy: Policy, now_utc: int) -> None:
+        self._ledger = ledger
+        self._discom = discom
+        self._policy = policy
+        self._now_utc = now_utc
+
+    def sent(self, record: PostingRecord) -> _Attempt:
+        """The posting as posted.
+
+        A record that is POSTED already comes here after a crash or a failed reading back: the same post has no second effect and gives
+        the receipt again.
+        """
+        try:
+            receipt = self._ledger.post(record.request(self._discom))
+        except LedgerError as error:
+            return self._troubled(record, error)
+        return _Attempt(record=posting.posted(record, receipt, self._now_utc), receipt=receipt)
+
+    def read_back(self, sent: _Attempt) -> _Attempt:
+        """A posted one as the ledger's rows show it; what met trouble before as it is."""
+        if sent.receipt is None:
+            return sent
+        try:
+            confirmation = self._ledger.confirm(sent.record.request(self._discom), sent.receipt)
+        except LedgerError as error:
+            return self._troubled(sent.record, error)
+        return _Attempt(record=posting.read_back(sent.record, confirmation))
+
+    def _troubled(self, record: PostingRecord, error: LedgerError) -> _Attempt:
+        silence = str(error) if isinstance(error, LedgerUnavailableError) else None
+        after = posting.troubled(record, _trouble(error), str(error), self._policy, self._now_utc)
+        return _Attempt(record=after, silence=silence)
+
+
+def _trouble(error: LedgerError) -> Trouble:
+    """By what is done next. An answer that is not understood says as little as none."""
+    if isinstance(error, TradeUnknownError):
+        return Trouble.TRADE_UNKNOWN
+    return Trouble.REFUSED if isinstance(error, LedgerRefusedError) else Trouble.NO_ANSWER

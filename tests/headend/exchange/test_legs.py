@@ -1,5 +1,8 @@
 """The two legs to the ledger, against the sandbox exchange over HTTP and a real database."""
 
+import itertools
+import sqlite3
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +12,10 @@ import pytest
 from headend.exchange import legs
 from headend.store.sqlite import postings as rows
 from headend.store.sqlite.database import Database, create_database, open_database
-from headend.trading.posting import Policy, PostingState
+from headend.trading.posting import NO_TERMS, Policy, PostingState, Terms
 from headend.trading.trades import Delivery
 from ledger_client.http import HttpLedger
-from ledger_client.ledger import client_reference
+from ledger_client.ledger import Posting, Receipt, client_reference
 from ledger_client.sandbox.faults import Fault
 from signing.backends.file import FileSigner
 from signing.envelope import Signed, sign
@@ -240,6 +243,80 @@ def test_a_round_does_no_more_than_it_is_told(
     assert len(legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW, most=1).moved) == 1
     assert len(legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW, most=1).moved) == 1
     assert legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW).moved == ()
+
+
+class Abreast(HttpLedger):
+    """The ledger, which answers the first post at once and the others only when as many wait as may."""
+
+    def __init__(self, exchange: Rehearsal, ledger: HttpLedger) -> None:
+        super().__init__(ledger._channel)
+        self._exchange = exchange
+        self._together = threading.Barrier(legs.POSTS_ABREAST, timeout=20)
+        self._numbers = itertools.count()
+        self.silent_from: int | None = None
+        """The post from which on no answer comes."""
+
+    def post(self, posting: Posting) -> Receipt:
+        number = next(self._numbers)
+        if number == self.silent_from:
+            self._exchange.faults.switch_on(Fault.DOWN, legs.POSTS_ABREAST)
+        if number:
+            self._together.wait()
+        return super().post(posting)
+
+
+def addressed(database: Database, ledger: HttpLedger, signer: FileSigner, count: int) -> None:
+    """Postings to one delivery of a trade and, by other names, to others of none."""
+    (delivery,) = pulled(database, ledger)
+    wanted = [delivery, *(replace(delivery, posted_as=f"TEST_OTHER_{number}") for number in range(count - 1))]
+    legs.plan(database, wanted, lambda one: exported(signer, one), POLICY, NOW)
+
+
+def test_several_wait_for_the_ledger_at_once_and_each_gets_its_own_answer(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
+) -> None:
+    exchange.put_both()
+    addressed(database, ledger, signer, 1 + legs.POSTS_ABREAST)
+    report = legs.post(database, Abreast(exchange, ledger), SELLER_DISCOM, POLICY, NOW)
+    assert report.trouble is None
+    found = {record.delivery.posted_as: record.state for record in report.moved}
+    others = {f"TEST_OTHER_{number}": PostingState.WAITING for number in range(legs.POSTS_ABREAST)}
+    assert found == {SELLER_METER: PostingState.CONFIRMED} | others
+
+
+def test_a_ledger_that_falls_silent_is_asked_by_no_more_than_wait_already(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
+) -> None:
+    exchange.put_both()
+    addressed(database, ledger, signer, 1 + 2 * legs.POSTS_ABREAST)
+    silent = Abreast(exchange, ledger)
+    silent.silent_from = 1
+    report = legs.post(database, silent, SELLER_DISCOM, POLICY, NOW)
+    assert len(report.moved) == 1 + legs.POSTS_ABREAST
+    assert report.trouble is not None
+    after = legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW)
+    assert (len(after.moved), after.trouble) == (legs.POSTS_ABREAST, None)
+
+
+def test_terms_are_asked_for_what_may_be_addressed_and_not_again_for_what_was(
+    exchange: Rehearsal, ledger: HttpLedger, database: Database, signer: FileSigner
+) -> None:
+    exchange.put_both()
+    (delivery,) = pulled(database, ledger)
+    ready = exported(signer, delivery)
+    asked: list[Delivery] = []
+
+    def terms(_: sqlite3.Connection, delivery: Delivery, __: WindowActual) -> Terms:
+        asked.append(delivery)
+        return NO_TERMS
+
+    for _ in range(2):
+        legs.plan(database, [delivery], lambda _: ready, POLICY, NOW, unreached=frozenset({delivery}), terms=terms)
+    assert asked == [delivery]
+    # What the ledger confirmed may have to go again, with its terms.
+    legs.post(database, ledger, SELLER_DISCOM, POLICY, NOW)
+    legs.plan(database, [delivery], lambda _: ready, POLICY, NOW, unreached=frozenset({delivery}), terms=terms)
+    assert asked == [delivery, delivery]
 
 
 def test_a_trade_is_followed_from_when_it_was_first_seen(
