@@ -25,8 +25,6 @@ from signing.tables import Table, parse_toml
 _LENGTHS = (24, 48, 96)
 _MOST_WEIGHT = 10**6
 _MOST_W = 10**9
-_LEAST_DAYS = 3
-"""Fewer measured days say nothing of a consumer's average use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +61,14 @@ class Profiles:
             channel: fitted for channel in found.weights if (fitted := _fitted(found.weights[channel], period_s))
         }
         daily: dict[Channel, int] = {}
+        counted: dict[Channel, int] = {}
         for channel in weights:
             series = [one.series(channel) for one in days if one.is_pattern and one.period_s == period_s]
             totals = [sum(energies) for energies in series if energies is not None]
-            if len(totals) >= _LEAST_DAYS:
+            counted[channel] = len(totals)
+            if totals:
                 daily[channel] = sum(totals) // len(totals)
-        return Profile(weights=weights, daily_wh=daily)
+        return Profile(weights=weights, daily_wh=daily, days=counted)
 
 
 NO_PROFILES = Profiles(categories=(), default=None)

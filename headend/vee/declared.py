@@ -138,6 +138,8 @@ class Sky:
     """One block's sun: what a clear sky would have given this meter, and what the neighbours gave of theirs."""
 
     clear_wh: int
+    neighbours: int
+    """How many of them said anything."""
     neighbours_wh: int
     neighbours_clear_wh: int
 
@@ -150,6 +152,8 @@ class Profile:
     """One a block from midnight on, in any unit."""
     daily_wh: Mapping[Channel, int]
     """Average daily use, for where no register says it."""
+    days: Mapping[Channel, int]
+    """Of how many measured days that is the average."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,10 @@ from signing.statements.rule_set import Rule, RuleSet
 
 _BY_HABIT = frozenset({"E3", "E4", "E5", "E6"})
 _BY_WORD = frozenset({"E7", "E8"})
+_LEAST_NEIGHBOURS = 2
+"""Of E5 version 1, which has no parameter for it."""
+_LEAST_DAYS = 3
+"""Of E6 version 1, as above."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +90,14 @@ def _average_days(task: Task, known: Known, rule: Rule) -> Filled | None:
 
 
 def _sunlit(task: Task, known: Known, rule: Rule) -> Filled | None:
-    return estimate_series.sunlit(task, known.skies, most_s=rule.parameters["most_s"])
+    least = rule.parameters.get("least_neighbours", _LEAST_NEIGHBOURS)
+    return estimate_series.sunlit(task, known.skies, least_neighbours=least, most_s=rule.parameters["most_s"])
 
 
-def _category(task: Task, known: Known, _: Rule) -> Filled | None:
-    return None if known.profile is None else estimate_series.category(task, known.profile)
+def _category(task: Task, known: Known, rule: Rule) -> Filled | None:
+    if known.profile is None:
+        return None
+    return estimate_series.category(task, known.profile, least_days=rule.parameters.get("least_days", _LEAST_DAYS))
 
 
 def _agreed(task: Task, known: Known, _: Rule) -> Filled | None:

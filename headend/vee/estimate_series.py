@@ -49,16 +49,24 @@ def average_days(
     )
 
 
-def sunlit(task: Task, skies: Mapping[int, Sky], *, most_s: int) -> Filled | None:
-    """E5 SOLAR: what a clear sky would have given, times the share that reached the neighbours; export only, of at most `most_s`."""
+def sunlit(task: Task, skies: Mapping[int, Sky], *, least_neighbours: int, most_s: int) -> Filled | None:
+    """E5 SOLAR: what a clear sky would have given, times the share that reached the neighbours; export only, of at most `most_s`.
+
+    By day `least_neighbours` have to say something: one roof may be shaded, or its house empty.
+    """
     if task.channel is not Channel.EXPORT or len(task.holes) * task.period_s > most_s:
         return None
-    return _weighed(task, "E5", [_sunlight(skies.get(start)) for start in task.holes])
+    return _weighed(task, "E5", [_sunlight(skies.get(start), least_neighbours) for start in task.holes])
 
 
-def category(task: Task, declared: Profile) -> Filled | None:
-    """E6 PROFILE: the category's day, scaled to the registers, or to this customer's average daily use; none where neither is known."""
+def category(task: Task, declared: Profile, *, least_days: int) -> Filled | None:
+    """E6 PROFILE: the category's day, scaled to the registers, or to this customer's average daily use; none where neither is known.
+
+    Fewer than `least_days` measured days say nothing of a consumer's average use.
+    """
     weights, daily = declared.weights.get(task.channel, ()), declared.daily_wh.get(task.channel)
+    if declared.days.get(task.channel, 0) < least_days:
+        daily = None
     whole = sum(weights)
     if len(weights) * task.period_s != DAY_S or whole <= 0 or (task.rise_wh is None and daily is None):
         return None
@@ -125,10 +133,11 @@ def _mean(task: Task, start: int, days: Sequence[HistoryDay], least: int) -> int
     return whole + (2 * rest > len(energies) or (2 * rest == len(energies) and whole % 2 == 1))
 
 
-def _sunlight(sky: Sky | None) -> int | None:
+def _sunlight(sky: Sky | None, least_neighbours: int) -> int | None:
     """What reached this roof; nothing at night, unknown where the neighbours say nothing by day."""
     if sky is None:
         return None
     if sky.clear_wh == 0:
         return 0
-    return None if sky.neighbours_clear_wh <= 0 else sky.clear_wh * sky.neighbours_wh // sky.neighbours_clear_wh
+    is_told = sky.neighbours >= least_neighbours and sky.neighbours_clear_wh > 0
+    return None if not is_told else sky.clear_wh * sky.neighbours_wh // sky.neighbours_clear_wh

@@ -18,8 +18,8 @@ def _stated(rule_id: str, code: str, worst: Verdict, **defaults: int) -> KnownSt
     return KnownStated(id=rule_id, version=1, code=code, worst=worst, defaults=defaults)
 
 
-def _method(method_id: str, **defaults: int) -> KnownMethod:
-    return KnownMethod(id=method_id, version=1, defaults=defaults)
+def _method(method_id: str, version: int = 1, **defaults: int) -> KnownMethod:
+    return KnownMethod(id=method_id, version=version, defaults=defaults)
 
 
 _DAY_S = 86_400
@@ -80,17 +80,23 @@ STATED: Mapping[str, KnownStated] = {
 }
 """The rules whose inputs no bundle holds, by id."""
 
+_METHOD_ROWS = (
+    _method("E1", most_s=7200),
+    _method("E2"),
+    _method("E3", days=3, lookback_days=21),
+    _method("E4", least_days=2, lookback_days=28),
+    _method("E5", most_s=_DAY_S),
+    _method("E5", 2, least_neighbours=2, most_s=_DAY_S),
+    _method("E6"),
+    _method("E6", 2, least_days=3),
+    _method("E7"),
+    _method("E8"),
+)
+
+KNOWN_METHODS: Mapping[tuple[str, int], KnownMethod] = {(method.id, method.version): method for method in _METHOD_ROWS}
+"""Every version of every method of estimation. E0 is another reading and E9 no estimate: neither has a parameter to be logged."""
+
 METHODS: Mapping[str, KnownMethod] = {
-    method.id: method
-    for method in (
-        _method("E1", most_s=7200),
-        _method("E2"),
-        _method("E3", days=3, lookback_days=21),
-        _method("E4", least_days=2, lookback_days=28),
-        _method("E5", most_s=_DAY_S),
-        _method("E6"),
-        _method("E7"),
-        _method("E8"),
-    )
+    method.id: method for method in sorted(_METHOD_ROWS, key=lambda method: method.version)
 }
-"""The methods of estimation, by id. E0 is another reading and E9 no estimate: neither has a parameter to be logged."""
+"""The newest version of each, by id."""

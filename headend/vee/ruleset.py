@@ -7,7 +7,7 @@ a clock. Source: docs/wire-format.md §4.4; docs/vee-rules.md.
 from collections.abc import Iterable, Mapping
 
 from headend.vee.rule import KnownMethod, KnownRule, KnownStated, RuleSetError
-from headend.vee.rules import KNOWN, METHODS, RULES, STATED
+from headend.vee.rules import KNOWN, KNOWN_METHODS, METHODS, RULES, STATED
 from signing.statements.rule_set import Rule, RuleSet
 
 BINDING = frozenset({"V03", "V05", "V15", "V23"})
@@ -28,8 +28,15 @@ def _stating(known: Iterable[KnownRule | KnownStated | KnownMethod]) -> tuple[Ru
 RULE_SET_1 = RuleSet(name=_NAME, version=1, rules=_stating(KNOWN[rule_id, 1] for rule_id in _FIRST))
 """What the first release judged by. Bundles name it, so it stays as it is to the byte."""
 
+RULE_SET_2 = RuleSet(
+    name=_NAME,
+    version=2,
+    rules=_stating([*RULES.values(), *STATED.values(), *(KNOWN_METHODS[name, 1] for name in METHODS)]),
+)
+"""What discoms were founded with before the least numbers of E5 and E6 were parameters. As above."""
+
 DEFAULT_RULE_SET = RuleSet(
-    name=_NAME, version=2, rules=_stating([*RULES.values(), *STATED.values(), *METHODS.values()])
+    name=_NAME, version=3, rules=_stating([*RULES.values(), *STATED.values(), *METHODS.values()])
 )
 
 
@@ -76,7 +83,8 @@ def defaults_of(rule: Rule) -> Mapping[str, int]:
 
 
 def _known(rule: Rule) -> KnownRule | KnownStated | KnownMethod:
-    known = KNOWN.get((rule.id, rule.version)) or STATED.get(rule.id) or METHODS.get(rule.id)
+    named = (rule.id, rule.version)
+    known = KNOWN.get(named) or STATED.get(rule.id) or KNOWN_METHODS.get(named)
     if known is None or known.version != rule.version:
         raise RuleSetError(f"rule {rule.id} version {rule.version} is not known here: use a newer release")
     if rule.parameters.keys() != known.defaults.keys():

@@ -11,8 +11,6 @@ from headend.vee.declared import Sky
 from headend.vee.sun import BILLION, sine_of_height
 
 _HOUR_S = 3600
-_LEAST_NEIGHBOURS = 2
-"""One roof may be shaded, or its house empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +41,15 @@ def clear_wh(installed_w: int, start_utc: int, period_s: int, place: Place) -> i
 def skies(
     installed_w: int, starts: Iterable[int], period_s: int, neighbours: Sequence[Neighbour], place: Place
 ) -> dict[int, Sky]:
-    """The sky of each block of which at least two neighbours say something, or in which the sun is down."""
+    """The sky of each block of which a neighbour says something, or in which the sun is down."""
     found: dict[int, Sky] = {}
     for start in starts:
         own = clear_wh(installed_w, start, period_s, place)
         telling = [one for one in neighbours if start in one.export_wh]
-        if own == 0 or len(telling) >= _LEAST_NEIGHBOURS:
+        if own == 0 or telling:
             found[start] = Sky(
                 clear_wh=own,
+                neighbours=len(telling),
                 neighbours_wh=sum(one.export_wh[start] for one in telling),
                 neighbours_clear_wh=sum(clear_wh(one.installed_w, start, period_s, place) for one in telling),
             )

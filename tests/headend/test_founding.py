@@ -47,7 +47,7 @@ def test_the_first_leaf_is_the_rule_set_signed_by_the_statement_key(tmp_path: Pa
     trust = parse_trust(config.trust_file.read_text())
     assert open_checkpoint(tip.checkpoint, trust.logs[0]).checkpoint.size == 1
     key = parse_cose_key(base64.b64decode(founded.statement_key))
-    assert unseal(parse_envelope(sign1), RuleSet, key).statement.version == 2
+    assert unseal(parse_envelope(sign1), RuleSet, key).statement.version == 3
 
 
 def test_init_never_starts_a_second_history(tmp_path: Path) -> None:

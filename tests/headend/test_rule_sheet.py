@@ -22,7 +22,7 @@ def test_what_is_written_is_read_back(rule_set: RuleSet) -> None:
         ("warn_s = 9", "warn_s = 9.5", "rule.V09.warn_s: expected a whole number"),
         ("warn_s = 9", 'warn_s = "9"', "rule.V09.warn_s: expected a whole number"),
         ('name = "sakshi-vee"', "", "name: expected a text"),
-        ("version = 2\n", "version = 0\n", "version: expected a whole number from 1"),
+        ("version = 3\n", "version = 0\n", "version: expected a whole number from 1"),
         ("[rule.V03]", "[rules.V03]", "rules: unknown key"),
     ],
 )
@@ -36,9 +36,9 @@ def test_every_change_is_said_in_a_line_of_its_own() -> None:
     name = min(v17.parameters)
     other = replace(v17, parameters={**v17.parameters, name: 7})
     rules = tuple(other if rule is v17 else rule for rule in DEFAULT_RULE_SET.rules if rule.id != "V22")
-    wanted = replace(DEFAULT_RULE_SET, version=3, rules=rules)
+    wanted = replace(DEFAULT_RULE_SET, version=4, rules=rules)
     assert differences(DEFAULT_RULE_SET, wanted) == (
-        "rule set sakshi-vee version 3",
+        "rule set sakshi-vee version 4",
         "V22: no longer asked",
         f"V17.{name}: {v17.parameters[name]} becomes 7",
     )

@@ -103,7 +103,7 @@ def _json(name: str, capsys: pytest.CaptureFixture[str], *more: str) -> dict[str
 def test_rules_that_a_discom_bent_are_said() -> None:
     plain = DEFAULT_RULE_SET
     assert verify_command._rules(plain) == {
-        "rules": "sakshi-vee, version 2",
+        "rules": "sakshi-vee, version 3",
         "rules_left_out": None,
         "rules_changed": [],
     }

@@ -32,7 +32,7 @@ def test_the_rules_that_judge_are_shown(founded: Installation, command: Command)
 
 
 def test_other_rules_are_told_first_and_logged_with_apply(founded: Installation, command: Command) -> None:
-    text = sheet(DEFAULT_RULE_SET).replace("version = 2", "version = 3", 1).replace("warn_s = 9", "warn_s = 5")
+    text = sheet(DEFAULT_RULE_SET).replace("version = 3", "version = 4", 1).replace("warn_s = 9", "warn_s = 5")
     (founded.folder / "rules.toml").write_text(text)
     words = ["rules", "log", "--file", founded.folder / "rules.toml", *WHO]
     code, out, _ = command(*words)
@@ -42,7 +42,7 @@ def test_other_rules_are_told_first_and_logged_with_apply(founded: Installation,
     assert judging(founded) == DEFAULT_RULE_SET
     code, out, _ = command(*words, "--apply")
     assert code == 0
-    assert judging(founded).version == 3
+    assert judging(founded).version == 4
     with closing(open_database(founded.config.database)) as database:
         (act,) = hold_rows.acts(database.connection, limit=9)
     assert (act.verb, act.by, act.reason) == ("rules", "asha", "order 7 of the commission")
@@ -72,7 +72,7 @@ def test_one_source_is_named(founded: Installation, command: Command, words: lis
 
 
 def test_nobody_logs_rules_without_a_name(founded: Installation, command: Command) -> None:
-    text = sheet(DEFAULT_RULE_SET).replace("version = 2", "version = 3", 1)
+    text = sheet(DEFAULT_RULE_SET).replace("version = 3", "version = 4", 1)
     (founded.folder / "rules.toml").write_text(text)
     code, _, err = command("rules", "log", "--file", founded.folder / "rules.toml", "--apply")
     assert code == 1

@@ -85,16 +85,17 @@ def test_weights_that_fit_no_blocks_say_nothing() -> None:
     assert found.weights == {}
 
 
-def test_average_use_is_that_of_three_measured_days_of_these_blocks_or_unknown() -> None:
-    def daily(*days: HistoryDay) -> dict[Channel, int]:
+def test_average_use_is_that_of_measured_days_of_these_blocks_and_how_many_they_are_is_said() -> None:
+    def daily(*days: HistoryDay) -> tuple[int | None, int]:
         found = only(**{"import": HOURS}).profile(None, 3600, days)
         assert found is not None
-        return dict(found.daily_wh)
+        return found.daily_wh.get(Channel.IMPORT), found.days[Channel.IMPORT]
 
-    assert daily(day(0, 1), day(1, 2), day(2, 6)) == {Channel.IMPORT: 72}
-    assert daily(day(0, 1), day(1, 2)) == {}
-    assert daily(day(0, 1), day(1, 2), day(2, 6, Quality.ESTIMATED)) == {}
-    assert daily(day(0, 1), day(1, 2), day(2, 6, period_s=900)) == {}
+    assert daily(day(0, 1), day(1, 2), day(2, 6)) == (72, 3)
+    assert daily(day(0, 1), day(1, 2)) == (36, 2)
+    assert daily(day(0, 1), day(1, 2), day(2, 6, Quality.ESTIMATED)) == (36, 2)
+    assert daily(day(0, 1), day(1, 2), day(2, 6, period_s=900)) == (36, 2)
+    assert daily() == (None, 0)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from headend.vee.declared import Agreement, Channel, Companion, DayKind, Disconnection, History, Profile, Sky
 from headend.vee.estimate_order import Known, estimated, estimated_by
 from headend.vee.rules import METHODS
-from headend.vee.ruleset import DEFAULT_RULE_SET, RULE_SET_1
+from headend.vee.ruleset import DEFAULT_RULE_SET, RULE_SET_1, RULE_SET_2
 from signing.interval import Interval
 from tests.headend.vee.test_estimate import task
 from tests.headend.vee.test_estimate_series import past
@@ -20,8 +20,14 @@ EVERYTHING: dict[str, dict[str, Any]] = {
     "E2": {"companion": Companion(meter="C", import_wh={AT: 5}, export_wh={AT: 5})},
     "E3": {"history": History(days=tuple(past(n) for n in (3, 2, 1))), "kinds": {MIDNIGHT: DayKind.WORKDAY}},
     "E4": {"history": History(days=(past(28), past(27))), "kinds": {MIDNIGHT: DayKind.WORKDAY}},
-    "E5": {"skies": {AT: Sky(clear_wh=9, neighbours_wh=1, neighbours_clear_wh=1)}},
-    "E6": {"profile": Profile(weights=dict.fromkeys(Channel, (1,) * 96), daily_wh=dict.fromkeys(Channel, 960))},
+    "E5": {"skies": {AT: Sky(clear_wh=9, neighbours=2, neighbours_wh=1, neighbours_clear_wh=1)}},
+    "E6": {
+        "profile": Profile(
+            weights=dict.fromkeys(Channel, (1,) * 96),
+            daily_wh=dict.fromkeys(Channel, 960),
+            days=dict.fromkeys(Channel, 3),
+        )
+    },
     "E7": {"agreement": Agreement(values=BOTH, edit=bytes(32))},
     "E8": {"disconnections": (Disconnection(span=Interval(AT, AT + 900), reference="WO-1"),)},
 }
@@ -110,10 +116,25 @@ def test_parameters_are_the_sets() -> None:
         ("E4", hole, {"least_days": 3}),
         ("E4", hole, {"lookback_days": 27}),
         ("E5", export, {"most_s": 899}),
+        ("E5", export, {"least_neighbours": 3}),
+        ("E6", task(7, None, 7), {"least_days": 4}),
     ):
         known = Known() if name == "E1" else knowing(name)
         assert estimated_by(name, span, known, DEFAULT_RULE_SET) is not None
         assert estimated_by(name, span, known, changed(name, **parameters)) is None
+
+
+@pytest.mark.parametrize(("name", "least"), [("E5", 2), ("E6", 3)])
+def test_a_set_of_before_the_least_numbers_were_parameters_estimates_as_it_did(name: str, least: int) -> None:
+    span = task(7, None, 7, rise=24, channel=Channel.EXPORT) if name == "E5" else task(7, None, 7)
+    for said, fits in ((least, True), (least - 1, False)):
+        skies = {AT: Sky(clear_wh=9, neighbours=said, neighbours_wh=1, neighbours_clear_wh=1)}
+        both = dict.fromkeys(Channel, 960)
+        profile = Profile(weights=dict.fromkeys(Channel, (1,) * 96), daily_wh=both, days=dict.fromkeys(Channel, said))
+        known = Known(skies=skies, profile=profile)
+        found = [estimated_by(name, span, known, one) for one in (RULE_SET_2, DEFAULT_RULE_SET)]
+        assert found[0] == found[1]
+        assert (found[0] is not None) is fits
 
 
 @pytest.mark.parametrize(
@@ -129,7 +150,7 @@ def test_the_default_set_looks_back_no_further(name: str, oldest: int, others: t
 
 @pytest.mark.parametrize(("blocks", "fits"), [(96, True), (97, False)])
 def test_the_default_set_estimates_a_day_by_the_sun(blocks: int, *, fits: bool) -> None:
-    sky = Sky(clear_wh=9, neighbours_wh=1, neighbours_clear_wh=1)
+    sky = Sky(clear_wh=9, neighbours=2, neighbours_wh=1, neighbours_clear_wh=1)
     known = Known(skies={MIDNIGHT + 900 * place: sky for place in range(1, 98)})
     span = task(7, *[None] * blocks, 7, rise=14 + blocks, channel=Channel.EXPORT)
     assert (estimated_by("E5", span, known, DEFAULT_RULE_SET) is not None) is fits

@@ -125,14 +125,16 @@ class TestLikeDays:
 class TestSunlit:
     """E5."""
 
-    def sunlit(self, skies: list[tuple[int, int, int] | None], *, most_s: int = DAY_S, **fields: Any) -> Filled | None:
+    def sunlit(
+        self, skies: list[tuple[int, int, int] | None], *, most_s: int = DAY_S, least: int = 2, **fields: Any
+    ) -> Filled | None:
         rows = {
-            MIDNIGHT + place * 900: Sky(clear_wh=sky[0], neighbours_wh=sky[1], neighbours_clear_wh=sky[2])
+            MIDNIGHT + place * 900: Sky(clear_wh=sky[0], neighbours=2, neighbours_wh=sky[1], neighbours_clear_wh=sky[2])
             for place, sky in enumerate(skies, start=1)
             if sky is not None
         }
         span = task(7, *[None] * len(skies), 7, **(dict[str, Any](rise=214, channel=Channel.EXPORT) | fields))
-        return estimate_series.sunlit(span, rows, most_s=most_s)
+        return estimate_series.sunlit(span, rows, least_neighbours=least, most_s=most_s)
 
     def test_the_neighbours_share_of_a_clear_sky_shapes_the_export(self) -> None:
         assert values(self.sunlit([(100, 50, 100), (200, 25, 100)])) == [100, 100]
@@ -141,6 +143,10 @@ class TestSunlit:
     def test_neighbours_that_say_nothing_by_day_leave_it_absent(self) -> None:
         assert self.sunlit([(100, 50, 100), (200, 0, 0)]) is None
         assert self.sunlit([(100, 50, 100), None]) is None
+
+    def test_too_few_neighbours_say_nothing_by_day_and_the_night_needs_none(self) -> None:
+        assert self.sunlit([(100, 50, 100), (0, 0, 0)], least=3) is None
+        assert values(self.sunlit([(0, 0, 0), (0, 0, 0)], least=3, rise=14)) == [0, 0]
 
     def test_it_is_for_export_and_for_a_day(self) -> None:
         skies: list[tuple[int, int, int] | None] = [(100, 50, 100), (100, 50, 100)]
@@ -154,24 +160,33 @@ class TestCategory:
 
     def profile(self, *first: int) -> Profile:
         weights = (*first, *[10] * (96 - len(first)))
-        return Profile(weights={Channel.IMPORT: weights}, daily_wh={Channel.IMPORT: 2 * sum(weights)})
+        return Profile(
+            weights={Channel.IMPORT: weights}, daily_wh={Channel.IMPORT: 2 * sum(weights)}, days={Channel.IMPORT: 3}
+        )
 
     def test_it_is_scaled_to_the_registers_or_to_daily_use(self) -> None:
         declared = self.profile(0, 10, 30)
-        assert values(estimate_series.category(task(7, None, None, 7, rise=94), declared)) == [20, 60]
-        assert values(estimate_series.category(task(7, None, None, 7), declared)) == [20, 60]
+        assert values(estimate_series.category(task(7, None, None, 7, rise=94), declared, least_days=3)) == [20, 60]
+        assert values(estimate_series.category(task(7, None, None, 7), declared, least_days=3)) == [20, 60]
+
+    def test_fewer_days_than_the_least_say_nothing_of_daily_use_and_registers_need_none(self) -> None:
+        declared = self.profile(0, 10, 30)
+        assert estimate_series.category(task(7, None, None, 7), declared, least_days=4) is None
+        assert values(estimate_series.category(task(7, None, None, 7, rise=94), declared, least_days=4)) == [20, 60]
 
     def test_a_profile_of_another_length_or_of_nothing_says_nothing(self) -> None:
         declared = self.profile(0, 10, 30)
-        assert estimate_series.category(task(7, None, 7, rise=20, period_s=1800), declared) is None
-        assert estimate_series.category(task(7, None, 7, rise=20, channel=Channel.EXPORT), declared) is None
-        nothing = Profile(weights={Channel.IMPORT: (0,) * 96}, daily_wh={})
-        assert estimate_series.category(task(7, None, 7, rise=20), nothing) is None
+        assert estimate_series.category(task(7, None, 7, rise=20, period_s=1800), declared, least_days=3) is None
+        assert (
+            estimate_series.category(task(7, None, 7, rise=20, channel=Channel.EXPORT), declared, least_days=3) is None
+        )
+        nothing = Profile(weights={Channel.IMPORT: (0,) * 96}, daily_wh={}, days={})
+        assert estimate_series.category(task(7, None, 7, rise=20), nothing, least_days=3) is None
 
     def test_a_customer_of_whom_neither_registers_nor_use_are_known_did_not_use_nothing(self) -> None:
-        unknown = replace(self.profile(0, 10, 30), daily_wh={})
-        assert estimate_series.category(task(7, None, None, 7), unknown) is None
-        assert values(estimate_series.category(task(7, None, None, 7, rise=94), unknown)) == [20, 60]
+        unknown = replace(self.profile(0, 10, 30), daily_wh={}, days={})
+        assert estimate_series.category(task(7, None, None, 7), unknown, least_days=0) is None
+        assert values(estimate_series.category(task(7, None, None, 7, rise=94), unknown, least_days=3)) == [20, 60]
 
 
 class TestByWord:

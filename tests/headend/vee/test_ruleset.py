@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from headend.vee.rule import RuleSetError
-from headend.vee.rules import KNOWN, METHODS, RULES, STATED
-from headend.vee.ruleset import BINDING, DEFAULT_RULE_SET, RULE_SET_1, judged_by, methods_of, stated_by
+from headend.vee.rules import KNOWN, KNOWN_METHODS, METHODS, RULES, STATED
+from headend.vee.ruleset import BINDING, DEFAULT_RULE_SET, RULE_SET_1, RULE_SET_2, judged_by, methods_of, stated_by
 from headend.windows import judge
 from signing.interval import DAY_S
 from signing.statements.rule_set import Rule
@@ -34,13 +34,20 @@ class TestRuleSet:
         assert digest == "ccc61588eecee59d7ba0c631d7364b2fe3427c627cd7a7a7bf6cd61600b10cd5"
         assert {known.version for known, _ in judged_by(RULE_SET_1)} == {1}
         assert (stated_by(RULE_SET_1), methods_of(RULE_SET_1)) == ({}, {})
-        assert DEFAULT_RULE_SET.version == 2
+
+    def test_version_2_is_what_it_was_to_the_byte(self) -> None:
+        digest = hashlib.sha256(RULE_SET_2.payload()).hexdigest()
+        assert digest == "54d433fd1562c3c0d611288606adf4d37d0a53cb00a53f38250f213d168356ca"
+        judged_by(RULE_SET_2)
+        assert {rule.version for rule in methods_of(RULE_SET_2).values()} == {1}
+        assert DEFAULT_RULE_SET.version == 3
 
     def test_every_version_that_ever_was_is_known(self) -> None:
         versions: dict[str, set[int]] = {}
-        for name, version in KNOWN:
+        for name, version in (*KNOWN, *KNOWN_METHODS):
             versions.setdefault(name, set()).add(version)
-        assert all(found == set(range(1, RULES[name].version + 1)) for name, found in versions.items())
+        newest = {one.id: one.version for one in RULES.values()} | {one.id: one.version for one in METHODS.values()}
+        assert all(found == set(range(1, newest[name] + 1)) for name, found in versions.items())
 
     @pytest.mark.parametrize("left_out", sorted(BINDING))
     def test_a_set_without_a_binding_rule_is_not_judged_by(self, left_out: str) -> None:

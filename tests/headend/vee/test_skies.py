@@ -26,9 +26,14 @@ def test_the_share_is_that_of_all_roofs_that_say_something_of_the_block() -> Non
     near = [roof(4000, 100, NOON), roof(8000, 50, NOON), roof(8000, 70, NOON + 900)]
     clear = [clear_wh(installed_w, NOON, 900, DELHI) for installed_w in (2000, 4000, 8000)]
     found = skies(2000, [NOON, NOON + 900], 900, near, DELHI)
-    assert found == {NOON: Sky(clear_wh=clear[0], neighbours_wh=150, neighbours_clear_wh=clear[1] + clear[2])}
+    assert {start: sky.neighbours for start, sky in found.items()} == {NOON: 2, NOON + 900: 1}
+    assert found[NOON] == Sky(
+        clear_wh=clear[0], neighbours=2, neighbours_wh=150, neighbours_clear_wh=clear[1] + clear[2]
+    )
 
 
 def test_the_night_needs_no_neighbours() -> None:
-    assert skies(2000, [NIGHT], 900, [], DELHI) == {NIGHT: Sky(clear_wh=0, neighbours_wh=0, neighbours_clear_wh=0)}
+    assert skies(2000, [NIGHT], 900, [], DELHI) == {
+        NIGHT: Sky(clear_wh=0, neighbours=0, neighbours_wh=0, neighbours_clear_wh=0)
+    }
     assert skies(2000, [NOON], 900, [], DELHI) == {}

@@ -93,7 +93,7 @@ def test_rule_sets_are_found_by_log_and_by_digest(headend: Headend, premises: Ga
     connection, key = headend.database.connection, headend.statement_signer.public_key
     first = actuals.newest_rule_set(connection, key, 0)
     assert first is not None
-    newer = log_rules(headend, replace(first.signed.statement, version=3))
+    newer = log_rules(headend, replace(first.signed.statement, version=4))
     newest = actuals.newest_rule_set(connection, key, 0)
     assert newest is not None
     assert newest.signed.digest == newer.digest
