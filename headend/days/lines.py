@@ -1,7 +1,7 @@
 """Transformers and feeders with a meter of their own: who hangs on them, and what one gave in a day beyond what its meters took.
 
 The meter of a line is a CHECK meter whose connection point is called as the registry calls the transformer or feeder. Import is energy that
-flows toward customers, in it as in theirs. Source: VEE §A V29; docs/operating.md, On-boarding.
+flows toward consumers, in it as in theirs. Source: VEE §A V29; docs/operating.md, On-boarding.
 """
 
 import sqlite3
@@ -43,7 +43,7 @@ def lines_at(connection: sqlite3.Connection, registry: Registry, point: str, at_
 
 
 def lines_of(connection: sqlite3.Connection, registry: Registry, fact: Fact, at_utc: int) -> tuple[Line, ...]:
-    """The metered lines in whose balance a meter with this fact stands: as their own, or as a customer's on them."""
+    """The metered lines in whose balance a meter with this fact stands: as their own, or as a consumer's on them."""
     if fact.role is Role.CHECK:
         own = line_named(connection, fact.connection_point, at_utc)
         return () if own is None else (own,)

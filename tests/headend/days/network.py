@@ -1,4 +1,4 @@
-"""A transformer with customers and a meter of its own, none of which has a gateway: sheets, files of another system, validated days."""
+"""A transformer with consumers and a meter of its own, none of which has a gateway: sheets, files of another system, validated days."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ def own_row(**cells: str) -> dict[str, str]:
 
 
 def connected(headend: Headend, **own: str) -> None:
-    """Two customers on the transformer, and its meter."""
+    """Two consumers on the transformer, and its meter."""
     log_rules(headend)
     members = [row(number, dt=DT, feeder="F7", period_s="3600") for number in (1, 2)]
     applied(headend, *members)

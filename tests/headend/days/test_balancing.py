@@ -132,8 +132,8 @@ def test_the_order_in_which_days_come_changes_nothing(headend: Headend) -> None:
     assert note.because == f"transformer {DT} lacks 400 Wh, {sum(USUAL)} Wh in the {len(USUAL)} days before"
 
 
-def test_what_customers_feed_in_flows_up_through_the_transformer(network: Network) -> None:
-    # One roof gives 4800 Wh, the other customer takes 2400: 2400 - 100 lost leave the transformer upward.
+def test_what_consumers_feed_in_flows_up_through_the_transformer(network: Network) -> None:
+    # One roof gives 4800 Wh, the other consumer takes 2400: 2400 - 100 lost leave the transformer upward.
     network.reads(MEMBERS[0], 0, [0] * 24, even(2 * LOAD))
     network.reads(MEMBERS[1], 0, even(LOAD))
     network.reads(OWN, 0, [0] * 24, even(LOAD - 100))
@@ -163,7 +163,7 @@ def test_energies_are_compared_after_factors_and_a_corrected_factor_sums_again(h
     assert difference(network) == (2 * LOAD + 80) // 2 - 2 * LOAD
 
 
-def test_a_customer_who_moves_to_another_transformer_leaves_the_balance(network: Network) -> None:
+def test_a_consumer_who_moves_to_another_transformer_leaves_the_balance(network: Network) -> None:
     network.gave(0, 400)
     network.settle()
     assert network.noted() == EVERY
@@ -195,7 +195,7 @@ def test_a_transformers_meter_that_never_was_one_takes_its_balances_with_it(netw
     assert (difference(network), network.noted()) == (None, set())
 
 
-def test_a_day_in_which_a_customer_comes_is_in_no_balance(network: Network) -> None:
+def test_a_day_in_which_a_consumer_comes_is_in_no_balance(network: Network) -> None:
     network.gave(0, 400)
     applied(network.headend, row(3, since="2026-04-26T10:00:00+05:30", dt=DT, period_s="3600"))
     network.settle()

@@ -75,7 +75,7 @@ def test_a_finding_of_the_last_days_sends_somebody_and_an_old_one_does_not(
     assert (cause, "why") not in orders(headend, DAY + 4 * DAY_S)
 
 
-def test_a_balance_that_was_never_seen_sends_somebody_to_the_transformer_and_to_no_customer(headend: Headend) -> None:
+def test_a_balance_that_was_never_seen_sends_somebody_to_the_transformer_and_to_no_consumer(headend: Headend) -> None:
     connected(headend)
     network = Network(headend)
     network.history()

@@ -16,7 +16,7 @@ from tests.headend.sheets import applied, row
 from tests.headend.web.settled import FULL, validate, whole_day
 from tests.headend.web.world import Served
 
-CUSTOMERS = ("SKS00000011", "SKS00000012")
+CONSUMERS = ("SKS00000011", "SKS00000012")
 
 
 async def test_a_day_shows_each_block_with_its_quality_its_method_and_its_batch(
@@ -125,12 +125,12 @@ async def test_days_are_listed_latest_first_in_pages(
 
 async def test_a_day_shows_what_v29_noted_of_its_transformer(served: Served, console: httpx.AsyncClient) -> None:
     members = [row(number, dt=DT, period_s="3600") for number in (1, 2)]
-    applied(served.headend, *[one | {"meter": meter} for one, meter in zip(members, CUSTOMERS, strict=True)], own_row())
+    applied(served.headend, *[one | {"meter": meter} for one, meter in zip(members, CONSUMERS, strict=True)], own_row())
     log_rules(served.headend)
-    network = Network(served.headend, CUSTOMERS)
+    network = Network(served.headend, CONSUMERS)
     network.history()
     network.gave(0, 400)
     network.settle()
-    for meter in (*CUSTOMERS, OWN):
+    for meter in (*CONSUMERS, OWN):
         text = (await console.get(f"/console/meters/{meter}/days/2026-04-26")).text
         assert "<strong>V29</strong> BALANCE: transformer DT-7 lacks 400 Wh, 1200 Wh in the 12 days before" in text
