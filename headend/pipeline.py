@@ -19,13 +19,15 @@ from headend.exchange.asked import Asked
 from headend.exchange.legs import PostReport, PullReport
 from headend.exchange.recording_leg import RecordingLeg
 from headend.exchange.terms import DeliveryTerms
+from headend.news import News
 from headend.onboarding.known import Registry
-from headend.store.sqlite import actuals, doubt_rows, edit_rows, hold_rows, registry_rows
+from headend.store.sqlite import hold_rows
 from headend.store.sqlite.database import Database
 from headend.touches import Touches
+from headend.trading.overlaps import Overlaps
 from headend.trading.posting import withheld
 from headend.trading.recordings import Recording
-from headend.trading.trades import Delivery, overlapping
+from headend.trading.trades import Delivery
 from ledger_client.ledger import LedgerError
 from ledger_client.recording import RecordingLedger
 from signing.envelope import Signed
@@ -64,8 +66,8 @@ class Settlement:
     """Decides and posts what the trades of one discom await. Owned by the thread that owns its database connection."""
 
     __slots__ = (
-        "_agenda", "_asked", "_attestor", "_by_name", "_config", "_database", "_first_seen", "_last_doubt", "_last_edit", "_last_record", "_last_said", "_ledger", "_names_of",
-        "_next_pull_utc", "_overlapping", "_policy", "_recording", "_registry", "_settled", "_strangers", "_terms", "_told", "_traded", "_trouble",
+        "_agenda", "_asked", "_attestor", "_by_name", "_config", "_database", "_first_seen", "_ledger", "_names_of", "_news",
+        "_next_pull_utc", "_overlaps", "_policy", "_recording", "_registry", "_settled", "_strangers", "_terms", "_told", "_traded", "_trouble",
         "_unplanned", "_unreached", "_unreadable",
     )  # fmt: skip
 
@@ -86,10 +88,7 @@ class Settlement:
                 database=database, ledger=ledger, discom=config.discom, policy=self._policy, status=self._terms.status
             )
         self._next_pull_utc = 0
-        self._last_record = registry_rows.newest_record(database.connection)
-        self._last_doubt = doubt_rows.last_change(database.connection)
-        self._last_edit = edit_rows.last(database.connection)
-        self._last_said = actuals.last_said(database.connection)
+        self._news = News(database)
         self._first_seen: dict[Delivery, int] = {}
         """Every delivery that is followed, with when its trade was first seen."""
         self._by_name: dict[str, set[Delivery]] = {}
@@ -103,8 +102,7 @@ class Settlement:
         """Deliveries with a trade that no actual was allocated to, as of the newest pull; until it was planned by."""
         self._settled: set[Delivery] = set()
         """Deliveries whose newest figure is final."""
-        self._overlapping: set[str] = set()
-        """Connection points whose overlapping trades were told of."""
+        self._overlaps = Overlaps()
         self._strangers: set[Delivery] = set()
         """Deliveries of meters that the registry does not name at their time."""
         self._told: set[str] = set()
@@ -128,16 +126,11 @@ class Settlement:
             self._next_pull_utc = now_utc + self._config.ledger.poll_s
         elif self._asked.has_news():
             self._follow(self._asked.beside(self._traded, now_utc), now_utc)
-        # Asked before the registry is read: a record that comes in between is seen again by the next step.
-        recorded = registry_rows.meters_recorded_after(self._database.connection, self._last_record)
-        self._registry.refresh()
-        doubted = doubt_rows.changed_after(self._database.connection, self._last_doubt)
-        self._mark_recorded(recorded.keys() | doubted.keys(), now_utc)
-        self._last_doubt = max(doubted.values(), default=self._last_doubt)
+        with self._news.of_meters(self._registry) as changed:
+            self._mark_recorded(changed, now_utc)
         if touched is not None:
             self._mark_touched(touched, now_utc)
         self._mark_edited(now_utc)
-        self._last_record = max(recorded.values(), default=self._last_record)
         self._decide(report, now_utc)
         self._mark_said()
         self._plan(report, now_utc)
@@ -195,26 +188,13 @@ class Settlement:
         self._first_seen = wanted
 
     def _warn_of_overlaps(self, report: SettlementReport) -> None:
-        """Tells, once a connection point, where a ledger awaits two figures for the same energy: it allocates each of them whole.
-
-        Two platforms may spell one window or one meter in two ways; no discom can say which of them the other meant.
-        """
         by_point: dict[str, list[Delivery]] = {}
         for name, deliveries in self._by_name.items():
             for delivery in deliveries & self._traded.keys():
                 point = self._registry.connection_point(name, delivery.window.start_utc)
                 if point is not None:
                     by_point.setdefault(point, []).append(delivery)
-        for place, awaited in by_point.items():
-            pair = None if place in self._overlapping else overlapping(awaited)
-            if pair is None:
-                continue
-            one, other = pair
-            self._overlapping.add(place)
-            report.alarms.append(
-                f"two trades of {place} await the same energy: '{one.posted_as}' {one.delivery_start} to {one.delivery_end} and "
-                f"'{other.posted_as}' {other.delivery_start} to {other.delivery_end}; the ledger may allocate it twice: ask its operator"
-            )
+        report.alarms += self._overlaps.alarms(by_point)
 
     def _mark_recorded(self, changed: set[str], now_utc: int) -> None:
         """Marks what the registry may change: the windows of meters with a new record, and those of names that are known now."""
@@ -241,8 +221,7 @@ class Settlement:
     def _mark_edited(self, now_utc: int) -> None:
         """Marks what edits may change, by whichever program they were logged."""
         found = Touches()
-        for leaf, meter, span in edit_rows.after(self._database.connection, self._last_edit):
-            self._last_edit = leaf
+        for meter, span in self._news.edits():
             found.add(meter, span)
         self._mark_touched(found, now_utc)
 
@@ -354,8 +333,7 @@ class Settlement:
 
     def _mark_said(self) -> None:
         """Marks what was attested since, by an operator's command too."""
-        for leaf, name, window in actuals.said_after(self._database.connection, self._last_said):
-            self._last_said = leaf
+        for name, window in self._news.said():
             self._unplanned |= {delivery for delivery in self._by_name.get(name, ()) if delivery.window == window}
 
     def _hold(self, now_utc: int) -> None:

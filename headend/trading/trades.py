@@ -67,16 +67,6 @@ def deliveries(sides: Iterable[TradeSide]) -> tuple[Delivery, ...]:
     return tuple(sorted({own.delivery for own in sides}))
 
 
-def overlapping(deliveries: Iterable[Delivery]) -> tuple[Delivery, Delivery] | None:
-    """The first two of one connection point's deliveries whose windows share an instant, or none."""
-    latest: Delivery | None = None
-    for delivery in sorted(deliveries, key=lambda one: (one.window, one)):
-        if latest is not None and delivery.window.overlaps(latest.window):
-            return latest, delivery
-        latest = delivery
-    return None
-
-
 def _delivery(trade: Trade, meter_id: str) -> Delivery:
     return Delivery(
         posted_as=meter_id,

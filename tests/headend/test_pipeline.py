@@ -9,7 +9,6 @@ import pytest
 
 from headend.attest import Subject
 from headend.errors import StoreUnavailableError
-from headend.store.sqlite import edit_rows
 from headend.store.sqlite import postings as rows
 from headend.touches import Touches
 from headend.trading.posting import PostingState
@@ -468,7 +467,7 @@ def test_an_edit_by_another_program_decides_its_windows_again_once(settling: Set
     assert settling.said(report) == [(NAME, Status.PROVISIONAL, 1)]
     assert only(report).statement.cause is Cause.OPERATOR
     assert settling.step(NOW + 2).attested == ()
-    assert settling.settlement._last_edit == edit_rows.last(settling.headend.database.connection)
+    assert settling.settlement._news.edits() == ()
     edited(settling.headend, {DAY + 36_000: (400, 5)})
     settling.restart()
     assert settling.said(settling.step(NOW + 3)) == [(NAME, Status.PROVISIONAL, 2)]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from headend.trading.trades import Delivery, overlapping
+from headend.trading.overlaps import Overlaps, overlapping
+from headend.trading.trades import Delivery
 from signing.interval import Interval
 
 
@@ -32,3 +33,12 @@ def test_one_window_under_two_names_or_in_two_spellings_is_one_energy() -> None:
     assert overlapping([delivery(0, 10), delivery(0, 10, name="n")])
     assert overlapping([delivery(0, 10), delivery(0, 10, spelled="Z")])
     assert overlapping([delivery(0, 10)]) is None
+
+
+def test_each_connection_point_is_told_of_once_with_both_spellings() -> None:
+    overlaps = Overlaps()
+    pair = [delivery(0, 10), delivery(9, 20, name="n")]
+    (said,) = overlaps.alarms({"CP-1": pair, "CP-2": [delivery(0, 10)]})
+    assert said.startswith("two trades of CP-1 await the same energy: 'm' 0 to 10 and 'n' 9 to 20;")
+    assert overlaps.alarms({"CP-1": pair}) == ()
+    assert len(overlaps.alarms({"CP-1": pair, "CP-2": pair})) == 1
