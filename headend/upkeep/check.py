@@ -57,6 +57,7 @@ def check(config: Config, now: Callable[[], int], *, patience_s: float = _PATIEN
     if (settings := config.beckn) is not None:
         checks.append((f"network directory {settings.directory}", lambda: _network(config, settings, now)))
         checks += [(f"clock of {url}", partial(_clock, url, now, patience_s)) for url in _peers(config, settings)]
+    checks += [(f"clock of {who}", partial(_clock, url, now, patience_s)) for who, url in _listeners(config)]
     return tuple(_found(what, answer) for what, answer in checks)
 
 
@@ -113,6 +114,13 @@ def _peers(config: Config, settings: BecknSettings) -> tuple[str, ...]:
     except HeadendError:
         # The check of the database says what is wrong with it.
         return registry
+
+
+def _listeners(config: Config) -> tuple[tuple[str, str], ...]:
+    """Who is told something signed with its time, by name: an address may hold a secret, and a check's output is sent around."""
+    told = config.alerts.webhook
+    feeds = ((f"feed {feed.name}", feed.webhook.url) for feed in config.feeds)
+    return *(() if told is None else (("the webhook of alerts", told.url),)), *feeds
 
 
 def _network(config: Config, settings: BecknSettings, now: Callable[[], int]) -> str:

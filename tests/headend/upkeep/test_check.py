@@ -194,3 +194,34 @@ def test_what_would_have_askers_refuse_this_discom_is_found_before_they_do(
 
 def test_a_file_of_a_closed_network_need_not_name_the_discom_itself(tmp_path: Path) -> None:
     assert network_finding(tmp_path, subscriber_id="somebody.example").is_good
+
+
+@pytest.mark.parametrize(("off", "words"), [(0, "the clocks agree"), (10, "at least 9 s ahead")])
+def test_the_clock_is_compared_with_that_of_everybody_who_is_told_by_webhook(
+    tmp_path: Path, off: int, words: str
+) -> None:
+    state = tmp_path / "exchange"
+    state.mkdir()
+    with running(state) as exchange:
+        made = installation(tmp_path, broker_port=free_port(), ledger=f"127.0.0.1:{free_port()}")
+        made.found()
+        listener = f'url = "http://{exchange.address}/hook/private-words"\nsecret = "file:hook.secret"\n'
+        with made.file.open("a") as file:
+            file.write(f'[alerts.webhook]\n{listener}[[feed]]\nname = "clearing"\n{listener}')
+        *_, alerts, feed = check(made.config, lambda: RIGHT + off, patience_s=5)
+    assert (alerts.what, feed.what) == ("clock of the webhook of alerts", "clock of feed clearing")
+    for finding in (alerts, feed):
+        assert finding.is_good is (off == 0)
+        assert words in finding.text
+
+
+def test_a_listener_that_does_not_answer_is_named_without_its_path(tmp_path: Path) -> None:
+    made = installation(tmp_path, broker_port=free_port(), ledger=f"127.0.0.1:{free_port()}")
+    made.found()
+    url = f"http://127.0.0.1:{free_port()}/hook/private-words"
+    with made.file.open("a") as file:
+        file.write(f'[alerts.webhook]\nurl = "{url}"\nsecret = "file:hook.secret"\n')
+    *_, finding = check(made.config, lambda: NOW, patience_s=0.5)
+    assert not finding.is_good
+    assert "no answer from http://127.0.0.1:" in finding.text
+    assert "private-words" not in finding.what + finding.text
