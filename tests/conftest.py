@@ -84,6 +84,7 @@ SLOW = frozenset(
         "headend/intake/test_promises.py",
         "headend/meter_data/test_comparing.py",
         "headend/meter_data/test_importing.py",
+        "headend/reads/test_market.py",
         "headend/registry/test_dated_names.py",
         "headend/test_cli.py",
         "headend/test_pipeline.py",
