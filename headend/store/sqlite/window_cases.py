@@ -13,7 +13,7 @@ from headend.store.sqlite import edit_rows, registry_rows
 from headend.store.sqlite.batch_rows import SqliteBatches
 from signing.chain import AdmittedBatch
 from signing.envelope import parse
-from signing.evidence import PartCase, device, signed_registers
+from signing.evidence import PartCase, context, device, signed_registers
 from signing.interval import DAY_S, MAX_INSTANT, Interval, ist_day_start
 from signing.statements.meter_record import MeterRecord
 from signing.statements.reading_batch import Opening, ReadingBatch
@@ -62,15 +62,20 @@ def stored_part(
 ) -> StoredPart:
     """The part of a meter over `span`: every edit before a leaf, and every batch, from below the base of its chain to the head.
 
-    Openings are read where they may matter: a day around the part, and up to `FAR_S` on a side where no register was found there.
+    Openings are read where they may matter: a day around the part, up to `FAR_S` on a side where no register was found there, and all of
+    the context, which a batch that is met may carry beyond that.
     """
-    meter = records.records[-1].meter
-    near = Interval(max(0, ist_day_start(span.start_utc) - DAY_S), min(MAX_INSTANT, span.end_utc + 2 * DAY_S))
-    rows = tuple(_rows(connection, meter, near, before))
-    stamps = signed_registers((batch for _, batch in rows), device(records.records[-1], span.start_utc))
+    meter, measuring = records.records[-1].meter, device(records.records[-1], span.start_utc)
+    opened = Interval(max(0, ist_day_start(span.start_utc) - DAY_S), min(MAX_INSTANT, span.end_utc + 2 * DAY_S))
+    rows = tuple(_rows(connection, meter, opened, before))
+    stamps = signed_registers((batch for _, batch in rows), measuring)
     if not stamps or min(stamps) > span.start_utc or max(stamps) < span.end_utc:
-        far = Interval(max(0, near.start_utc - FAR_S), min(MAX_INSTANT, near.end_utc + FAR_S))
-        rows = tuple(_rows(connection, meter, far, before))
+        opened = Interval(max(0, opened.start_utc - FAR_S), min(MAX_INSTANT, opened.end_utc + FAR_S))
+        rows = tuple(_rows(connection, meter, opened, before))
+    whole = context(span, (batch for _, batch in rows), measuring)
+    if not opened.contains(whole):
+        opened = Interval(min(opened.start_utc, whole.start_utc), max(opened.end_utc, whole.end_utc))
+        rows = tuple(_rows(connection, meter, opened, before))
     edits = edit_rows.of_meter(connection, meter, before=before)
     return StoredPart(
         case=PartCase(

@@ -116,6 +116,28 @@ def test_a_register_is_looked_for_as_far_as_a_meter_keeps_them(
     assert (len(opened) == 2) is found
 
 
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [(-48, 24), (0, 72), (-48, 72), (-48 - 24 * 40, 72 + 24 * 40)],
+    ids=["before", "after", "both", "far"],
+)
+def test_a_register_at_the_far_end_of_a_batch_brings_everything_up_to_it(
+    headend: Headend, premises: Gateway, first: int, last: int
+) -> None:
+    # Whole days, each a batch: the one that meets what is looked at reaches beyond it, and so does the span up to its register.
+    sent = []
+    for hour in range(first - 72, last + 24, 24):
+        at = {hour: first, hour + 24: last}
+        registers = tuple((h, 10_000 + (h - first) * 400) for h, edge in at.items() if h == edge)
+        sent.append(stated(premises, hour, HOUR * 24, registers=registers))
+    # Another reading of the last day and of the first, in pieces: what stands in it counts as well.
+    sent += [stated(premises, hour, (101,) * 4) for hour in (first + 2, last - 2)]
+    headend.take_in(*sent)
+    one, other = from_rows(headend), from_messages(headend, sent)
+    assert judge(one) == judge(other)
+    assert evidence(one) == evidence(other)
+
+
 def test_batches_are_given_as_they_came_until_they_are_erased(headend: Headend, premises: Gateway) -> None:
     message = stated(premises, 10, HOUR)
     headend.take_in(message)
