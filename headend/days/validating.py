@@ -52,12 +52,14 @@ _BACK_DAYS = 45
 _HISTORY_DAYS = 35
 _NEIGHBOURS_S = 3600
 _AGAIN_S = 900
+_OFF_S = 600
+"""So long after a crash a day that was being validated is due again."""
 
 
 class Validating:
     """Keeps the validated days of one database. Owned by the thread that owns the database's connection."""
 
-    __slots__ = ("_balancing", "_database", "_key", "_registry", "_settings")
+    __slots__ = ("_balancing", "_database", "_drawn", "_key", "_registry", "_settings")
 
     def __init__(self, *, database: Database, registry: Registry, key: PublicKey, settings: SeriesSettings) -> None:
         """`key` is the discom's statement key: rule sets are read with it."""
@@ -66,6 +68,8 @@ class Validating:
         self._key = key
         self._settings = settings
         self._balancing = Balancing(database=database, registry=registry, key=key, quiet_s=settings.quiet_s)
+        self._drawn: set[tuple[str, int]] = set()
+        """Days that are due only because another day of their balance was validated: they draw no others."""
 
     def step(self, now_utc: int) -> int:
         """Looks through new evidence, and validates or sums some of the days that are due; how many.
@@ -79,16 +83,23 @@ class Validating:
         self._collect(now_utc)
         self._balancing.collect(now_utc)
         wanted = day_rows.due(self._database.connection, now_utc, limit=_DAYS_AT_ONCE)
+        if wanted:
+            with self._database.transaction() as connection:
+                day_rows.put_off(connection, wanted, now_utc + _OFF_S)
         for meter, start in wanted:
-            day = self.day(meter, start)
+            day, contexts = self._judged(meter, start)
             with self._database.transaction() as connection:
                 if day is not None:
                     day_rows.put(connection, day, at_utc=now_utc)
                     self._go_on(connection, day)
                     self._balancing.touch(connection, day, now_utc)
-                day_rows.done(connection, meter, start)
+                # What an operator or an import changed meanwhile made it due again, earlier than it was put off to.
+                day_rows.done(connection, meter, start, before_utc=now_utc + _OFF_S)
                 if day is not None:
                     self._wait(connection, day, now_utc)
+                drawn = self._draw(connection, meter, start, contexts, now_utc)
+            self._drawn.discard((meter, start))
+            self._drawn |= drawn
         return len(wanted) + self._balancing.step(now_utc)
 
     def day(self, meter: str, start_utc: int) -> Day | None:
@@ -97,17 +108,22 @@ class Validating:
         Raises:
             FatalError, RuleSetError: as `step`.
         """
-        connection = self._database.connection
+        return self._judged(meter, start_utc)[0]
+
+    def _judged(self, meter: str, start_utc: int) -> tuple[Day | None, list[Interval]]:
+        """A day as the evidence has it now, and the spans of registers that it was balanced over."""
+        connection, contexts = self._database.connection, list[Interval]()
         records = stored_records(connection, meter)
         rules = None if records is None else actuals.newest_rule_set(connection, self._key, records.records[-1].log)
         if records is None or rules is None:
-            return None
+            return None, contexts
         blocks: list[SeriesBlock] = []
         notes: list[Note] = []
         for span, fact in _spans(records, Interval(start_utc, start_utc + DAY_S)):
             part = bounded(stored_part(connection, records, span).case)
             judged = validate(part, fact.period_s, rules.signed.statement)
-            known = self._known(connection, records.records[-1], span, fact, part.context())
+            contexts.append(judged.context)
+            known = self._known(connection, records.records[-1], span, fact, judged.context)
             known = replace(known, skies=self._skies(connection, fact, judged.tasks, rules.signed.statement))
             used = series_blocks(judged, span, fact.period_s, known, rules.signed.statement)
             blocks += with_imported(used, import_rows.blocks(connection, meter, span))
@@ -116,7 +132,22 @@ class Validating:
             beyond = found_beyond(rules.signed.statement, declared, span, judged.intervals, ())
             notes += notes_of(beyond, span)
             notes += _doubted(doubt_rows.of(connection, meter), used, rules.signed.statement)
-        return _day(meter, start_utc, rules, blocks, notes)
+        return _day(meter, start_utc, rules, blocks, notes), contexts
+
+    def _draw(
+        self, connection: sqlite3.Connection, meter: str, start_utc: int, contexts: Iterable[Interval], now_utc: int
+    ) -> set[tuple[str, int]]:
+        """Makes the known days due that share a balance with one for which something came: what came is shared by all of them."""
+        if (meter, start_utc) in self._drawn:
+            return set()
+        found = {
+            (meter, at)
+            for span in contexts
+            for at in day_rows.starts_in(connection, meter, Interval(ist_day_start(span.start_utc), span.end_utc))
+            if at != start_utc
+        }
+        day_rows.put_due(connection, [(name, at, now_utc) for name, at in found])
+        return found
 
     def _collect(self, now_utc: int) -> None:
         """Makes the days due that new batches, edits and records may change."""
@@ -145,6 +176,7 @@ class Validating:
         rows = [
             (meter, start, max(now_utc + settings.quiet_s, start + DAY_S + settings.after_s)) for meter, start in days
         ]
+        self._drawn -= days
         with self._database.transaction() as connection:
             day_rows.put_due(connection, rows)
             leaf = found[-1].leaf if found else reached.batch_leaf

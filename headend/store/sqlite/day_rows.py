@@ -84,9 +84,19 @@ def is_due(connection: sqlite3.Connection, meter: str, start_utc: int) -> bool:
     return row is not None
 
 
-def done(connection: sqlite3.Connection, meter: str, start_utc: int) -> None:
-    """Takes a day off."""
-    connection.execute("DELETE FROM days_due WHERE meter = ? AND start_utc = ?", (meter, start_utc))
+def put_off(connection: sqlite3.Connection, days: Iterable[tuple[str, int]], until_utc: int) -> None:
+    """Makes days that are being validated due at `until_utc`: whatever makes one due meanwhile is seen by its earlier time."""
+    connection.executemany(
+        "UPDATE days_due SET due_utc = ? WHERE meter = ? AND start_utc = ?",
+        [(until_utc, meter, start) for meter, start in days],
+    )
+
+
+def done(connection: sqlite3.Connection, meter: str, start_utc: int, *, before_utc: int) -> None:
+    """Takes a day off, unless it was made due before `before_utc` again."""
+    connection.execute(
+        "DELETE FROM days_due WHERE meter = ? AND start_utc = ? AND due_utc >= ?", (meter, start_utc, before_utc)
+    )
 
 
 def put(connection: sqlite3.Connection, day: Day, *, at_utc: int) -> bool:

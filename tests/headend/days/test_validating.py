@@ -1,6 +1,7 @@
 """Validated days: kept up with the evidence, each version kept, estimates beside measurements and never among them."""
 
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,75 @@ def test_a_late_batch_makes_a_new_version_and_keeps_the_old(headend: Headend, on
     first, second = day_rows.versions(headend.database.connection, METER, DAY)
     assert (first.day.quality, second.day.quality) == (Quality.ESTIMATED, Quality.VALID)
     assert stored(headend) == second.day
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_p6_whatever_came_first_the_days_of_one_balance_say_what_all_of_it_says(
+    headend: Headend, one: Gateway, order: tuple[int, ...]
+) -> None:
+    # Three days between two registers: what the middle and the first lack is known when the last is there.
+    sent = [
+        stated(one, 0, lacking(40), registers=((0, 1000),)),
+        stated(one, 24, lacking(50)),
+        stated(one, 48, FULL, registers=((72, 29_800),)),
+    ]
+    work = validating(headend)
+    at_utc = DUE + 3 * DAY_S
+    for place in order:
+        headend.take_in(sent[place])
+        work.step(at_utc)
+        at_utc += 3600
+        while work.step(at_utc):
+            at_utc += 1
+    days = [stored(headend, DAY + number * DAY_S) for number in range(3)]
+    assert days == [work.day(METER, day.start_utc) for day in days]
+    assert [day.quality for day in days] == [Quality.ESTIMATED, Quality.ESTIMATED, Quality.VALID]
+    assert sum(day.total_wh(Channel.IMPORT) or 0 for day in days) == 28_800
+
+
+class Interrupted(Validating):
+    """One whose database another program writes to while it works on a day."""
+
+    def _judged(self, meter: str, start_utc: int) -> tuple[Day | None, list[Interval]]:
+        found = super()._judged(meter, start_utc)
+        with self._database.transaction() as connection:
+            day_rows.put_due(connection, [(meter, start_utc, DUE)])
+        return found
+
+
+def test_a_day_that_is_made_due_while_it_is_validated_is_validated_once_more(headend: Headend, one: Gateway) -> None:
+    headend.take_in(stated(one, 0, FULL, registers=REGISTERS))
+    key = headend.statement_signer.public_key
+    work = Interrupted(database=headend.database, registry=headend.registry, key=key, settings=SETTINGS)
+    assert [work.step(DAY + 40_000), work.step(DUE)] == [0, 1]
+    assert [validating(headend).step(DUE) for _ in range(2)] == [1, 0]
+
+
+def test_a_day_whose_validation_was_cut_short_is_due_again(headend: Headend, one: Gateway) -> None:
+    headend.take_in(stated(one, 0, FULL, registers=REGISTERS))
+    validating(headend).step(DAY + 40_000)
+    with headend.database.transaction() as connection:
+        day_rows.put_off(connection, day_rows.due(connection, DUE, limit=9), DUE + 600)
+    work = validating(headend)
+    assert [work.step(DUE + later) for later in (599, 600, 601)] == [0, 1, 0]
+
+
+def test_what_comes_for_a_day_that_waits_for_another_days_sake_is_shared_as_well(
+    headend: Headend, one: Gateway
+) -> None:
+    headend.take_in(stated(one, 0, lacking(40), registers=((0, 1000),)), stated(one, 24, FULL))
+    work, at_utc = validating(headend), DUE + 3 * DAY_S
+    work.step(at_utc)
+    work.step(at_utc + 600)
+    headend.take_in(stated(one, 48, FULL, registers=((72, 29_800),)))
+    work.step(at_utc + 700)
+    assert work.step(at_utc + 1300) >= 1
+    headend.take_in(stated(one, 10, (100,)))
+    for later in range(1301, 4000, 600):
+        work.step(at_utc + later)
+    days = [stored(headend, DAY + number * DAY_S) for number in range(3)]
+    assert days == [work.day(METER, day.start_utc) for day in days]
+    assert {note.code for day in days for note in day.notes if note.rule == "V23"} == {"SUM"}
 
 
 def test_an_estimate_carries_its_method_and_sums_with_the_rest_to_the_registers(headend: Headend, one: Gateway) -> None:
