@@ -23,7 +23,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.config import BrokerSettings, Protocol
 from edge_agent.steps import Arrived, LinkDown, LinkUp
-from signing.topics import GatewayAddress
+from signing.topics import MAX_MESSAGE, GatewayAddress
 
 T = TypeVar("T")
 
@@ -194,7 +194,8 @@ class Link:
             self._tell(self._hear, LinkUp())
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
-        self._tell(self._take, bytes(message.payload))
+        # Enough to see that it is too long: many of them wait, and a broker can send a quarter of a gigabyte in each.
+        self._tell(self._take, bytes(message.payload[: MAX_MESSAGE + 1]))
 
     def _on_disconnect(
         self,

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from edge_agent.config import BrokerSettings, Protocol
 from edge_agent.mqtt import Credentials, Link, Purpose
 from edge_agent.steps import Arrived, LinkDown, LinkUp
 from signing.messages import Receipts, Up, parse_down
-from signing.topics import GatewayAddress
+from signing.topics import MAX_MESSAGE, GatewayAddress
 from tests.edge_agent.broker import PATIENCE_S, AnsweringDiscom, broker
 from tests.edge_agent.discom import Discom
 from tests.edge_agent.gateway import Gateway, draft
@@ -71,8 +72,8 @@ async def test_a_peer_that_hangs_up_is_a_broker_that_is_away() -> None:
         await one.close()
 
 
-async def answered_by(*answers: bytes) -> LinkUp | LinkDown | Arrived:
-    """What is heard of a broker that gives `answers`, one to each thing it is sent, and then nothing."""
+async def answered_by(*answers: bytes, events: int = 1) -> LinkUp | LinkDown | Arrived:
+    """What is heard, as the last of so many events, of a broker that gives `answers`, one to each thing it is sent, and then nothing."""
 
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for answer in answers:
@@ -80,14 +81,20 @@ async def answered_by(*answers: bytes) -> LinkUp | LinkDown | Arrived:
             writer.write(answer)
         await reader.read(4096)
         writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        has_spoken.set()
 
+    has_spoken = asyncio.Event()
     server = await asyncio.start_server(speak, "127.0.0.1", 0)
     async with server:
         ears = Ears()
         one = link(settings(server.sockets[0].getsockname()[1]), ears)
         await one.open()
-        event = await ears.next()
+        for _ in range(events):
+            event = await ears.next()
         await one.close()
+        await has_spoken.wait()
     return event
 
 
@@ -110,6 +117,21 @@ async def test_a_refused_connection_or_subscription_is_no_connection(answers: tu
 
 async def test_a_connection_is_up_once_connection_and_subscription_are_granted() -> None:
     assert await answered_by(CONNACK, SUBACK) == LinkUp()
+
+
+@pytest.mark.parametrize(("sent", "heard"), [(MAX_MESSAGE, MAX_MESSAGE), (3 * MAX_MESSAGE, MAX_MESSAGE + 1)])
+async def test_of_an_answer_that_is_too_long_no_more_is_kept_than_shows_it(sent: int, heard: int) -> None:
+    topic = ADDRESS.down.encode()
+    publish = b"\x30" + _length(2 + len(topic) + sent) + len(topic).to_bytes(2, "big") + topic + bytes(sent)
+    assert await answered_by(CONNACK, SUBACK + publish, events=2) == Arrived(bytes(heard))
+
+
+def _length(count: int) -> bytes:
+    """MQTT's remaining length: seven bits an octet, least significant first."""
+    octets = b""
+    while count >= 0x80:
+        octets, count = octets + bytes([count & 0x7F | 0x80]), count >> 7
+    return octets + bytes([count])
 
 
 def test_the_password_is_not_shown() -> None:
