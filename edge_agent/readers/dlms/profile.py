@@ -273,6 +273,10 @@ class _Stamps:
         if tag is Tag.NULL:
             if following_utc is None:
                 raise MeterDecodeError(f"expected a clock, got null-data with no row before it in {where}")
+            if not 0 <= following_utc <= MAX_INSTANT:
+                raise MeterDecodeError(
+                    f"expected a clock, got null-data one period from the end of all time in {where}"
+                )
             return None, following_utc, None
         if tag in _CLOCKS and isinstance(raw, bytes):
             known = self._days.get(raw[:5] + raw[8:])

@@ -1,5 +1,6 @@
 """Profiles: columns keep their places, null-data its meaning, and units their names."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -85,6 +86,14 @@ def test_a_null_clock_is_one_period_after_the_row_before() -> None:
     assert [each.stamp_utc for each in found] == [NOON, NOON + HALF, NOON + 2 * HALF, NOON + 4 * HALF]
     assert [each.stamp is None for each in found] == [False, True, True, False]
     assert found[1].clock_status is None
+
+
+@pytest.mark.parametrize("sort_method", [1, 2])
+def test_a_null_clock_that_a_period_of_ages_leads_out_of_time_is_refused(sort_method: int) -> None:
+    # Such a time has no name in any message, and would end in an error that no caller expects.
+    of = replace(layout(sort_method=sort_method), capture_period_s=2**62)
+    with pytest.raises(MeterDecodeError, match="one period from the end of all time in row 2"):
+        rows(row(stamp(26, 12, 30)), row(NULL), of=of)
 
 
 def test_a_null_clock_in_a_newest_first_buffer_is_one_period_before() -> None:
