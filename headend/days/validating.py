@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from headend.days.balancing import Balancing, balances
 from headend.days.neighbours import awaited, skies_of
+from headend.days.profiled import borne_on, collect_profiled
 from headend.duties.doubts import Doubt
 from headend.imports.beside import with_imported
 from headend.onboarding.known import Registry
@@ -81,6 +82,7 @@ class Validating:
         """
         self._registry.refresh()
         self._collect(now_utc)
+        collect_profiled(self._database, self._settings.profiles, now_utc)
         self._balancing.collect(now_utc)
         wanted = day_rows.due(self._database.connection, now_utc, limit=_DAYS_AT_ONCE)
         if wanted:
@@ -90,7 +92,7 @@ class Validating:
             day, contexts = self._judged(meter, start)
             with self._database.transaction() as connection:
                 if day is not None:
-                    day_rows.put(connection, day, at_utc=now_utc)
+                    day_rows.put(connection, day, at_utc=now_utc, profiles=borne_on(day, self._settings.profiles))
                     self._go_on(connection, day)
                     self._balancing.touch(connection, day, now_utc)
                 # What an operator or an import changed meanwhile made it due again, earlier than it was put off to.

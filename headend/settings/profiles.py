@@ -14,11 +14,13 @@
 Source: VEE §B E6; docs/vee-rules.md "Estimates".
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from headend.vee.declared import Channel, HistoryDay, Profile
 from signing import fields
+from signing.canonical import encode
 from signing.interval import DAY_S
 from signing.tables import Table, parse_toml
 
@@ -43,6 +45,19 @@ class Profiles:
 
     categories: tuple[Category, ...]
     default: str | None
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of what it says, whatever the order and the spelling of the file."""
+        rows = [
+            [
+                one.name,
+                one.up_to_w,
+                *([*one.weights[channel]] if channel in one.weights else None for channel in Channel),
+            ]
+            for one in sorted(self.categories, key=lambda one: one.name)
+        ]
+        return hashlib.sha256(encode([self.default, rows])).digest()
 
     def category(self, sanctioned_w: int | None) -> Category | None:
         """The category of a connection point with this sanctioned load; none where the file has none for it."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from headend.readings import Quality
 from headend.series import Day
 from headend.vee.declared import Channel
 from signing.interval import Interval
@@ -19,6 +20,8 @@ class StoredDay:
     """Grows with every version of any day."""
     revision: int
     decided_utc: int
+    profiles: bytes | None
+    """Digest of the days of categories that it was decided by; none where they bear on no block of it."""
 
 
 class Progress(NamedTuple):
@@ -37,7 +40,7 @@ class Changed(NamedTuple):
     end_utc: int
 
 
-_DAY = "SELECT day, meter, start_utc, revision, rule_set, content, decided_utc FROM days"
+_DAY = "SELECT day, meter, start_utc, revision, rule_set, content, decided_utc, profiles FROM days"
 
 
 def progress(connection: sqlite3.Connection) -> Progress:
@@ -48,6 +51,31 @@ def progress(connection: sqlite3.Connection) -> Progress:
 def put_progress(connection: sqlite3.Connection, reached: Progress) -> None:
     """Notes how far evidence was looked through."""
     connection.execute("UPDATE series_state SET batch_leaf = ?, record = ?", reached)
+
+
+def profiles_looked_through(connection: sqlite3.Connection) -> bytes | None:
+    """By which days of categories the validated days were last looked through; none before that was kept."""
+    (digest,) = connection.execute("SELECT profiles FROM series_state").fetchone()
+    return None if digest is None else bytes(digest)
+
+
+def put_profiles_looked_through(connection: sqlite3.Connection, digest: bytes) -> None:
+    """Notes by which days of categories the validated days were looked through."""
+    connection.execute("UPDATE series_state SET profiles = ?", (digest,))
+
+
+def of_other_profiles(
+    connection: sqlite3.Connection, digest: bytes, since_utc: int
+) -> tuple[tuple[str, int, bool], ...]:
+    """Meter and start of the days since an instant that are not wholly measured and whose newest version was not decided by these days of
+    categories, and whether it is known to rest on other ones: of a version from before that was kept nobody knows.
+    """
+    rows = connection.execute(
+        "SELECT meter, start_utc, profiles NOT NULL FROM days WHERE is_newest = 1 AND quality >= ? AND start_utc >= ? "
+        "AND profiles IS NOT ? ORDER BY start_utc, meter",
+        (int(Quality.ESTIMATED), since_utc, digest),
+    )
+    return tuple((str(meter), int(start), bool(known)) for meter, start, known in rows)
 
 
 def batches_after(connection: sqlite3.Connection, leaf: int, *, limit: int) -> tuple[Changed, ...]:
@@ -99,8 +127,11 @@ def done(connection: sqlite3.Connection, meter: str, start_utc: int, *, before_u
     )
 
 
-def put(connection: sqlite3.Connection, day: Day, *, at_utc: int) -> bool:
-    """Stores a day as the newest version, unless the newest says the same; whether it was stored."""
+def put(connection: sqlite3.Connection, day: Day, *, at_utc: int, profiles: bytes | None = None) -> bool:
+    """Stores a day as the newest version, unless the newest says the same; whether it was stored.
+
+    `profiles` is the digest of the days of categories, where they bear on it.
+    """
     before = newest(connection, day.meter, day.start_utc)
     if before is not None and before.day == day:
         return False
@@ -109,7 +140,7 @@ def put(connection: sqlite3.Connection, day: Day, *, at_utc: int) -> bool:
     )
     connection.execute(
         "INSERT INTO days (meter, start_utc, revision, rule_set, quality, import_wh, export_wh, content, decided_utc, "
-        "is_newest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+        "profiles, is_newest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
         (
             day.meter,
             day.start_utc,
@@ -120,6 +151,7 @@ def put(connection: sqlite3.Connection, day: Day, *, at_utc: int) -> bool:
             day.total_wh(Channel.EXPORT),
             day.content(),
             at_utc,
+            profiles,
         ),
     )
     return True
@@ -173,10 +205,20 @@ def after(connection: sqlite3.Connection, row: int, *, limit: int) -> Iterator[S
     return (_day(*found) for found in rows)
 
 
-def _day(row: int, meter: str, start: int, revision: int, rule_set: bytes, content: bytes, decided: int) -> StoredDay:  # noqa: PLR0917 - the columns of a row
+def _day(  # noqa: PLR0917 - the columns of a row
+    row: int,
+    meter: str,
+    start: int,
+    revision: int,
+    rule_set: bytes,
+    content: bytes,
+    decided: int,
+    profiles: bytes | None,
+) -> StoredDay:
     return StoredDay(
         day=Day.parse(content, meter=meter, start_utc=start, rule_set=rule_set),
         row=row,
         revision=revision,
         decided_utc=decided,
+        profiles=profiles,
     )

@@ -98,6 +98,20 @@ def test_average_use_is_that_of_measured_days_of_these_blocks_and_how_many_they_
     assert daily() == (None, 0)
 
 
+def test_a_digest_is_of_what_is_said_and_of_all_of_it() -> None:
+    whole = parse(BANDS, "p").digest
+    first, *others = BANDS.split("[[category]]")
+    assert parse("[[category]]".join([first, *reversed(others)]), "q").digest == whole
+    changed = [
+        BANDS.replace('default = "other"', 'default = "small"'),
+        BANDS.replace("5000", "5001"),
+        BANDS.replace("small", "tiny"),
+        BANDS.replace("import", "export"),
+        BANDS.replace("[0, 1", "[0, 2"),
+    ]
+    assert len({whole, NO_PROFILES.digest, *(parse(text, "p").digest for text in changed)}) == 7
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
