@@ -19,7 +19,7 @@ from headend.store.sqlite import actuals, doubt_rows, lost_rows
 from headend.store.sqlite.actuals import StoredActual
 from headend.store.sqlite.database import Database
 from headend.store.sqlite.window_cases import stored_part, stored_records
-from headend.windows import settling_spans
+from headend.windows import is_erased, settling_spans
 from signing.canonical import SALT_SIZE
 from signing.envelope import Signed, sign
 from signing.errors import SigningError
@@ -140,9 +140,10 @@ class Attestor:
         """
         connection = self._database.connection
         previous = self._newest(connection, subject)
-        return build(
-            self._decision(connection, subject), None if previous is None else previous.signed, bytes(SALT_SIZE), cause
-        )
+        decision = self._decision(connection, subject)
+        if previous is not None and is_erased(decision.case):
+            return None
+        return build(decision, None if previous is None else previous.signed, bytes(SALT_SIZE), cause)
 
     def case(self, subject: Subject) -> WindowCase:
         """A subject's newest evidence, to be judged: nothing is decided here.
@@ -159,6 +160,9 @@ class Attestor:
         decision = self._decision(transaction.connection, subject)
         previous = self._newest(transaction.connection, subject)
         if may_wait and previous is None and decision.judgement.status is Status.PENDING:
+            return None
+        if previous is not None and is_erased(decision.case):
+            # What was said rests on readings that are gone: whatever is decided without them would say less, of the same evidence.
             return None
         before = None if previous is None else previous.signed
         salt = self._salts()

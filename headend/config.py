@@ -13,7 +13,7 @@ from headend.settings.feeds import FeedSettings, feeds
 from headend.settings.gates import gates
 from headend.settings.ies import IesSettings, ies
 from headend.settings.imports import ImportSettings, imports
-from headend.settings.retention import RetentionSettings, retention
+from headend.settings.retention import CONTEXT_DAYS, RetentionSettings, retention
 from headend.settings.series import SeriesSettings, series
 from headend.trading.gates import ROUNDS, Gates
 from ledger_client.http import base_url
@@ -212,6 +212,13 @@ def parse(text: str, source: str, base: Path) -> Config:
     )
     if config.ledger.channel is Channel.RECORD and len(config.gates.rounds_s) != ROUNDS:
         root.faults.add("gates.rounds", f'expected {ROUNDS} times with ledger.channel = "record": one for each round')
+    least_days = config.followed_days + CONTEXT_DAYS
+    if (config.retention.openings_days or least_days) < least_days:
+        root.faults.add(
+            "retention.openings_days",
+            f"expected at least {least_days}: windows are decided again for {config.followed_days} days by ledger.look_back_days, "
+            "posting.give_up_days and gates.true_up_days",
+        )
     root.close()
     root.faults.check()
     return config

@@ -145,6 +145,11 @@ def evidence_batches(case: WindowCase) -> tuple[AdmittedBatch, ...]:
     return tuple(found.values())
 
 
+def is_erased(case: WindowCase) -> bool:
+    """Whether readings that a decision rests on were erased: they said something, and nobody here knows what."""
+    return any(batch.opening is None for batch in evidence_batches(case))
+
+
 def bounded(part: PartCase) -> PartCase:
     """The part with what a bundle holds of its chains: each batch once, from the base of its chain on."""
     span = part.context()

@@ -105,7 +105,7 @@ class Validating:
         return len(wanted) + self._balancing.step(now_utc)
 
     def day(self, meter: str, start_utc: int) -> Day | None:
-        """A day as the evidence has it now; none where no record says anything of the meter in it.
+        """A day as the evidence has it now; none where no record says anything of the meter in it, or readings of it were erased.
 
         Raises:
             FatalError, RuleSetError: as `step`.
@@ -123,6 +123,8 @@ class Validating:
         notes: list[Note] = []
         for span, fact in _spans(records, Interval(start_utc, start_utc + DAY_S)):
             part = bounded(stored_part(connection, records, span).case)
+            if any(batch.opening is None for batch in part.context_batches()):
+                return None, []
             judged = validate(part, fact.period_s, rules.signed.statement)
             contexts.append(judged.context)
             known = self._known(connection, records.records[-1], span, fact, judged.context)

@@ -3,7 +3,7 @@
 ::
 
     [retention]
-    openings_days = 1095                   # blocks as they were signed; at least 180
+    openings_days = 1095                   # blocks as they were signed; at least 180, and 45 more than windows are followed
     days_days = 3650                       # superseded versions of validated days; at least 180
 """
 
@@ -13,6 +13,9 @@ from signing.tables import Table
 
 LEAST_DAYS = 180
 """Windows are decided again, over the days that their balance needs, for about a hundred days: younger blocks are never erased."""
+
+CONTEXT_DAYS = 45
+"""How far from a window readings may lie that decide it: registers are looked for 42 days around it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ class Retention:
         if settings.openings_days is not None:
             with self._database.transaction() as connection:
                 before = now_utc - settings.openings_days * DAY_S
-                erased, more = retention_rows.erase_openings(connection, before, most=AT_ONCE)
+                erased, more = retention_rows.erase_openings(connection, before, now_utc=now_utc, most=AT_ONCE)
         if settings.days_days is not None:
             with self._database.transaction() as connection:
                 gone = retention_rows.erase_days(connection, now_utc - settings.days_days * DAY_S, most=AT_ONCE)

@@ -86,14 +86,15 @@ def erasable(connection: sqlite3.Connection, before_utc: int) -> int:
     return int(number)
 
 
-def erase_openings(connection: sqlite3.Connection, before_utc: int, *, most: int) -> tuple[int, bool]:
+def erase_openings(connection: sqlite3.Connection, before_utc: int, *, now_utc: int, most: int) -> tuple[int, bool]:
     """Erases openings that end before an instant, looking at `most` batches in the order of the log; how many, and whether more may follow.
 
-    It stops at the first younger batch: what was logged behind it is younger too, or waits a little longer.
+    It stops at the first younger batch: what was logged behind it is younger too, or waits a little longer. One that states a time to come
+    says nothing of its age: it goes with what was logged behind it, or a single wrong clock would keep everybody's readings.
     """
     (mark,) = connection.execute("SELECT batch_leaf FROM retention_state").fetchone()
     rows = connection.execute(
-        "SELECT leaf, end_utc FROM batches WHERE leaf > ? ORDER BY leaf LIMIT ?", (mark, most)
+        "SELECT leaf, end_utc FROM batches WHERE leaf > ? AND end_utc <= ? ORDER BY leaf LIMIT ?", (mark, now_utc, most)
     ).fetchall()
     old = []
     for leaf, end_utc in rows:

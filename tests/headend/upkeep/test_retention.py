@@ -13,6 +13,7 @@ from headend.upkeep.retention import Retention
 from headend.verify import Exit, main
 from signing.errors import DecodeError
 from signing.interval import DAY_S, Interval
+from signing.statements.window_actual import Cause
 from signing.trust import trust_text
 from tests.headend.days.test_validating import FULL, REGISTERS, settle, stored, validating
 from tests.headend.discom import METER, SUBJECT, attestor, exported, log_rules, stated, trust
@@ -107,6 +108,31 @@ def test_a_late_batch_of_old_blocks_behind_a_young_one_waits_for_it(headend: Hea
     assert erased(headend, THEN + DAY_S + 1) == 2
 
 
+def test_a_batch_from_a_time_to_come_keeps_nobodys_readings(headend: Headend, one: Gateway) -> None:
+    ahead = 24 * 365 * 20
+    headend.take_in(stated(one, ahead, FULL), stated(one, 0, FULL), stated(one, 24, FULL))
+    assert erased(headend, THEN) == 0
+    assert erased(headend, THEN + 1) == 2
+    assert opened(headend) == [2]
+
+
+@pytest.mark.parametrize("cause", [None, Cause.OPERATOR])
+def test_what_was_said_on_readings_that_were_erased_stands(headend: Headend, one: Gateway, cause: Cause | None) -> None:
+    headend.take_in(stated(one, 0, FULL, registers=REGISTERS))
+    desk = attestor(headend)
+    desk.attest([SUBJECT], at_utc=NOW)
+    work = validating(headend)
+    settle(work)
+    day = stored(headend)
+    erased(headend, THEN + DAY_S)
+    assert desk.attest([SUBJECT], at_utc=THEN + DAY_S, cause=cause) == ()
+    assert desk.preview(SUBJECT, cause) is None
+    with headend.database.transaction() as connection:
+        day_rows.put_due(connection, [(METER, DAY, THEN)])
+    assert work.step(THEN + DAY_S) == 1
+    assert stored(headend) == day
+
+
 def test_superseded_versions_of_days_are_erased_and_the_newest_stays(headend: Headend, one: Gateway) -> None:
     headend.take_in(stated(one, 0, FULL, registers=REGISTERS))
     settle(validating(headend))
@@ -125,11 +151,17 @@ def test_superseded_versions_of_days_are_erased_and_the_newest_stays(headend: He
         ("openings_days = 179", "retention.openings_days: expected a whole number from 180"),
         ("days_days = 0", "retention.days_days: expected a whole number from 180"),
         ("blocks = 1", "retention.blocks: unknown key"),
+        ("openings_days = 410\n[posting]\ngive_up_days = 359", "retention.openings_days: expected at least 411"),
     ],
 )
 def test_what_still_decides_windows_cannot_be_configured_away(text: str, message: str) -> None:
     with pytest.raises(DecodeError, match=message):
         parse(f"{GOOD}[retention]\n{text}", "headend.toml", Path("base"))
+
+
+def test_readings_are_kept_for_as_long_as_windows_may_rest_on_them() -> None:
+    found = parse(f"{GOOD}[retention]\nopenings_days = 411\n[posting]\ngive_up_days = 359", "t", Path("base"))
+    assert found.followed_days == 366
 
 
 def test_nothing_is_erased_by_default() -> None:
