@@ -266,8 +266,8 @@ def test_subjects_are_attested_together_and_listed_in_the_order_of_the_log(heade
 def test_case_says_what_the_evidence_comes_to_without_logging_it(headend: Headend, premises: Gateway) -> None:
     headend.take_in(stated(premises, 10, HOUR * 2))
     size = headend.book.tip(0).size
-    decision = attestor(headend).case(SUBJECT)
-    assert decision.judgement.status is Status.PROVISIONAL
+    case = attestor(headend).case(SUBJECT)
+    assert judge(case).status is Status.PROVISIONAL
     assert headend.book.tip(0).size == size
 
 

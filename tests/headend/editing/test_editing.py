@@ -70,7 +70,7 @@ def test_an_edit_resolves_a_conflict_and_is_stated_apart(headend: Headend, premi
 def test_what_rules_found_of_an_edited_block_stays(headend: Headend, premises: Gateway) -> None:
     conflicting(headend, premises)
     edited(headend, {TEN + 900: (111, 5)})
-    (part,) = validated(attestor(headend).case(SUBJECT).case)
+    (part,) = validated(attestor(headend).case(SUBJECT))
     block = part.intervals[1]
     assert (block.quality, block.import_wh, block.origin) == (Quality.MANUAL, 111, None)
     assert [finding.rule for finding in block.findings] == ["V05"]
