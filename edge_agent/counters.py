@@ -25,7 +25,7 @@ LOOK_AGAIN_S: Final = DAY_S
 FIRST_HIGHEST: Final = 1 << 31
 """Highest counter that is followed before the meter has proven anything: half of the key's life is then left."""
 LONGEST_JUMP: Final = 1 << 24
-"""Most counters that somebody else can have used since: years of a head-end's reading. What a meter says in its public
+"""Most counters that somebody else can have used since the meter last proved one of ours: years of a head-end's reading. What a meter says in its public
 association is not authenticated, and following it up to the end would use the key up for everybody."""
 _REMEDY: Final = "then import new keys, or run `sakshi-agent keys accept-counter`"
 
@@ -108,7 +108,8 @@ class CounterJournal:
                 f"meter {meter}: {detail}: another meter, a meter that was reset, or somebody who wants counters used twice. "
                 f"Find out which; {_REMEDY}"
             )
-        highest = FIRST_HIGHEST if held.verified < 0 else held.reserved + LONGEST_JUMP
+        # Above what was proven, and not above what was followed before: many jumps that nobody proves add up to the end of the key.
+        highest = max(held.reserved, FIRST_HIGHEST if held.verified < 0 else held.verified + self._block + LONGEST_JUMP)
         if counter > highest:
             detail = f"the meter's invocation counter is {counter}, expected at most {highest}"
             self._alarm(meter, "COUNTER_JUMP", detail, now_utc)

@@ -370,6 +370,30 @@ def test_a_counter_that_would_use_the_key_up_is_refused_and_noted(
     assert journal.learn("M1", KEY, counter=highest, now_utc=9)
 
 
+def test_jumps_that_no_answer_proves_do_not_add_up(database: Database) -> None:
+    journal = CounterJournal(database)
+    lease = journal.lease("M1", KEY)
+    lease.confirm(own=lease.take(), heard=1)
+    assert journal.learn("M1", KEY, counter=LONGEST_JUMP, now_utc=9)
+    with pytest.raises(
+        CounterJumpError, match=f"expected at most {BLOCK + LONGEST_JUMP}: following it would use the key up"
+    ):
+        journal.learn("M1", KEY, counter=LONGEST_JUMP + LONGEST_JUMP, now_utc=10)
+    # What is reserved anyway is no jump.
+    with database.transaction("test"):
+        database.run("UPDATE invocation_counter SET reserved = ?", 5 * LONGEST_JUMP)
+    assert not journal.learn("M1", KEY, counter=5 * LONGEST_JUMP - 1, now_utc=10)
+    with pytest.raises(CounterJumpError, match=f"expected at most {5 * LONGEST_JUMP}:"):
+        journal.learn("M1", KEY, counter=5 * LONGEST_JUMP + 1, now_utc=10)
+    with database.transaction("test"):
+        database.run("UPDATE invocation_counter SET reserved = ?", LONGEST_JUMP + 1)
+    again = journal.lease("M1", KEY)
+    proven = again.take()
+    again.confirm(own=proven, heard=2)
+    assert proven == LONGEST_JUMP + 1
+    assert journal.learn("M1", KEY, counter=LONGEST_JUMP + LONGEST_JUMP, now_utc=11)
+
+
 def test_an_operator_may_accept_a_jump(database: Database) -> None:
     journal = CounterJournal(database)
     lease = journal.lease("M1", KEY)
