@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from headend.attest import Attestor
 from headend.config import Config
 from headend.duties.component import Component
+from headend.editing.desk import StoredEditDesk
 from headend.errors import FatalError, UnavailableError
 from headend.exchange.notice_desk import StoredNoticeDesk
 from headend.exchange.receiving import opened_door
@@ -304,6 +305,12 @@ class Service:
                     config=self._config, pool=pool, log=self._published(), key=self._keys.statements.public_key
                 ),
                 notices=StoredNoticeDesk(self._config.database),
+                edits=StoredEditDesk(
+                    database=self._config.database,
+                    folder=self._config.state,
+                    key=self._keys.log,
+                    signer=self._keys.statements,
+                ),
                 data=StoredDataDesk(config=self._config, keys=self._keys),
             )
             with serving(app, self._config.web) as web:

@@ -38,7 +38,7 @@ class Scope(Enum):
     READ_WINDOWS = "read:windows"
     """Actuals: totals of windows, as an exchange gets them."""
     READ_EVIDENCE = "read:evidence"
-    """Bundles and batches: the blocks of a household."""
+    """Bundles, batches and edits: the blocks of a household."""
     READ_OPERATIONS = "read:operations"
     """Postings, gates, holds, alerts, notices, intake, refusals, health, metrics."""
     READ_OUTCOMES = "read:outcomes"
@@ -51,6 +51,8 @@ class Scope(Enum):
     """Meter data by consent, as the India Energy Stack asks for them. The token's name is the grantee's."""
     WRITE_IMPORTS = "write:imports"
     """Readings of another system of the discom's. Its holder's name is kept with every file."""
+    WRITE_EDITS = "write:edits"
+    """Drafts of edits, and papers that operators signed elsewhere: it opens the door, their signatures decide."""
     CONSOLE = "console"
     """The console, which shows all of the above to an operator."""
 

@@ -1,4 +1,4 @@
-"""Writes the help of the five programs into docs/commands.md, between its markers; with `--check` only says whether it is there.
+"""Writes the help of the six programs into docs/commands.md, between its markers; with `--check` only says whether it is there.
 
 The text is made from the programs' own parsers, and not by argparse's layout, which differs between versions of Python.
 """
@@ -12,6 +12,7 @@ from unittest import mock
 import edge_agent.cli
 import firmware_sim.cli
 import headend.cli
+import headend.sign
 import headend.verify
 import ledger_client.cli
 
@@ -21,6 +22,7 @@ BEGIN, END = "<!-- help: made by scripts/readme_help.py -->\n", "<!-- end of hel
 PROGRAMS: tuple[Callable[[list[str]], int], ...] = (
     edge_agent.cli.main,
     headend.cli.main,
+    headend.sign.main,
     headend.verify.main,
     ledger_client.cli.main,
     firmware_sim.cli.main,

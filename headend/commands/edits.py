@@ -3,6 +3,7 @@
 import argparse
 import csv
 import io
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from headend import founding, service
 from headend.commands.command import DONE, Adding, add_apply, add_hand, file_text, hand, instant, misuse
 from headend.config import Config
 from headend.days.validating import Validating
+from headend.duties import papers
 from headend.duties.holds import said
 from headend.duties.operators import Pending
 from headend.editing.cut_block import CutBlock
@@ -33,6 +35,7 @@ from signing.errors import DecodeError
 from signing.interval import ist_day_start, ist_text
 from signing.signer import open_signer
 from signing.statements.edit import EditedBlock, EditProposal
+from signing.statements.persons import Person
 
 _LISTED = 200
 _COLUMNS = ["start", "import_kwh", "export_kwh"]
@@ -61,6 +64,16 @@ def add(verb: Adding) -> None:
     edit.add_argument(
         "--from-exchange", metavar="POINT",
         help="propose: the block that an exchange of devices cut at this connection point, by the registers read at it",
+    )  # fmt: skip
+    edit.add_argument(
+        "--draft",
+        type=Path,
+        metavar="FILE",
+        help="propose, approve: write what is to be signed there, for `sakshi-sign`",
+    )
+    edit.add_argument(
+        "--signed", type=Path, metavar="FILE",
+        help="propose, approve: what `sakshi-sign` wrote on the person's own machine, instead of --as and --key",
     )  # fmt: skip
     edit.add_argument("--at", type=instant, metavar="TIME", help="with --from-exchange: which one (default: the last)")
     edit.add_argument("--by", default="", metavar="NAME", help="drop: the operator who answers for it")
@@ -127,25 +140,63 @@ def _desk(settings: Config) -> Iterator[tuple[Database, Registry, Validating]]:
 def _propose(
     settings: Config, arguments: argparse.Namespace, database: Database, registry: Registry, validating: Validating
 ) -> int:
-    sources = (bool(arguments.block), arguments.file is not None, arguments.from_exchange is not None)
-    if sum(sources) != 1 or (arguments.meter is None) != sources[2]:
-        return misuse("expected --meter with --block or --file, or --from-exchange alone")
-    if sources[2]:
-        meter, blocks = _cut(settings, arguments, database, registry)
-    else:
-        meter = arguments.meter
-        rows = _file_rows(arguments.file) if sources[1] else map(_word, arguments.block)
-        blocks = tuple(sorted(map(_block, rows), key=lambda block: block.start_utc))
+    sources = (
+        bool(arguments.block),
+        arguments.file is not None,
+        arguments.from_exchange is not None,
+        arguments.signed is not None,
+    )
+    if sum(sources) != 1 or (arguments.meter is None) != (sources[2] or sources[3]):
+        return misuse("expected --meter with --block or --file, or --from-exchange alone, or --signed alone")
     editing, now = Editing(database=database, registry=registry), service.now()
-    wish = Wish(meter=meter, blocks=blocks, reason=said(arguments.reason, "reason"))
-    proposal = editing.proposal(wish, now_utc=now)
+    if sources[3]:
+        proposal = _paper(arguments.signed).proposal
+    else:
+        proposal = editing.proposal(_wish(settings, arguments, database, registry), now_utc=now)
     _compare(validating, proposal)
+    if arguments.draft is not None:
+        return _draft(arguments.draft, proposal)
     if not arguments.apply:
         print("nothing was proposed: give --apply, --as and --key to do it")
         return DONE
-    pending = editing.propose(proposal, hand(arguments), now_utc=now)
+    pending = editing.propose(proposal, _person(arguments, proposal), now_utc=now)
     print(f"proposal {pending.number} waits for another person: `edit approve {pending.number}`")
     return DONE
+
+
+def _wish(settings: Config, arguments: argparse.Namespace, database: Database, registry: Registry) -> Wish:
+    if arguments.from_exchange is not None:
+        meter, blocks = _cut(settings, arguments, database, registry)
+    else:
+        meter = arguments.meter
+        rows = _file_rows(arguments.file) if arguments.file is not None else map(_word, arguments.block)
+        blocks = tuple(sorted(map(_block, rows), key=lambda block: block.start_utc))
+    return Wish(meter=meter, blocks=blocks, reason=said(arguments.reason, "reason"))
+
+
+def _draft(path: Path, proposal: EditProposal) -> int:
+    text = json.dumps(papers.fields_of(papers.Paper(proposal=proposal, person=None)))
+    path.write_text(text + "\n", encoding="utf-8")
+    print(f"nothing was kept: `sakshi-sign {path}` signs it where the key is, and --signed brings it back")
+    return DONE
+
+
+def _paper(path: Path) -> papers.Paper:
+    return papers.read(path.read_bytes())
+
+
+def _person(arguments: argparse.Namespace, proposal: EditProposal) -> Person:
+    """Who signs, here with --as and --key, or elsewhere with --signed."""
+    if arguments.signed is None:
+        return hand(arguments).signs(proposal)
+    if arguments.name is not None or arguments.key is not None:
+        raise RefusedError("expected --signed, or --as and --key: one signature")
+    paper = _paper(arguments.signed)
+    if paper.person is None:
+        raise RefusedError(f"nobody signed '{arguments.signed}': run `sakshi-sign` on the person's own machine")
+    if paper.proposal != proposal:
+        raise RefusedError(f"'{arguments.signed}' is of another proposal: write its draft anew with --draft")
+    return paper.person
 
 
 def _approve(
@@ -154,13 +205,16 @@ def _approve(
     pending = operator_rows.proposal(database.connection, arguments.number)
     print(_title(pending))
     _compare(validating, pending.proposal)
+    if arguments.draft is not None:
+        return _draft(arguments.draft, pending.proposal)
     if not arguments.apply:
         print("nothing was approved: give --apply, --as and --key to do it")
         return DONE
     keys = founding.open_keys(settings)
     book = Logbook(database, {LOG: keys.log}, settings.state)
     editing = Editing(database=database, registry=registry)
-    signed = editing.approve(pending.number, hand(arguments), book=book, signer=keys.statements, now_utc=service.now())
+    person = _person(arguments, pending.proposal)
+    signed = editing.approve(pending.number, person, book=book, signer=keys.statements, now_utc=service.now())
     print(f"edit {signed.statement.proposal.number} of meter {signed.statement.proposal.meter}: {signed.digest.hex()}")
     print("windows and days on which it bears are decided again within minutes where the head-end serves")
     return DONE

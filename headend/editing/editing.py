@@ -21,7 +21,7 @@ from signing.errors import SigningError
 from signing.interval import ist_text
 from signing.keys import Signer
 from signing.statements.edit import Edit, EditedBlock, EditProposal
-from signing.statements.persons import signed_as
+from signing.statements.persons import Person, require_signed, signed_as
 
 
 class EditRefusedError(RefusedError):
@@ -44,6 +44,10 @@ class Hand:
 
     name: str
     signer: Signer
+
+    def signs(self, proposal: EditProposal) -> Person:
+        """The person who signed a proposal. Raises `KeyUnavailableError`."""
+        return signed_as(proposal, self.signer, self.name)
 
 
 class Editing:
@@ -73,6 +77,15 @@ class Editing:
         Raises:
             EditRefusedError: with the number of the check and the remedy.
         """
+        found = self._next(wish, self._salts(), now_utc)
+        waiting = operator_rows.waiting(self._database.connection, wish.meter)
+        if waiting is not None:
+            raise EditRefusedError(
+                f"(4) proposal {waiting.number} of meter {wish.meter} waits: `edit approve` or `edit drop` it first"
+            )
+        return found
+
+    def _next(self, wish: Wish, salt: bytes, now_utc: int) -> EditProposal:
         self._registry.reload()
         known = self._registry.meter(wish.meter)
         if known is None:
@@ -93,7 +106,7 @@ class Editing:
                 period_s=period_s,
                 blocks=wish.blocks,
                 reason=wish.reason,
-                salt=self._salts(),
+                salt=salt,
             )
             # Read back: the constructor does not look at every field, and what nobody can read MUST NOT be signed.
             EditProposal.parse(found.payload())
@@ -103,30 +116,38 @@ class Editing:
             raise EditRefusedError(
                 f"(3) the block before {ist_text(found.span.end_utc)} has not ended: wait until then"
             )
-        waiting = operator_rows.waiting(self._database.connection, wish.meter)
-        if waiting is not None:
-            raise EditRefusedError(
-                f"(4) proposal {waiting.number} of meter {wish.meter} waits: `edit approve` or `edit drop` it first"
-            )
         return found
 
-    def propose(self, proposal: EditProposal, author: Hand, *, now_utc: int) -> Pending:
-        """Keeps a proposal with its author's signature.
+    def propose(self, proposal: EditProposal, author: Person, *, now_utc: int) -> Pending:
+        """Keeps a proposal that its author signed, here or elsewhere.
+
+        1. to 4. as `proposal`: what was signed elsewhere is looked at again
+        5. it is the meter's next edit, with the block length of its record
+        6. the signature is the author's over it
 
         Raises:
-            RefusedError: the author is not an operator who holds this key.
-            KeyUnavailableError: the key cannot be used now.
+            RefusedError: the author is not an operator who holds this key; or with the number of the check and the remedy.
             StoreUnavailableError: nothing was kept.
         """
         with self._database.transaction() as connection:
-            acting(operator_rows.operators(connection), author.name, author.signer.public_key)
-            person = signed_as(proposal, author.signer, author.name)
+            acting(operator_rows.operators(connection), author.name, author.key)
+            try:
+                require_signed(proposal, author)
+            except SigningError as error:
+                raise EditRefusedError(f"(6) {error}: sign the draft again") from error
             if operator_rows.waiting(connection, proposal.meter) is not None:
                 raise EditRefusedError(f"(4) another proposal of meter {proposal.meter} came between: see `edit list`")
-            number = operator_rows.put_proposal(connection, proposal, person, at_utc=now_utc)
+            wish = Wish(meter=proposal.meter, blocks=proposal.blocks, reason=proposal.reason)
+            following = self._next(wish, proposal.salt, now_utc)
+            if following != proposal:
+                raise EditRefusedError(
+                    f"(5) the next edit of meter {proposal.meter} is number {following.number} with blocks of "
+                    f"{following.period_s} s, got number {proposal.number} with {proposal.period_s} s: draft it anew"
+                )
+            number = operator_rows.put_proposal(connection, proposal, author, at_utc=now_utc)
             return operator_rows.proposal(connection, number)
 
-    def approve(self, number: int, approver: Hand, *, book: Logbook, signer: Signer, now_utc: int) -> Signed[Edit]:
+    def approve(self, number: int, approver: Person, *, book: Logbook, signer: Signer, now_utc: int) -> Signed[Edit]:
         """Makes an edit of a proposal: signed by another person, then by the discom with `signer`, and logged.
 
         1. the approver is an operator who holds this key, and so is the author still
@@ -136,7 +157,7 @@ class Editing:
 
         Raises:
             RefusedError: with the remedy; nothing changed.
-            KeyUnavailableError: a key cannot be used now.
+            KeyUnavailableError: the discom's key cannot be used now.
             StoreUnavailableError: nothing was logged; try again later.
         """
         with book.transaction() as transaction:
@@ -153,21 +174,17 @@ class Editing:
             operator_rows.close(connection, number, outcome=f"approved by {approver.name}", at_utc=now_utc, leaf=leaf)
         return signed
 
-    def _approved(self, connection: sqlite3.Connection, pending: Pending, approver: Hand) -> Edit:
+    def _approved(self, connection: sqlite3.Connection, pending: Pending, approver: Person) -> Edit:
         operators = operator_rows.operators(connection)
         acting(operators, pending.author.name, pending.author.key)
-        require_other(pending.author, acting(operators, approver.name, approver.signer.public_key))
+        require_other(pending.author, acting(operators, approver.name, approver.key))
         edits = edit_rows.of_meter(connection, pending.proposal.meter)
         follows = (len(edits), edits[-1].envelope.digest if edits else None)
         if (pending.proposal.number, pending.proposal.previous) != follows:
             raise EditRefusedError(
                 f"(3) meter {pending.proposal.meter} was edited since: `edit drop {pending.number}` and propose again"
             )
-        edit = Edit(
-            proposal=pending.proposal,
-            author=pending.author,
-            approver=signed_as(pending.proposal, approver.signer, approver.name),
-        )
+        edit = Edit(proposal=pending.proposal, author=pending.author, approver=approver)
         try:
             edit.require_two_persons()
         except SigningError as error:

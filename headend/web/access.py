@@ -57,6 +57,7 @@ _WINDOWS = Needs(frozenset({Scope.READ_WINDOWS}))
 _ACTUALS = Needs(frozenset({Scope.READ_WINDOWS}), subscribers=True)
 _EVIDENCE = Needs(frozenset({Scope.READ_EVIDENCE}))
 _BUNDLES = Needs(frozenset({Scope.READ_EVIDENCE}), subscribers=True)
+_EDITS = Needs(frozenset({Scope.WRITE_EDITS}))
 _OPERATIONS = Needs(frozenset({Scope.READ_OPERATIONS}))
 _REGISTRY = Needs(frozenset({Scope.READ_REGISTRY}))
 _OUTCOMES = Needs(frozenset({Scope.READ_OUTCOMES}))
@@ -100,6 +101,11 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/v1/alerts"): _OPERATIONS,
     ("GET", "/v1/holds"): _OPERATIONS,
     ("GET", "/v1/acts"): _OPERATIONS,
+    ("GET", "/v1/edits"): _EVIDENCE,
+    ("GET", "/v1/edits/{proposal}"): _EVIDENCE,
+    ("POST", "/v1/edits/draft"): _EDITS,
+    ("POST", "/v1/edits"): _EDITS,
+    ("POST", "/v1/edits/{proposal}/approval"): _EDITS,
     ("GET", "/v1/postings"): _OPERATIONS,
     ("GET", "/v1/recordings"): _OPERATIONS,
     ("GET", "/v1/intake"): _OPERATIONS,

@@ -15,6 +15,7 @@ from headend.web import (
     api,
     api_data,
     api_duty,
+    api_edits,
     api_exchange,
     api_log,
     api_operations,
@@ -32,7 +33,7 @@ from headend.web import (
     revocations,
 )
 from headend.web.access import ACCESS, RECEIVER, Access, Needs, Signed
-from headend.web.desk import DataDesk, Desk, Door, NoticeDesk, RegistryDesk
+from headend.web.desk import DataDesk, Desk, Door, EditDesk, NoticeDesk, RegistryDesk
 from headend.web.guard import Guard
 from signing.keys import Signer
 
@@ -43,6 +44,7 @@ _PARTS = (
     api,
     api_data,
     api_duty,
+    api_edits,
     api_exchange,
     api_log,
     api_operations,
@@ -97,13 +99,14 @@ def create_app(
     domain: str = "localhost",
     duty: DutyReads | None = None,
     notices: NoticeDesk | None = None,
+    edits: EditDesk | None = None,
     data: DataDesk | None = None,
 ) -> FastAPI:
     """The API and the console of one head-end.
 
     `signer` is the statement key. `now` gives UTC seconds. `components` is asked at every health check and scrape, from any thread. Without
     `registry` sheets are not taken; without `door` nobody of the exchange is served, without `market` no
-    trades are shown, without `duty` nothing of gates, holds, outcomes and days, and without `notices` none is taken, and without `data` no meter data are taken or given. `domain` is the
+    trades are shown, without `duty` nothing of gates, holds, outcomes and days, without `notices` and `edits` none is taken, and without `data` no meter data are taken or given. `domain` is the
     discom's own.
     """
     app = HeadendApp(
@@ -129,6 +132,7 @@ def create_app(
         domain=domain,
         duty=duty,
         notices=notices,
+        edits=edits,
         data=data,
     )
     receiver = RECEIVER if door is None else door.status_path

@@ -9,6 +9,8 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 
 from headend.duties.component import Component
+from headend.duties.operators import Pending
+from headend.duties.papers import Paper
 from headend.ies.page import Answer
 from headend.ies.rendering import Form
 from headend.imports.report import ImportOutcome
@@ -21,7 +23,9 @@ from headend.views.duty import DutyReads
 from headend.views.evidence import ActualView, Reads
 from headend.views.exchange import Market
 from ledger_client.beckn.receiver import Reply
+from signing.envelope import Signed
 from signing.keys import Signer
+from signing.statements.edit import Edit, EditedBlock, EditProposal
 
 _LOG = logging.getLogger("sakshi.headend.web")
 
@@ -72,6 +76,23 @@ class Door(Protocol):
 
     def refusals(self) -> dict[str, int]:
         """How many messages were refused since the start, by the network's code."""
+
+
+class EditDesk(Protocol):
+    """Where edits go that were signed elsewhere. Safe to call from several threads.
+
+    Every method raises a `RefusedError` with the remedy for what cannot be, and `StoreUnavailableError` when the store cannot be used now: nothing
+    was kept then.
+    """
+
+    def draft(self, meter: str, blocks: tuple[EditedBlock, ...], reason: str, *, now_utc: int) -> EditProposal:
+        """The next edit of a meter, as it would be signed now."""
+
+    def propose(self, paper: Paper, *, now_utc: int) -> Pending:
+        """Keeps what its author signed; the same paper again is the same proposal."""
+
+    def approve(self, number: int, paper: Paper, *, now_utc: int) -> Signed[Edit]:
+        """Makes an edit of a proposal that another person signed too, and logs it."""
 
 
 class DataDesk(Protocol):
@@ -127,6 +148,8 @@ class Desk:
     """None where this program shows nothing of gates, holds, outcomes and days."""
     notices: NoticeDesk | None
     """None where this program takes no notices."""
+    edits: EditDesk | None
+    """None where this program takes no edits."""
     data: DataDesk | None
     """None where this program takes and gives no meter data."""
 

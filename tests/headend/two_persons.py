@@ -35,12 +35,14 @@ def editing(headend: Headend) -> Editing:
 
 def proposed(headend: Headend, values: Values, *, by: Hand = RAO, meter: str = METER) -> Pending:
     desk = editing(headend)
-    return desk.propose(desk.proposal(wish(values, meter), now_utc=LATER), by, now_utc=LATER)
+    proposal = desk.proposal(wish(values, meter), now_utc=LATER)
+    return desk.propose(proposal, by.signs(proposal), now_utc=LATER)
 
 
 def approved(headend: Headend, number: int, *, by: Hand = SEN) -> Signed[Edit]:
     signer = headend.statement_signer
-    return editing(headend).approve(number, by, book=headend.book, signer=signer, now_utc=LATER)
+    person = by.signs(operator_rows.proposal(headend.database.connection, number).proposal)
+    return editing(headend).approve(number, person, book=headend.book, signer=signer, now_utc=LATER)
 
 
 def edited(headend: Headend, values: Values, *, meter: str = METER) -> Signed[Edit]:

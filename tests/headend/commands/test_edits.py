@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from headend.registry.supply import Exchange, RegisterPair
+from headend.sign import main as sign
 from headend.store.sqlite import edit_rows, hold_rows, supply_rows
 from headend.store.sqlite.database import open_database
 from signing.backends.file import create_key
@@ -182,3 +183,58 @@ def test_a_key_is_a_public_one_in_a_file(founded: Installation, command: Command
         assert message in err
     assert command("operator", "add", "rao", *WHO)[0] == 2
     assert command("operator", "remove", "rao", *WHO)[0] == 1
+
+
+def signed(installed: Installation, draft: Path, who: list[str]) -> Path:
+    """What `sakshi-sign` writes on the machine of the person."""
+    out = draft.with_suffix(".signed")
+    assert sign([str(draft), *who, "--out", str(out)]) == 0
+    return out
+
+
+def test_both_sign_on_machines_of_their_own(
+    founded: Installation, keys: dict[str, list[str]], command: Command
+) -> None:
+    draft = founded.folder / "draft.json"
+    code, out, _ = command("edit", "propose", *WISH, "--draft", draft, "--apply")
+    assert code == 0
+    assert out.endswith(
+        f"nothing was kept: `sakshi-sign {draft}` signs it where the key is, and --signed brings it back\n"
+    )
+    assert command("edit", "list")[1] == ""
+    mine = signed(founded, draft, keys["rao"])
+    code, out, _ = command("edit", "propose", "--signed", mine)
+    assert code == 0
+    assert "2026-04-26 10:15:00 IST: MISSING -> MANUAL import 0.111 kWh, export 0.005 kWh\nnothing was proposed" in out
+    assert command("edit", "list")[1] == ""
+    assert command("edit", "propose", "--signed", mine, "--apply")[0] == 0
+    theirs = founded.folder / "theirs.json"
+    assert command("edit", "approve", "1", "--draft", theirs)[0] == 0
+    assert theirs.read_text() == draft.read_text()
+    assert edits(founded) == 0
+    code, _, err = command("edit", "approve", "1", "--signed", mine, "--apply")
+    assert (code, "another person has to approve it" in err) == (1, True)
+    code, out, _ = command("edit", "approve", "1", "--signed", signed(founded, theirs, keys["sen"]), "--apply")
+    assert (code, edits(founded)) == (0, 1)
+    assert "edit 0 of meter" in out
+
+
+def test_a_paper_that_does_not_fit_is_refused(
+    founded: Installation, keys: dict[str, list[str]], command: Command
+) -> None:
+    draft, other = founded.folder / "draft.json", founded.folder / "other.json"
+    command("edit", "propose", *WISH, "--draft", draft)
+    command("edit", "propose", *WISH[:-1], "another", "--draft", other)
+    mine = signed(founded, draft, keys["rao"])
+    for words, code, message in (
+        (["propose", "--signed", draft, "--apply"], 1, "nobody signed"),
+        (["propose", "--signed", mine, *keys["rao"], "--apply"], 1, "one signature"),
+        (["propose", "--signed", mine, "--meter", METER], 2, "--signed alone"),
+        (["propose", "--signed", founded.folder / "none.json"], 1, "none.json"),
+    ):
+        got, _, err = command("edit", *words)
+        assert (got, message in err) == (code, True), err
+    assert command("edit", "propose", "--signed", mine, "--apply")[0] == 0
+    got, _, err = command("edit", "approve", "1", "--signed", signed(founded, other, keys["sen"]), "--apply")
+    assert (got, "is of another proposal" in err) == (1, True)
+    assert edits(founded) == 0

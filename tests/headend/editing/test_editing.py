@@ -217,16 +217,19 @@ def test_a_proposal_waits_once_and_is_closed_by_its_approval(headend: Headend, p
 def test_4_of_two_proposals_at_once_one_is_kept(headend: Headend, premises: Gateway) -> None:
     desk = editing(headend)
     one, other = (desk.proposal(wish({TEN: (wh, 1)}), now_utc=LATER) for wh in (1, 2))
-    desk.propose(one, RAO, now_utc=LATER)
+    desk.propose(one, RAO.signs(one), now_utc=LATER)
     with pytest.raises(RefusedError, match=r"\(4\) another proposal of meter SKS00000001 came between"):
-        desk.propose(other, SEN, now_utc=LATER)
+        desk.propose(other, SEN.signs(other), now_utc=LATER)
 
 
 def test_3_a_proposal_that_was_overtaken_is_not_approved(headend: Headend, premises: Gateway) -> None:
     desk = editing(headend)
     stale = desk.proposal(wish({TEN: (1, 1)}), now_utc=LATER)
     edited(headend, {TEN: (2, 2)})
-    number = desk.propose(stale, RAO, now_utc=LATER).number
+    with pytest.raises(RefusedError, match=r"\(5\) the next edit of meter SKS00000001 is number 1 .* got number 0"):
+        desk.propose(stale, RAO.signs(stale), now_utc=LATER)
+    with headend.database.transaction() as connection:
+        number = operator_rows.put_proposal(connection, stale, RAO.signs(stale), at_utc=LATER)
     with pytest.raises(RefusedError, match=r"\(3\) meter SKS00000001 was edited since"):
         approved(headend, number)
 
@@ -234,10 +237,38 @@ def test_3_a_proposal_that_was_overtaken_is_not_approved(headend: Headend, premi
 def test_4_a_row_that_somebody_changed_is_not_approved(headend: Headend, premises: Gateway) -> None:
     number = proposed(headend, {TEN: (1, 1)}).number
     other = editing(headend)
+    sen = SEN.signs(operator_rows.proposal(headend.database.connection, number).proposal)
     with headend.database.transaction() as connection:
         connection.execute("UPDATE proposals SET signature = ?", (bytes(64),))
     with pytest.raises(RefusedError, match=r"\(4\) .*'A. Rao' did not sign"):
-        other.approve(number, SEN, book=headend.book, signer=headend.statement_signer, now_utc=LATER)
+        other.approve(number, sen, book=headend.book, signer=headend.statement_signer, now_utc=LATER)
+
+
+def test_what_was_signed_elsewhere_is_looked_at_again(headend: Headend, premises: Gateway) -> None:
+    desk = editing(headend)
+    one, other = (desk.proposal(wish({TEN: (wh, 1)}), now_utc=LATER) for wh in (1, 2))
+    late = replace(one, blocks=(replace(one.blocks[0], start_utc=LATER),))
+    for proposal, person, message in (
+        (one, RAO.signs(other), r"\(6\) .*'A. Rao' did not sign"),
+        (one, replace(RAO.signs(one), key=SEN.signer.public_key), r"is not that of 'A. Rao'"),
+        (replace(one, period_s=1800), None, r"\(5\) .*with blocks of 900 s, got number 0 with 1800 s"),
+        (replace(one, number=1, previous=bytes(32)), None, r"\(5\) .*is number 0 .*got number 1"),
+        (late, None, r"\(3\) the block before .* has not ended"),
+        (replace(one, meter="NONE"), None, r"\(1\) meter 'NONE' has no record"),
+    ):
+        with pytest.raises(RefusedError, match=message):
+            desk.propose(proposal, person or RAO.signs(proposal), now_utc=LATER)
+    assert operator_rows.proposals(headend.database.connection, limit=9) == ()
+
+
+def test_an_approval_that_was_signed_over_something_else_makes_no_edit(headend: Headend, premises: Gateway) -> None:
+    pending = proposed(headend, {TEN: (1, 1)})
+    other = replace(pending.proposal, reason="another")
+    with pytest.raises(RefusedError, match=r"\(4\) .*'B. Sen' did not sign"):
+        editing(headend).approve(
+            pending.number, SEN.signs(other), book=headend.book, signer=headend.statement_signer, now_utc=LATER
+        )
+    assert edit_rows.newest(headend.database.connection, limit=9) == ()
 
 
 def test_what_cannot_be_is_not_proposed(headend: Headend, premises: Gateway) -> None:

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from headend.attest import Subject
 from headend.config import parse
 from headend.duties.component import Component
+from headend.editing.desk import StoredEditDesk
 from headend.exchange.notice_desk import StoredNoticeDesk
 from headend.onboarding.desk import StoredRegistryDesk
 from headend.reads.duty import StoredDuty
@@ -95,6 +96,12 @@ class Served:
             domain="pavvnl.example",
             duty=self.duty,
             notices=StoredNoticeDesk(self.headend.folder / "headend.db"),
+            edits=StoredEditDesk(
+                database=self.headend.folder / "headend.db",
+                folder=self.headend.folder,
+                key=self.headend.key,
+                signer=self.headend.statement_signer,
+            ),
         )
 
     def close(self) -> None:
