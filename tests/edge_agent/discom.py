@@ -5,7 +5,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from signing.backends.file import FileSigner, create_key
-from signing.envelope import sign
+from signing.envelope import Envelope, sign
 from signing.keys import Algorithm
 from signing.log.checkpoint import Checkpoint, sign_checkpoint
 from signing.log.merkle import leaf_hash, node_hash, root
@@ -15,6 +15,19 @@ from signing.messages import DownKind, Inclusion, Receipts, SignedAnswer, Up, en
 from signing.statements.answers import Command, CommandKind, Disposition, Refusal
 
 ORIGIN = "discom.example/sakshi/0"
+
+
+def refused(envelope: Envelope, disposition: Disposition = Disposition.PARK) -> Refusal:
+    """A no to a batch: check 5."""
+    return Refusal(
+        kid=envelope.kid,
+        statement=envelope.digest,
+        message=bytes(32),
+        number=5,
+        reason="not on record",
+        disposition=disposition,
+        tree_size=0,
+    )
 
 
 class Log:

@@ -29,9 +29,8 @@ from firmware_sim.meter import Meter, MeterSpec
 from firmware_sim.world import Home
 from signing.interval import parse_instant
 from signing.signer import open_signer
-from signing.statements.answers import Disposition, Refusal
 from signing.statements.enrolment import open_enrolment
-from tests.edge_agent.discom import Discom
+from tests.edge_agent.discom import Discom, refused
 from tests.edge_agent.gateway import draft, to_send
 from tests.edge_agent.readers.dlms.wire import BLOCK, ScriptedMeter, array, capture, scaler
 from tests.edge_agent.readers.dlms.wire import meter as scripted
@@ -59,16 +58,7 @@ def park_one(file: Path) -> None:
             entry = draft(block)
             outbox.put(entry, lambda place, entry=entry: drafts.seal(entry, place, salt=bytes(16), signer=signer))  # type: ignore[misc]
         pending = to_send(outbox)[0]
-        refusal = Refusal(
-            kid=pending.envelope.kid,
-            statement=pending.digest,
-            message=bytes(32),
-            number=5,
-            reason="not on record",
-            disposition=Disposition.PARK,
-            tree_size=0,
-        )
-        outbox.park(Park(digest=pending.digest, refusal=refusal))
+        outbox.park(Park(digest=pending.digest, refusal=refused(pending.envelope)))
 
 
 def test_init_writes_the_request_and_says_where(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,10 +30,9 @@ from firmware_sim.modbus.server import serve as serve_modbus
 from firmware_sim.world import Home
 from signing.interval import DAY_S
 from signing.signer import open_signer
-from signing.statements.answers import Disposition, Refusal
 from signing.statements.reading_batch import ClockSource
 from tests.edge_agent.broker import AnsweringDiscom, broker
-from tests.edge_agent.discom import Discom
+from tests.edge_agent.discom import Discom, refused
 from tests.edge_agent.gateway import MIDNIGHT, draft, to_send
 from tests.edge_agent.meters import MemoryBench, SampledBench
 from tests.edge_agent.settings import config, text
@@ -326,16 +325,7 @@ def sign_one(settings: Config, outbox: Outbox) -> Any:
 async def test_a_refused_batch_is_no_go_with_the_head_ends_words(made: Config) -> None:
     with Outbox(made.database, capacity=10) as outbox, agent.only_one(made):
         pending = sign_one(made, outbox)
-        refusal = Refusal(
-            kid=pending.envelope.kid,
-            statement=pending.digest,
-            message=bytes(32),
-            number=5,
-            reason="not on record",
-            disposition=Disposition.PARK,
-            tree_size=0,
-        )
-        outbox.park(Park(digest=pending.digest, refusal=refusal))
+        outbox.park(Park(digest=pending.digest, refusal=refused(pending.envelope)))
         found = await first_receipt(visit(made), made.meters[0])
     assert not found.is_good
     assert "the head-end says (5) not on record" in found.text

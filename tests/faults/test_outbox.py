@@ -8,8 +8,7 @@ import pytest
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.steps import Alarm, AlarmKind, Delay, Park, Pending
 from signing.messages import Up
-from signing.statements.answers import Disposition, Refusal
-from tests.edge_agent.discom import Discom
+from tests.edge_agent.discom import Discom, refused
 from tests.edge_agent.gateway import Gateway, draft, to_send
 from tests.edge_agent.outbox.crash import resend_all, settle_of
 
@@ -72,23 +71,11 @@ def test_a_receipt_that_fails_is_noted_when_it_comes_again(gateway: Gateway, dis
         assert outbox.sightings.seen() == step.checkpoint
 
 
-def _refusal(pending: Pending) -> Refusal:
-    return Refusal(
-        kid=pending.envelope.kid,
-        statement=pending.digest,
-        message=bytes(32),
-        number=5,
-        reason="not on record",
-        disposition=Disposition.PARK,
-        tree_size=0,
-    )
-
-
 STEPS: dict[str, Callable[[Outbox, Pending], object]] = {
     "delay": lambda outbox, pending: outbox.delay(
         Delay(digest=pending.digest, attempts=1, not_before_utc=500, refusal=None)
     ),
-    "park": lambda outbox, pending: outbox.park(Park(digest=pending.digest, refusal=_refusal(pending))),
+    "park": lambda outbox, pending: outbox.park(Park(digest=pending.digest, refusal=refused(pending.envelope))),
     "obey": lambda outbox, _: outbox.obey(resend_all(outbox.kid)),
     "alarm": lambda outbox, _: outbox.sightings.alarm(Alarm(AlarmKind.FORKED, "two trees", b"evidence"), 1),
     "prune": lambda outbox, _: outbox.prune(10**9),

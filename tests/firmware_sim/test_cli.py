@@ -4,7 +4,6 @@ import asyncio
 import json
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from fractions import Fraction
@@ -15,28 +14,17 @@ import pytest
 from firmware_sim.cli import main
 from firmware_sim.dlms.session import DEFAULT_PASSWORD
 from tests.firmware_sim.dlms.wire import AARQ_READER, CLOCK, frame
+from tests.firmware_sim.processes import simulator
 
 NOW = "2026-11-19T12:07:30+05:30"
 
 
 @asynccontextmanager
 async def running(*arguments: str, end: signal.Signals = signal.SIGTERM) -> AsyncIterator[int]:
-    """A simulator process; gives its port, and asserts its one line, its clean end and its silence."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "firmware_sim.cli", *arguments,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stderr is not None
-    try:
-        ready = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
-        assert ready.startswith("listening 127.0.0.1:"), (await process.stderr.read()).decode()
-        yield int(ready.rpartition(":")[2])
-    finally:
-        if process.returncode is None:
-            process.send_signal(end)
-        output, errors = await process.communicate()
-    assert (process.returncode, output, errors) == (0, b"", b"")
+    """A simulator process; gives its port."""
+    async with simulator(*arguments, end=end) as place:
+        assert place.startswith("127.0.0.1:")
+        yield int(place.rpartition(":")[2])
 
 
 async def ask(port: int, request: bytes, size: int) -> bytes:

@@ -3,9 +3,7 @@
 import asyncio
 import errno
 import resource
-import signal
 import socket
-import sys
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -32,6 +30,7 @@ from firmware_sim.sibling import Family, serial_of
 from signing.interval import Interval, floor_to_block, parse_instant
 from tests.edge_agent.discom import Discom
 from tests.edge_agent.settings import text
+from tests.firmware_sim.processes import simulator
 
 NOW = "2026-04-26T12:07:31+05:30"
 METERS = 40
@@ -41,22 +40,10 @@ CIPHERED = 3
 @asynccontextmanager
 async def fleet(*arguments: str) -> AsyncIterator[range]:
     """A fleet in its own process; gives its ports."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "firmware_sim.cli", "fleet", *arguments,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stderr is not None
-    try:
-        ready = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
-        assert ready.startswith("listening 127.0.0.1:"), (await process.stderr.read()).decode()
-        first, last = ready.rpartition(":")[2].split("-")
+    async with simulator("fleet", *arguments) as place:
+        assert place.startswith("127.0.0.1:")
+        first, last = place.rpartition(":")[2].split("-")
         yield range(int(first), int(last) + 1)
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-        output, errors = await process.communicate()
-    assert (process.returncode, output, errors) == (0, b"", b"")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.headend.premises import Headend
+from tests.headend.discom import log_rules
+from tests.headend.premises import Gateway, Headend, gateway
 from tests.headend.settling import Settling
 from tests.ledger_client.rehearsal import Rehearsal, running
 
@@ -25,6 +26,15 @@ def headend(tmp_path: Path) -> Iterator[Headend]:
     one = Headend(tmp_path)
     yield one
     one.close()
+
+
+@pytest.fixture
+def premises(headend: Headend) -> Gateway:
+    """One enrolled gateway, and rules in the log."""
+    one = gateway()
+    log_rules(headend)
+    headend.enrol(one)
+    return one
 
 
 @pytest.fixture

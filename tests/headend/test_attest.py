@@ -28,15 +28,6 @@ from tests.headend.vee import world
 HOUR = (100, 110, 90, 100)
 
 
-@pytest.fixture
-def premises(headend: Headend) -> Gateway:
-    """One enrolled gateway, and rules in the log."""
-    one = gateway()
-    log_rules(headend)
-    headend.enrol(one)
-    return one
-
-
 def attested(headend: Headend, cause: Cause | None = None) -> WindowActual | None:
     """What the next attestation of the window says, if it says anything; every actual is verified offline."""
     found = attestor(headend).attest([SUBJECT], at_utc=LATER, cause=cause)

@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
-
 from headend.export import Anchoring, bundle
 from headend.windows import judge
 from signing.bundle import ERASED, Bundle, Kind
@@ -11,19 +9,10 @@ from signing.log.checkpoint import open_checkpoint
 from signing.statements.enrolment import Retirement
 from signing.statements.window_actual import Status
 from signing.verify import Outcome, verify
-from tests.headend.discom import LATER, METER, SUBJECT, attestor, exported, log_rules, stated, trust
+from tests.headend.discom import LATER, METER, SUBJECT, attestor, exported, stated, trust
 from tests.headend.premises import DAY, Gateway, Headend, gateway
 
 HOUR = (100, 110, 90, 100)
-
-
-@pytest.fixture
-def premises(headend: Headend) -> Gateway:
-    """One enrolled gateway, and rules in the log."""
-    one = gateway()
-    log_rules(headend)
-    headend.enrol(one)
-    return one
 
 
 def test_there_is_no_bundle_of_an_unknown_actual(headend: Headend, premises: Gateway) -> None:

@@ -9,20 +9,17 @@ from headend.onboarding.known import Registry
 from headend.readings import Verdict
 from headend.store.sqlite import doubt_rows
 from signing.interval import Interval
-from tests.headend.discom import LATER, METER, SUBJECT, attestor, log_rules, stated
+from tests.headend.discom import LATER, METER, SUBJECT, attestor, stated
 from tests.headend.premises import DAY, Gateway, Headend, gateway
 from tests.headend.two_persons import edited, register
 
 
 @pytest.fixture
-def premises(headend: Headend) -> Gateway:
-    """A day of blocks of an enrolled meter, with two operators beside it."""
-    one = gateway()
-    log_rules(headend)
-    headend.enrol(one)
+def premises(headend: Headend, premises: Gateway) -> Gateway:
+    """With a day of blocks and two operators."""
     register(headend)
-    headend.take_in(stated(one, 0, (100, 110, 90, 100) * 24))
-    return one
+    headend.take_in(stated(premises, 0, (100, 110, 90, 100) * 24))
+    return premises
 
 
 def of_meters(news: News, registry: Registry) -> set[str]:

@@ -19,10 +19,10 @@ from signing.envelope import unseal
 from signing.interval import Interval
 from signing.log.checkpoint import Checkpoint
 from signing.log.note import Note
-from signing.statements.answers import Command, CommandKind, Disposition, Refusal
+from signing.statements.answers import Command, CommandKind
 from signing.statements.reading import Absence
 from signing.statements.reading_batch import Opening, ReadingBatch, Register
-from tests.edge_agent.discom import Discom
+from tests.edge_agent.discom import Discom, refused
 from tests.edge_agent.gateway import MIDNIGHT, NO_ROW, PERIOD_S, REQUEST, Gateway, draft, reading, to_send
 
 NOW = MIDNIGHT + 7200
@@ -40,18 +40,6 @@ def put(gateway: Gateway, outbox: Outbox, block: int, meter: str = "M1") -> Seal
     sealed = gateway.put(outbox, draft(block, meter=meter))
     assert sealed is not None
     return sealed
-
-
-def refusal_of(sealed: Sealed, disposition: Disposition = Disposition.PARK) -> Refusal:
-    return Refusal(
-        kid=sealed.signed.kid,
-        statement=sealed.signed.digest,
-        message=bytes(32),
-        number=5,
-        reason="not on record",
-        disposition=disposition,
-        tree_size=0,
-    )
 
 
 def test_batches_form_a_chain_from_the_enrolment(gateway: Gateway, outbox: Outbox) -> None:
@@ -131,7 +119,9 @@ def test_batches_are_offered_oldest_first_up_to_the_limit_without_those_in_fligh
 
 def test_a_delayed_batch_is_offered_when_its_time_comes(gateway: Gateway, outbox: Outbox) -> None:
     sealed = put(gateway, outbox, 0)
-    outbox.delay(Delay(digest=sealed.signed.digest, attempts=3, not_before_utc=NOW, refusal=refusal_of(sealed)))
+    outbox.delay(
+        Delay(digest=sealed.signed.digest, attempts=3, not_before_utc=NOW, refusal=refused(sealed.signed.envelope))
+    )
     assert to_send(outbox, NOW - 1) == []
     (pending,) = to_send(outbox, NOW)
     assert pending.attempts == 3
@@ -173,7 +163,7 @@ def test_a_refusal_of_what_a_command_asked_for_again_ends_the_sending(
     sealed = put(gateway, outbox, 0)
     outbox.settle(settle_of(discom, sealed.signed.digest), NOW)
     outbox.obey(resend(1, outbox.kid, 0, 0))
-    outbox.park(Park(digest=sealed.signed.digest, refusal=refusal_of(sealed)))
+    outbox.park(Park(digest=sealed.signed.digest, refusal=refused(sealed.signed.envelope)))
     assert to_send(outbox) == []
     assert outbox.report.backlog().receipted == 1
 
@@ -195,7 +185,7 @@ def test_an_unlinked_checkpoint_is_known_and_not_the_newest_seen(outbox: Outbox,
 
 def test_a_parked_batch_waits_for_an_operator_and_no_other_batch_waits_for_it(gateway: Gateway, outbox: Outbox) -> None:
     sealed, behind = put(gateway, outbox, 0), put(gateway, outbox, 1)
-    outbox.park(Park(digest=sealed.signed.digest, refusal=refusal_of(sealed)))
+    outbox.park(Park(digest=sealed.signed.digest, refusal=refused(sealed.signed.envelope)))
     assert [entry.digest for entry in to_send(outbox)] == [behind.signed.digest]
     (parked, _) = outbox.report.unanswered()
     assert (parked.state, parked.refusal) == ("PARKED", "(5) not on record")
@@ -207,14 +197,14 @@ def test_a_parked_batch_waits_for_an_operator_and_no_other_batch_waits_for_it(ga
 def test_all_parked_batches_are_released_at_once(gateway: Gateway, outbox: Outbox) -> None:
     for block in range(3):
         sealed = put(gateway, outbox, block)
-        outbox.park(Park(digest=sealed.signed.digest, refusal=refusal_of(sealed)))
+        outbox.park(Park(digest=sealed.signed.digest, refusal=refused(sealed.signed.envelope)))
     assert outbox.release() == 3
     assert len(to_send(outbox)) == 3
 
 
 def test_a_receipt_wins_over_a_refusal_before_and_after(gateway: Gateway, outbox: Outbox, discom: Discom) -> None:
     sealed = put(gateway, outbox, 0)
-    park = Park(digest=sealed.signed.digest, refusal=refusal_of(sealed))
+    park = Park(digest=sealed.signed.digest, refusal=refused(sealed.signed.envelope))
     outbox.park(park)
     assert outbox.settle(settle_of(discom, sealed.signed.digest), NOW) == 1
     outbox.park(park)
@@ -245,7 +235,7 @@ def test_a_resend_names_its_chain_and_leaves_parked_batches_alone(
 ) -> None:
     first, second = put(gateway, outbox, 0), put(gateway, outbox, 1)
     outbox.settle(settle_of(discom, first.signed.digest), NOW)
-    outbox.park(Park(digest=second.signed.digest, refusal=refusal_of(second)))
+    outbox.park(Park(digest=second.signed.digest, refusal=refused(second.signed.envelope)))
     assert outbox.obey(resend(1, bytes(32), 0, 9)) == 0
     assert outbox.obey(resend(2, outbox.kid, 0, 9, meter="M2")) == 0
     assert outbox.obey(resend(3, outbox.kid, 0, 9)) == 1
@@ -255,7 +245,7 @@ def test_what_an_operator_or_a_command_asks_for_goes_at_once(gateway: Gateway, o
     parked, receipted = put(gateway, outbox, 0), put(gateway, outbox, 1)
     for sealed in (parked, receipted):
         outbox.delay(Delay(digest=sealed.signed.digest, attempts=9, not_before_utc=NOW, refusal=None))
-    outbox.park(Park(digest=parked.signed.digest, refusal=refusal_of(parked)))
+    outbox.park(Park(digest=parked.signed.digest, refusal=refused(parked.signed.envelope)))
     outbox.settle(settle_of(discom, receipted.signed.digest), NOW)
     outbox.release()
     outbox.obey(resend(1, outbox.kid, 1, 1))

@@ -4,13 +4,11 @@ It knows general-glo-ciphering only, and waits for ever where an HDLC check sequ
 """
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
-import structlog
-from dlms_cosem import cosem, enumerations, exceptions, utils
+from dlms_cosem import exceptions, utils
 from dlms_cosem.client import DlmsClient, HLSError
 from dlms_cosem.io import BlockingTcpIO, HdlcTransport, SerialIO, TcpTransport
 from dlms_cosem.parsers import AssociationObjectListParser
@@ -32,22 +30,14 @@ from firmware_sim.dlms.push_setup import Push, columns_of
 from firmware_sim.dlms.serial import serve_pty
 from firmware_sim.dlms.server import Framing, serve_device, session_of
 from tests.firmware_sim.dlms.ciphered_wire import AK, CLIENT, CTOS, EK, HLS_KEY, KEYS, METER, device
+from tests.firmware_sim.dlms.peer import attribute
 from tests.firmware_sim.dlms.wire import PASSWORD
 from tests.firmware_sim.meters import NOW, seller
 
 T = TypeVar("T")
 
 
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """The peer logs every secret and every byte: not here."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    yield
-    structlog.reset_defaults()
-
-
-def attribute(interface: int, code: tuple[int, int, int, int, int], number: int) -> Any:
-    return cosem.CosemAttribute(enumerations.CosemInterface(interface), cosem.Obis(*code), number)
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 def client(transport: Any, authentication: Any, *, keys: tuple[bytes, bytes] = (EK, AK), counter: int = 1) -> Any:

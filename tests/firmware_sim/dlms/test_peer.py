@@ -1,13 +1,11 @@
 """An independent client, dlms-cosem, against the meter over TCP."""
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, TypeVar
 
 import pytest
-import structlog
 from dlms_cosem import cosem, enumerations, exceptions, utils
 from dlms_cosem.client import DataResultError, DlmsClient
 from dlms_cosem.cosem.attribute_with_selection import CosemAttributeWithSelection
@@ -21,6 +19,7 @@ from dlms_cosem.time import datetime_from_bytes
 from firmware_sim.dlms.server import serve
 from firmware_sim.instants import day_start, utc_text
 from firmware_sim.meter import Meter
+from tests.firmware_sim.dlms.peer import attribute
 from tests.firmware_sim.meters import NOW, import_only, now, seller
 
 T = TypeVar("T")
@@ -28,16 +27,7 @@ IST = timezone(timedelta(minutes=330))
 BLOCK_LOAD, DAILY_LOAD = (1, 0, 99, 1, 0), (1, 0, 99, 2, 0)
 
 
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """The peer logs every secret and every byte: not here."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    yield
-    structlog.reset_defaults()
-
-
-def attribute(interface: int, code: tuple[int, int, int, int, int], number: int) -> Any:
-    return cosem.CosemAttribute(enumerations.CosemInterface(interface), cosem.Obis(*code), number)
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 def client(port: int, sap: int, authentication: Any) -> Any:

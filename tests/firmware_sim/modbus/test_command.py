@@ -1,8 +1,6 @@
 """`sakshi-sim modbus`: many meters on one line, and everything wrong at once."""
 
 import asyncio
-import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,28 +8,16 @@ import pytest
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 
 from firmware_sim.cli import main
+from tests.firmware_sim.processes import simulator
 
 NOW = "2026-11-19T12:07:30+05:30"
 
 
 @asynccontextmanager
 async def running(*arguments: str) -> AsyncIterator[str]:
-    """A simulator process; gives its place, and asserts a clean and silent end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "firmware_sim.cli", "modbus", "--now", NOW, *arguments,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stderr is not None
-    try:
-        ready = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
-        assert ready.startswith("listening "), (await process.stderr.read()).decode()
-        yield ready.removeprefix("listening ").strip()
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-        output, errors = await process.communicate()
-    assert (process.returncode, output, errors) == (0, b"", b"")
+    """A simulator process; gives its place."""
+    async with simulator("modbus", "--now", NOW, *arguments) as place:
+        yield place
 
 
 async def test_many_units_share_a_pseudo_terminal_each_a_meter_of_its_own() -> None:

@@ -13,8 +13,8 @@ from headend.rereading import look_again
 from headend.store.sqlite import hold_rows, hunt_rows, operator_rows, refusal_rows
 from signing.interval import DAY_S, Interval
 from signing.statements.window_actual import Cause
-from tests.headend.discom import LATER, METER, SUBJECT, attestor, log_rules, stated
-from tests.headend.premises import DAY, Gateway, Headend, gateway, p256
+from tests.headend.discom import LATER, METER, SUBJECT, attestor, stated
+from tests.headend.premises import DAY, Gateway, Headend, p256
 from tests.headend.two_persons import RAO, SEN, edited, register
 
 TEN = DAY + 36_000
@@ -23,14 +23,12 @@ OPENED = LATER + 10
 
 
 @pytest.fixture
-def premises(headend: Headend) -> Gateway:
-    one = gateway()
-    log_rules(headend)
-    headend.enrol(one)
+def premises(headend: Headend, premises: Gateway) -> Gateway:
+    """With two operators and an attested window."""
     register(headend)
-    headend.take_in(stated(one, 10, HOUR * 2))
+    headend.take_in(stated(premises, 10, HOUR * 2))
     attestor(headend).attest([SUBJECT], at_utc=LATER)
-    return one
+    return premises
 
 
 def opened(headend: Headend, *, window: Interval = SUBJECT.window, kind: HoldKind = HoldKind.DISPUTE) -> int:

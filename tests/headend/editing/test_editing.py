@@ -15,8 +15,8 @@ from signing.keys import Signer
 from signing.statements.persons import Person
 from signing.statements.window_actual import Cause, EditedActual, Status, WindowActual
 from signing.verify import Outcome, verify
-from tests.headend.discom import LATER, METER, SUBJECT, attestor, exported, log_rules, stated, trust
-from tests.headend.premises import DAY, Gateway, Headend, gateway, p256
+from tests.headend.discom import LATER, METER, SUBJECT, attestor, exported, stated, trust
+from tests.headend.premises import DAY, Gateway, Headend, p256
 from tests.headend.two_persons import NIL, RAO, SEN, approved, edited, editing, proposed, register, wish
 
 TEN = DAY + 36_000
@@ -25,12 +25,10 @@ REGISTERS = ((0, 1000), (24, 10_600))
 
 
 @pytest.fixture
-def premises(headend: Headend) -> Gateway:
-    one = gateway()
-    log_rules(headend)
-    headend.enrol(one)
+def premises(headend: Headend, premises: Gateway) -> Gateway:
+    """With two operators."""
     register(headend)
-    return one
+    return premises
 
 
 def attested(headend: Headend) -> WindowActual | None:

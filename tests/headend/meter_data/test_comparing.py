@@ -26,19 +26,11 @@ from tests.headend.days.test_validating import stored as stored_day
 from tests.headend.days.test_validating import validating
 from tests.headend.discom import LATER, METER, SUBJECT, attestor, exported, log_rules, stated, trust
 from tests.headend.founded import installation
-from tests.headend.premises import DAY, Gateway, Headend, gateway
+from tests.headend.premises import DAY, Gateway, Headend
 
 HEADER = "meter,kind,time,period_s,import_kwh,export_kwh,status\n"
 HOUR = (99, 101, 100, 100)
 START_WH = 1_000_000
-
-
-@pytest.fixture
-def premises(headend: Headend) -> Gateway:
-    log_rules(headend)
-    one = gateway()
-    headend.enrol(one)
-    return one
 
 
 def day_of(premises: Gateway, headend: Headend) -> None:

@@ -19,22 +19,13 @@ from signing.statements.window_part import Bounds, Counts, Estimated
 from signing.trust import trust_text
 from signing.verify import Outcome, verify
 from tests.headend.discom import LATER, SUBJECT, attestor, exported, log_rules, stated, trust
-from tests.headend.premises import DAY, Gateway, Headend, gateway
+from tests.headend.premises import DAY, Gateway, Headend
 
 TEN = DAY + 10 * 3600
 SUSPECT = StatedFinding(rule="V32", version=1, block_utc=TEN, verdict=Verdict.SUSPECT)
 NOTE = StatedFinding(rule="V26", version=1, block_utc=TEN, verdict=Verdict.VALID)
 
 Change = Callable[[WindowActual], WindowActual]
-
-
-@pytest.fixture
-def premises(headend: Headend) -> Gateway:
-    """One enrolled gateway, and rules in the log."""
-    one = gateway()
-    log_rules(headend)
-    headend.enrol(one)
-    return one
 
 
 def with_a_hole(headend: Headend, one: Gateway) -> None:

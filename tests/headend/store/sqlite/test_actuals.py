@@ -10,18 +10,9 @@ from headend.store.sqlite import actuals
 from signing.envelope import Signed, sign
 from signing.statements.window_actual import Status, WindowActual
 from tests.headend.discom import LATER, METER, SUBJECT, attestor, log_rules, stated
-from tests.headend.premises import Gateway, Headend, gateway, p256
+from tests.headend.premises import Gateway, Headend, p256
 
 HOUR = (100, 100, 100, 100)
-
-
-@pytest.fixture
-def premises(headend: Headend) -> Gateway:
-    """One enrolled gateway, and rules in the log."""
-    one = gateway()
-    log_rules(headend)
-    headend.enrol(one)
-    return one
 
 
 @pytest.fixture
