@@ -62,7 +62,7 @@ def settled(headend: Headend) -> list[tuple[object, ...]]:
             (p.span, p.chains, p.counts, p.measured_import_wh, p.measured_export_wh, p.origin, p.manual_import_wh)
             for p in actual.parts
         ]
-        findings = [part.validation.findings for part in validated(one.case(subject).case)]
+        findings = [part.validation.findings for part in validated(one.case(subject))]
         views.append((actual.totals, coverage, actual.reason, actual.evidence, findings))
     return views
 

@@ -4,6 +4,7 @@ import pytest
 
 from headend.registry.sheet import parse_csv
 from headend.registry.sheet_columns import instant_cell
+from headend.windows import judge
 from signing.interval import ist_text
 from signing.statements.meter_record import Role
 from signing.statements.window_actual import Status
@@ -49,7 +50,7 @@ def test_a_trade_of_an_id_that_is_named_later_is_decided_then(settling: Settling
 def test_only_revenue_meters_settle(settling: Settling, role: Role) -> None:
     settling.whole_day()
     stated(settling, START, role=role.name)
-    judgement = settling.attestor.case(SUBJECT).judgement
+    judgement = judge(settling.attestor.case(SUBJECT))
     assert (judgement.status, judgement.parts, judgement.totals) == (Status.PENDING, (), None)
     assert judgement.reason == f"no revenue meter is recorded for {ist_text(START)}"
     assert [one.record.meter for one in settling.headend.registry.companions(SUBJECT.connection_point, START)] == [

@@ -13,7 +13,6 @@ from headend.verify import main
 from headend.windows import judge
 from signing.envelope import Signed
 from signing.errors import VerificationError
-from signing.evidence import WindowCase
 from signing.statements.window_actual import StatedFinding, Status, Verdict, WindowActual
 from signing.statements.window_part import Bounds, Counts, Estimated
 from signing.trust import trust_text
@@ -41,9 +40,8 @@ def whole(headend: Headend, one: Gateway) -> None:
 def logged(headend: Headend, *said: StatedFinding, change: Change | None = None) -> Signed[WindowActual]:
     """The actual of the usual window with these findings stated, changed before it is signed."""
     one = attestor(headend)
-    decision = one.case(SUBJECT)
-    case: WindowCase = replace(decision.case, stated=said)
-    actual = build(decide(case, decision.rule_set), None, bytes(16))
+    case, rule_set = one._case(headend.database.connection, SUBJECT)
+    actual = build(decide(replace(case, stated=said), rule_set), None, bytes(16))
     assert actual is not None
     with headend.book.transaction() as transaction:
         return one._log(transaction, actual if change is None else change(actual), 0, LATER)
