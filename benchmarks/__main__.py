@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         cores=tuple(sorted(others)),
         line_days=1 if options.quick else 35,
         month_days=2 if options.quick else 30,
+        settled=20 if options.quick else 1000,
     )
     anchor = Anchor(plan.anchor_s)
     with ExitStack() as stack:

@@ -34,6 +34,8 @@ class Plan:
     """Days of a profile that are read over a line of 9600 bit/s."""
     month_days: int
     """Days that an agent polls, after a first one."""
+    settled: int
+    """Meters with a window each that is settled."""
 
 
 @dataclass(slots=True)

@@ -55,11 +55,12 @@ class Gateway:
     """One meter behind one gateway, and how far its chain has come."""
 
     __slots__ = (
-        "_first_previous", "end_utc", "exported_wh", "file", "imported_wh", "meter", "name", "previous", "seen_size",
+        "_day_utc", "_first_previous", "end_utc", "exported_wh", "file", "imported_wh", "meter", "name", "previous", "seen_size",
         "sequence", "signer",
     )  # fmt: skip
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, day_utc: int = DAY) -> None:
+        self._day_utc = day_utc
         self.name = f"gw-{number:06d}"
         self.meter = f"SKS{number:08d}"
         self.signer = BenchSigner()
@@ -78,7 +79,7 @@ class Gateway:
 
     def restart(self) -> None:
         """Begins the chain again, for a head-end that has seen nothing of it."""
-        self.sequence, self.previous, self.end_utc, self.seen_size = 0, self._first_previous, DAY, 0
+        self.sequence, self.previous, self.end_utc, self.seen_size = 0, self._first_previous, self._day_utc, 0
         self.imported_wh, self.exported_wh = 4_000_000, 1_000_000
 
     def application(self) -> Application:
@@ -138,9 +139,10 @@ class Gateway:
 class Fleet:
     """All gateways, in one order at first and a new one every round."""
 
-    def __init__(self, size: int, seed: int) -> None:
+    def __init__(self, size: int, seed: int, day_utc: int = DAY) -> None:
+        """`day_utc` is the IST midnight at which their first block begins."""
         self.chance = random.Random(seed)
-        self.gateways = [Gateway(number) for number in range(size)]
+        self.gateways = [Gateway(number, day_utc) for number in range(size)]
         self._by_meter = {one.meter: one for one in self.gateways}
 
     def restart(self) -> None:

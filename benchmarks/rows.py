@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from benchmarks import intake, meter_rows, naive, window
+from benchmarks import intake, meter_rows, naive, settling, window
 from benchmarks.bench import LIVE_GOAL, NO_BROKER, Bench, readings
 from benchmarks.intake import Rounds
 from benchmarks.report import Left
@@ -77,6 +77,17 @@ def bundle(bench: Bench) -> None:
     bench.add("one window verified", found.times_limit, context, unit="its CPU / one verification (less is better)")
 
 
+def settlement(bench: Bench) -> None:
+    """Windows from their trade to the confirmed post."""
+    plan = bench.plan
+    found = settling.settled(bench.folder, plan.settled, plan.cores, bench.anchor)
+    context = (
+        f"{found.windows} meters, hourly batches; {found.cost_s * 1e3:.1f} ms of CPU, {found.decided:.0f} verifications of it "
+        "in the step that pulls, decides, attests and addresses"
+    )
+    bench.add("one window settled", found.times_limit, context, unit="its CPU / one verification (less is better)")
+
+
 ROWS: dict[str, Callable[[Bench], None]] = {
     "anchor": anchor,
     "live-1": live(1),
@@ -86,6 +97,7 @@ ROWS: dict[str, Callable[[Bench], None]] = {
     "mqtt": mqtt,
     "naive": naive_headend,
     "window": bundle,
+    "settle": settlement,
     "meter": meter_rows.cosem,
     "gurux": meter_rows.gurux,
     "wire": meter_rows.wire,

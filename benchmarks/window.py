@@ -45,7 +45,7 @@ def verification(folder: Path, repeats: int, anchor: Anchor) -> WindowCost:
     ground_folder.mkdir()
     ground = Ground(ground_folder, fleet.gateways)
     with ground.site() as site:
-        _log_rules(site)
+        log_rules(site)
         registrar = Registrar(book=site.book, registry=site.registry, signer=site.keys.statements)
         subject = Subject(connection_point=f"CP-{gateway.meter}", posted_as="LEDGER-1", window=_WINDOW)
         registrar.name_alias(subject.posted_as, subject.connection_point)
@@ -68,22 +68,27 @@ def verification(folder: Path, repeats: int, anchor: Anchor) -> WindowCost:
     return WindowCost(statistics.median(ratios), statistics.median(costs), len(data), 24 * _DAYS)
 
 
-def _log_rules(site: Site) -> None:
+def log_rules(site: Site) -> None:
+    """Logs the default rule set, by which windows are judged."""
     signed = sign(DEFAULT_RULE_SET, site.keys.statements)
     with site.book.transaction() as transaction:
         leaf = transaction.append(0, [signed.digest])
         registry_rows.put_statement(transaction.connection, leaf, signed.envelope, at_utc=NOW)
 
 
-def _attested(site: Site, subject: Subject) -> bytes:
-    attestor = Attestor(
+def attestor(site: Site) -> Attestor:
+    """Who decides and attests at a site."""
+    return Attestor(
         database=site.database,
         book=site.book,
         log_keys={0: site.keys.log.verifier},
         registry=site.registry,
         signer=site.keys.statements,
     )
-    (actual,) = attestor.attest([subject], at_utc=DAY + (_DAYS + 1) * DAY_S)
+
+
+def _attested(site: Site, subject: Subject) -> bytes:
+    (actual,) = attestor(site).attest([subject], at_utc=DAY + (_DAYS + 1) * DAY_S)
     anchoring = Anchoring(tip=site.book.tip(0), nodes=site.book.nodes(0))
     data = bundle(site.database.connection, site.keys.statements.public_key, anchoring, actual.digest, Kind.WINDOW)
     if data is None:

@@ -240,7 +240,10 @@ class Settlement:
                 self._agenda.done(delivery)
                 self._agenda.put(delivery, delivery.window.end_utc)
         for first in range(0, len(ready), _AT_ONCE):
-            report.attested += self._attest(ready[first : first + _AT_ONCE], now_utc)
+            portion = ready[first : first + _AT_ONCE]
+            report.attested += self._attest(portion, now_utc)
+            # At once, while what was read for the decision is at hand: terms need it again.
+            self._address(report, [delivery for delivery, _ in portion if delivery in self._traded], now_utc)
         for signed in report.attested:
             why = withheld(signed.statement, self._policy)
             if why is not None:
@@ -315,21 +318,23 @@ class Settlement:
         self._unplanned &= self._traded.keys()
         wanted = sorted(self._unplanned)
         for first in range(0, len(wanted), _AT_ONCE):
-            portion = wanted[first : first + _AT_ONCE]
-            if self._recording is not None:
-                report.alarms += self._recording.plan(portion, self._newest_ready, now_utc)
-            elif self._config.ledger.channel is Channel.ALLOCATE:
-                legs.plan(
-                    self._database,
-                    portion,
-                    self._newest_ready,
-                    self._policy,
-                    now_utc,
-                    unreached=self._unreached,
-                    terms=self._terms,
-                )
-            self._unplanned.difference_update(portion)
+            self._address(report, wanted[first : first + _AT_ONCE], now_utc)
         self._unreached = frozenset()
+
+    def _address(self, report: SettlementReport, portion: Sequence[Delivery], now_utc: int) -> None:
+        if self._recording is not None:
+            report.alarms += self._recording.plan(portion, self._newest_ready, now_utc)
+        elif self._config.ledger.channel is Channel.ALLOCATE:
+            legs.plan(
+                self._database,
+                portion,
+                self._newest_ready,
+                self._policy,
+                now_utc,
+                unreached=self._unreached,
+                terms=self._terms,
+            )
+        self._unplanned.difference_update(portion)
 
     def _mark_said(self) -> None:
         """Marks what was attested since, by an operator's command too."""

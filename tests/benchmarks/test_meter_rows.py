@@ -23,7 +23,9 @@ from benchmarks.report import Figure
 from benchmarks.site import Ground
 from tests.system import require
 
-PLAN = Plan(gateways=1, seconds=1, naive_messages=1, repeats=1, anchor_s=1, cores=(), line_days=1, month_days=2)
+PLAN = Plan(
+    gateways=1, seconds=1, naive_messages=1, repeats=1, anchor_s=1, cores=(), line_days=1, month_days=2, settled=2
+)
 
 
 def figure(ratio: float, goal: float, *, is_limit: bool) -> Figure:
