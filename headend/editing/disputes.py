@@ -101,6 +101,11 @@ class Refusing:
 
     def _end(self, connection: sqlite3.Connection, known: Refusal, hand: Hand, now_utc: int) -> None:
         refusal, author = known.refusal, known.author
+        if refusal.evidence != actuals.newest_digest(connection, refusal.connection_point, refusal.window):
+            raise RefusedError(
+                f"the window was said anew since {author.name!r} signed that its figure stays: end the dispute by `--revised`, or have its "
+                "author sign again"
+            )
         approver = signed_as(refusal, hand.signer, hand.name)
         try:
             refusal.require_two_persons(author, approver)

@@ -128,6 +128,19 @@ def test_only_operators_refuse_and_only_with_a_reason(headend: Headend, premises
         refuse(headend, number, SEN)
 
 
+def test_a_figure_that_is_revised_between_two_signatures_is_refused_by_neither(
+    headend: Headend, premises: Gateway
+) -> None:
+    number = opened(headend)
+    refuse(headend, number, RAO)
+    digest = revise(headend, OPENED + 1)
+    with pytest.raises(RefusedError, match=r"said anew since 'A. Rao' signed"):
+        refuse(headend, number, SEN)
+    assert ended(headend) == [None]
+    assert refuse(headend, number, RAO).refusal.evidence == digest
+    assert refuse(headend, number, SEN).approver is not None
+
+
 def test_a_refusal_that_somebody_changed_is_not_approved(headend: Headend, premises: Gateway) -> None:
     number = opened(headend)
     refuse(headend, number, RAO)
