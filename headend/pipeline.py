@@ -351,10 +351,16 @@ class Settlement:
         if self._recording is not None:
             self._recording.hold(over if holds else None, now_utc)
 
+    def _held_now(self, delivery: Delivery) -> Hold | None:
+        """The hold over a delivery, also one that came since this step began."""
+        return Holds(hold_rows.open_holds(self._database.connection)).over(self._point(delivery), delivery.window)
+
     def _post(self, report: SettlementReport, now_utc: int) -> None:
         # What was addressed before the channel changed is still posted: it was said to nobody else.
-        report.posted = legs.post(self._database, self._ledger, self._config.discom, self._policy, now_utc)
-        written = None if self._recording is None else self._recording.write(now_utc)
+        report.posted = legs.post(
+            self._database, self._ledger, self._config.discom, self._policy, now_utc, over=self._held_now
+        )
+        written = None if self._recording is None else self._recording.write(now_utc, over=self._held_now)
         report.recorded = () if written is None else written.moved
         trouble = report.posted.trouble or (None if written is None else written.trouble)
         if trouble is not None:

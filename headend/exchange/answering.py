@@ -101,7 +101,9 @@ class Answering:
         self._sweep(now_utc)
         self._wake(frozenset(hold.number for hold in open_holds), now_utc)
         for question in question_rows.due(self._database.connection, now_utc, most=AT_ONCE):
-            after = self._looked_at(question, Holds(open_holds), now_utc)
+            # Asked anew for each: an answer may take long, and what an operator stops stops at once.
+            holds = Holds(hold_rows.open_holds(self._database.connection))
+            after = self._looked_at(question, holds, now_utc)
             report.moved.append(after)
         report.trouble = question_rows.trouble(self._database.connection)
         return report

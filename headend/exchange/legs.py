@@ -263,12 +263,20 @@ def hold(database: Database, over: HoldOver | None, now_utc: int) -> None:
 
 
 def post(
-    database: Database, ledger: Ledger, discom: str, policy: Policy, now_utc: int, *, most: int = POSTS_AT_ONCE
+    database: Database,
+    ledger: Ledger,
+    discom: str,
+    policy: Policy,
+    now_utc: int,
+    *,
+    most: int = POSTS_AT_ONCE,
+    over: HoldOver | None = None,
 ) -> PostReport:
     """Does what is due, `most` of it: posts, reads back, and stores how far each posting got, a few abreast.
 
     A ledger that does not answer ends the round: each of the others would wait as long, so the first goes alone. The posting that
-    got no answer waits for its next try, so that it never stands in the way of the others.
+    got no answer waits for its next try, so that it never stands in the way of the others. `over` is asked shortly before each: a round
+    may last minutes, and what an operator stops stops at once.
     """
     moved: list[PostingRecord] = []
     trouble: str | None = None
@@ -276,7 +284,8 @@ def post(
     waiting = posting.due(rows.postings_to_do(database.connection, now_utc, most=most), now_utc)
     with ThreadPoolExecutor(POSTS_ABREAST, thread_name_prefix="post") as pool:
         for portion in _portions(waiting):
-            sent = tuple(pool.map(attempts.sent, portion))
+            free = [record for record in portion if over is None or over(record.delivery) is None]
+            sent = tuple(pool.map(attempts.sent, free))
             # The commit point of these posts: before it, a crash repeats the same posts under the same references.
             _store(database, sent)
             after = tuple(pool.map(attempts.read_back, sent))

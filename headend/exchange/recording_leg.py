@@ -161,10 +161,12 @@ class RecordingLeg:
                 if over is None or over(one.delivery) is None:
                     recording_rows.put(connection, recordings.released(one, now_utc))
 
-    def write(self, now_utc: int, *, most: int = POSTS_AT_ONCE) -> WriteReport:
-        """Writes what is due, one transaction each; a ledger that does not answer ends the round."""
+    def write(self, now_utc: int, *, most: int = POSTS_AT_ONCE, over: HoldOver | None = None) -> WriteReport:
+        """Writes what is due, one transaction each; a ledger that does not answer ends the round. `over` is asked before each."""
         moved: list[Recording] = []
         for one in recording_rows.to_do(self._database.connection, now_utc, most=most):
+            if over is not None and over(one.delivery) is not None:
+                continue
             after, silence = self._attempt(one, now_utc)
             self._put(after)
             moved.append(after)

@@ -278,6 +278,26 @@ def test_a_window_that_is_held_is_left_out_until_it_is_let_go(asked: Asking, kin
     assert None not in told(asked).values()
 
 
+def test_a_stand_down_stops_a_round_of_answers_that_has_begun(asked: Asking) -> None:
+    asked.settling.whole_day()
+    asked.settling.trade()
+    asked.settling.step()
+    for name in ("1", "2"):
+        asked.send(asked.body({NAME: [WINDOW]}, name=name))
+
+    class Stopping(BecknPusher):
+        def push(self, url: str, body: bytes, *, request_signature: str | None = None) -> PushReceipt:
+            place(asked, HoldKind.STAND_DOWN)
+            return super().push(url, body, request_signature=request_signature)
+
+    with closing(Stopping(signer=signer(OWN), now=asked.now)) as stopping:
+        asked.answering._pusher = stopping
+        asked.answering.step(asked.now())
+    asked.restart()
+    asked.answer(NOW + 10)
+    assert sorted(question.answers for question in asked.questions()) == [0, 1]
+
+
 def test_a_figure_of_a_weaker_origin_than_the_discom_asks_for_is_not_told(asked: Asking) -> None:
     asked.settling.whole_day()
     asked.settling.trade()

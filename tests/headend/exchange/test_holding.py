@@ -1,16 +1,22 @@
 """Holding postings back against a real exchange: nothing of what is held goes, and all of it goes once the hold ends."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
+from headend.config import Channel
 from headend.duties.holds import HoldKind, Order
-from headend.store.sqlite import hold_rows
+from headend.store.sqlite import hold_rows, postings, recording_rows
+from headend.store.sqlite.database import open_database
 from headend.trading.posting import PostingState
+from ledger_client.ledger import Confirmation, Posting, Receipt
+from ledger_client.recording import RecordConfirmation, RecordPosting
+from signing.interval import utc_text
 from signing.statements.window_actual import Cause
 from tests.headend.discom import SUBJECT
 from tests.headend.settling import Settling
-from tests.ledger_client.rehearsal import NOW
+from tests.ledger_client.rehearsal import NOW, START_UTC
 
 ORDER = Order(
     kind=HoldKind.HOLD,
@@ -65,3 +71,52 @@ def test_what_an_operator_attests_beside_the_service_is_posted(settling: Settlin
     settling.step(NOW + 120)
     *_, newest = settling.postings()
     assert (newest.actual, newest.state) == (again.digest, PostingState.CONFIRMED)
+
+
+class Stopping:
+    """The ledger, at whose first word an operator has everything stand down."""
+
+    def __init__(self, settling: Settling) -> None:
+        self._settling, self._ledger = settling, settling.ledger
+        self.placed = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._ledger, name)
+
+    def confirm(self, wanted: Posting, receipt: Receipt) -> Confirmation:
+        """As the ledger, which reads a posting back in another thread: the database is another program's."""
+        self._stop()
+        return self._ledger.confirm(wanted, receipt)
+
+    def confirm_record(self, wanted: RecordPosting) -> RecordConfirmation:
+        """As the ledger."""
+        self._stop()
+        return self._ledger.confirm_record(wanted)
+
+    def _stop(self) -> None:
+        folder = self._settling.headend.folder
+        if not self.placed:
+            with closing(open_database(folder / "headend.db")) as other, other.transaction() as connection:
+                self.placed = hold_rows.open_hold(connection, ALL, at_utc=NOW)
+
+
+@pytest.mark.parametrize("channel", [Channel.ALLOCATE, Channel.RECORD])
+def test_a_stand_down_stops_a_round_that_has_begun(settling: Settling, channel: Channel) -> None:
+    settling.whole_day()
+    for number in range(3):
+        start = START_UTC + 7200 * number
+        window = {"delivery_start": utc_text(start), "delivery_end": utc_text(start + 3600)}
+        settling.trade(transaction_id=f"tx-{number}", **window)
+    settling.config = replace(settling.config, ledger=replace(settling.config.ledger, channel=channel))
+    settling.ledger = Stopping(settling)  # type: ignore[assignment]  # the same words
+    settling.restart()
+    settling.step()
+    assert told(settling) == ["CONFIRMED", "DUE", "DUE"]
+    settling.step(NOW + 60)
+    assert told(settling) == ["CONFIRMED", "HELD", "HELD"]
+
+
+def told(settling: Settling) -> list[str]:
+    connection, states = settling.headend.database.connection, frozenset(PostingState)
+    found = [*postings.postings_in(connection, states), *recording_rows.in_states(connection, states)]
+    return sorted(one.state.value for one in found)

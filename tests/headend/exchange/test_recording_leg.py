@@ -273,6 +273,7 @@ def test_what_an_operator_holds_is_not_written_until_it_is_let_go(seller: Record
     hold = Hold(number=1, order=order, opened_utc=NOW, closed_utc=None, closed_by=None, outcome=None)
     legs.pull(seller.headend.database, seller.ledger, SELLER_DISCOM, look_back_days=7, now_utc=NOW)
     seller.leg.plan([DELIVERY], seller._ready, NOW)
+    assert seller.leg.write(NOW, over=lambda _: hold).moved == ()
     seller.leg.hold(lambda _: hold, NOW)
     assert seller.leg.write(NOW).moved == ()
     assert seller.words() == [(1, 6000, "PENDING", "HELD")]
