@@ -35,7 +35,7 @@ class Import(Turn):
         return f'\n[series]\nafter_s = 0\nquiet_s = 0\n\n[imports]\nfolder = "drop"\nsource = "{SOURCE}"\n'
 
     def recorded(self, stage: Stage, side: Side) -> Collection[str]:
-        """Records the meter: there is no enrolment that would."""
+        """Records the meter, since there is no enrolment that would, and drops the file: the head-end finds it at its start."""
         if side.name != BUYER.name:
             return ()
         sheet = stage.folder / side.discom / "meters.csv"
@@ -46,18 +46,11 @@ class Import(Turn):
         )
         command(stage, "registry", "import", str(sheet), "--apply", "--by", OPERATOR, side=side)
         stage.say(f"{side.discom} recorded {METER.id}, which has no gateway")
+        _dropped(stage)
         return {METER.id}
 
     def before_contract(self, stage: Stage) -> None:
-        """Drops the file as the other system does, and waits for its receipt."""
-        rows = list(_rows(stage))
-        partial = _drop(stage) / f".{_FILE}"
-        partial.write_text("\n".join(["meter,kind,time,period_s,import_kwh,export_kwh,status", *rows, ""]))
-        # What has its own name is complete.
-        partial.rename(_drop(stage) / _FILE)
-        stage.say(
-            f"the {SOURCE} drops {_FILE} with {len(rows)} blocks of {METER.id} of {ist_text(_day(stage).start_utc)[:10]}"
-        )
+        """Waits for the receipt."""
         receipt = _drop(stage) / TAKEN / f"{_FILE}.receipt.json"
         wait_until(stage, f"{BUYER.discom} did not take {_FILE}", receipt.exists)
         self._receipt = json.loads(receipt.read_text())
@@ -100,6 +93,18 @@ class Import(Turn):
                 ("bill, buyer", f"blocks {bill['blocks']}, final: {bill['final']}"),
             ),
         )
+
+
+def _dropped(stage: Stage) -> None:
+    """Drops the file as the other system does."""
+    rows = list(_rows(stage))
+    partial = _drop(stage) / f".{_FILE}"
+    partial.write_text("\n".join(["meter,kind,time,period_s,import_kwh,export_kwh,status", *rows, ""]))
+    # What has its own name is complete.
+    partial.rename(_drop(stage) / _FILE)
+    stage.say(
+        f"the {SOURCE} drops {_FILE} with {len(rows)} blocks of {METER.id} of {ist_text(_day(stage).start_utc)[:10]}"
+    )
 
 
 def _drop(stage: Stage) -> Path:
