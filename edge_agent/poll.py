@@ -22,7 +22,7 @@ from edge_agent.readers.reader import Reader
 from edge_agent.recollection import Beginning, Recollection
 from edge_agent.refusals import Refusals
 from edge_agent.registers import CumulativeRegisters, ProfileLayout, ProfileRow
-from edge_agent.schedule import LIVE_S, Held, Rules, Task, Why, due, next_due_utc
+from edge_agent.schedule import LIVE_S, Held, Rules, Task, Why, asked_again, due, next_due_utc
 from edge_agent.site import Outcome, Site, require_identity, sign_together, wire_origin
 from signing.interval import DAY_S, PERIODS_S, Interval, ist_day_start
 
@@ -45,6 +45,8 @@ class _Visit:
     outcome: Outcome
     tried: list[Interval] = field(default_factory=list)
     """What was asked for on this connection, and is not again."""
+    refused: list[Interval] = field(default_factory=list)
+    """What the meter would not give on it."""
     steps: int = 0
     failed: bool = False
     """Whether the meter would not give something: what is remembered of it may be why."""
@@ -155,12 +157,12 @@ class MemoryMeter:
                 # The other spans are still to be had: this one is asked for again later, and is missing until then.
                 visit.outcome.faults.append(f"{task.span.start_utc}-{task.span.end_utc}: {error}")
                 self._refused.put_off(task.span, self._site.now_utc())
-                self._tried(visit, task.why).append(task.span)
+                visit.refused.append(task.span)
                 self._recollection.forget()  # what is remembered may be why
                 visit.failed = True
                 if isinstance(error, MeterDecodeError):
                     return True  # the connection may be out of step
-        self._reread_done(rereads)
+        self._reread_done(rereads, visit.period_s)
         return True
 
     async def _step(self, visit: _Visit, task: Task) -> None:
@@ -226,7 +228,8 @@ class MemoryMeter:
         return [at - period_s for at in range(today - REGISTER_S, today + 1, DAY_S) if at not in registers]
 
     def _next(self, visit: _Visit) -> Task | None:
-        parts = (part for task in self._tasks(visit.period_s) for part in _without(task, self._tried(visit, task.why)))
+        tasks = self._tasks(visit.period_s)
+        parts = (part for task in tasks for part in _without(task, [*self._tried(visit, task.why), *visit.refused]))
         return next(parts, None)
 
     def _rules(self, period_s: int, backfill_s: int) -> Rules:
@@ -339,10 +342,19 @@ class MemoryMeter:
             outcome.batches += 1
             outcome.blocks += len(draft.readings)
 
-    def _reread_done(self, rereads: dict[int, Interval]) -> None:
+    def _reread_done(self, rereads: dict[int, Interval], period_s: int) -> None:
+        """Forgets the commands all of whose blocks were read: one that the meter would not give is asked for again later."""
+        now_utc = self._now_utc()
         for number, span in rereads.items():
-            if span.end_utc <= self._now_utc() - self._site.poll.settle_s:
+            is_over = span.end_utc <= now_utc - self._site.poll.settle_s
+            if is_over and all(
+                _covers(self._reread, start, period_s) for start in asked_again([span], now_utc, period_s)
+            ):
                 self._site.outbox.reread_done(number)
+
+
+def _covers(spans: Iterable[Interval], start_utc: int, period_s: int) -> bool:
+    return any(each.start_utc <= start_utc and start_utc + period_s <= each.end_utc for each in spans)
 
 
 def _without(task: Task, spans: Iterable[Interval]) -> Iterator[Task]:

@@ -96,7 +96,7 @@ def due(
     old = [start for start in unsigned if start < live_from]
     return (
         *_tasks(live, rules.period_s, Why.LIVE),
-        *_tasks(_asked_again(rereads, now_utc, window.end_utc, rules.period_s), rules.period_s, Why.REREAD),
+        *_tasks(asked_again(rereads, now_utc, rules.period_s, settled_utc=window.end_utc), rules.period_s, Why.REREAD),
         *_tasks(old, rules.period_s, Why.BACKFILL),
         *_tasks(absent, rules.period_s, Why.RETRY),
     )
@@ -113,14 +113,12 @@ def last_boundary(now_utc: int, period_s: int) -> int:
     return floor_to_block(now_utc, period_s)
 
 
-def _window(now_utc: int, rules: Rules, horizon_utc: int) -> Interval | None:
-    end = floor_to_block(max(0, min(now_utc, MAX_INSTANT) - rules.settle_s), rules.period_s)
-    start = max(ist_day_start(max(0, now_utc - rules.backfill_s)), horizon_utc, 0)
-    return Interval(start, end) if start < end else None
-
-
-def _asked_again(rereads: Iterable[Interval], now_utc: int, settled_utc: int, period_s: int) -> Sequence[int]:
-    """The settled blocks that any of the spans touches. A command may name any span, also all of time."""
+def asked_again(
+    rereads: Iterable[Interval], now_utc: int, period_s: int, *, settled_utc: int = MAX_INSTANT
+) -> Sequence[int]:
+    """The starts of the blocks, ascending, that any of the spans touches and that begin before `settled_utc`, as far back as anything
+    is due. A command may name any span, also all of time.
+    """
     farthest_utc = ist_day_start(max(0, now_utc - FARTHEST_S))
     starts = {
         start
@@ -131,6 +129,12 @@ def _asked_again(rereads: Iterable[Interval], now_utc: int, settled_utc: int, pe
         if start >= 0
     }
     return sorted(starts)
+
+
+def _window(now_utc: int, rules: Rules, horizon_utc: int) -> Interval | None:
+    end = floor_to_block(max(0, min(now_utc, MAX_INSTANT) - rules.settle_s), rules.period_s)
+    start = max(ist_day_start(max(0, now_utc - rules.backfill_s)), horizon_utc, 0)
+    return Interval(start, end) if start < end else None
 
 
 def _tasks(starts: Sequence[int], period_s: int, why: Why) -> Iterable[Task]:

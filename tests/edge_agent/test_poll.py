@@ -501,3 +501,25 @@ async def test_what_is_announced_during_a_look_is_for_the_next(case: Case) -> No
         await case.meter.look(case.bench, announces)
     case.meter.announce()
     assert (await case.look(TEN + 1)).blocks == 1
+
+
+async def test_a_reread_that_the_meter_would_not_give_is_asked_for_again_and_then_done(case: Case) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN)
+    await case.look(TEN + 30)
+    asked = {"kind": CommandKind.REREAD, "number": 1, "gateway": "gw1", "meter": "M1", "kid": case.outbox.kid}
+    case.outbox.obey(Command(**asked, first=MIDNIGHT - 2 * PERIOD_S, last=MIDNIGHT + PERIOD_S))  # type: ignore[arg-type]
+    today = Interval(MIDNIGHT, MIDNIGHT + PERIOD_S)
+    case.bench.refuses[today] = MeterRefusedError("object unavailable")
+    case.bench.rows[MIDNIGHT] = (250, 0)
+    before = len(case.bench.asked)
+    await case.look(TEN + 60)
+    assert case.bench.asked[before:] == [Interval(MIDNIGHT - 2 * PERIOD_S, MIDNIGHT), today]
+    assert list(case.outbox.rereads("M1")) == [1]
+    # Left alone for now, it is still to be done.
+    await case.look(TEN + 60 + POLL.interval_s - 1)
+    assert list(case.outbox.rereads("M1")) == [1]
+    del case.bench.refuses[today]
+    await case.look(TEN + 60 + POLL.interval_s)
+    assert case.bench.asked[-1] == today
+    assert case.outbox.rereads("M1") == {}
+    assert case.batches()[-1][1].columns.import_wh == (250,)
