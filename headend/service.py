@@ -19,7 +19,7 @@ from headend.duties.component import Component
 from headend.editing.desk import StoredEditDesk
 from headend.errors import FatalError, UnavailableError
 from headend.exchange.notice_desk import StoredNoticeDesk
-from headend.exchange.receiving import opened_door
+from headend.exchange.receiving import ExchangeDoor, opened_door
 from headend.founding import LOG, HeadendKeys, open_keys
 from headend.intake.report import IntakeReport
 from headend.intake.resend import GapChaser
@@ -79,6 +79,7 @@ class Service:
         self._ends: SimpleQueue[FatalError | None] = SimpleQueue()
         self._stop = threading.Event()
         self._components: dict[str, Component] = {}
+        self._door: ExchangeDoor | None = None
         self._touched = Touches()
         self._changed = threading.Condition()
         self._office = Office(config=config, keys=self._keys, now=now, stop=self._stop, components=self.components)
@@ -119,7 +120,8 @@ class Service:
 
     def components(self) -> tuple[Component, ...]:
         """What works and what does not."""
-        return tuple(self._components[name] for name in sorted(self._components))
+        clock = None if self._door is None else self._door.clock(now())
+        return (*(self._components[name] for name in sorted(self._components)), *(() if clock is None else (clock,)))
 
     def _ended(self, web: "Web") -> FatalError | None:
         """Waits for the end, and gives what was fatal, if anything was."""
@@ -283,6 +285,7 @@ class Service:
             pass
         pool = ReadPool(self._config.database)
         with closing(pool), opened_door(self._config, now) as door:
+            self._door = door
             reads = StoredReads(pool=pool, log=self._published(), key=self._keys.statements.public_key)
             app = create_app(
                 discom=self._config.discom,

@@ -12,7 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from headend.config import Config
+from headend.duties.component import Component
 from headend.errors import HeadendError
+from headend.exchange.clocks import CallerClocks
 from headend.pace import Pace
 from headend.peers import directory, ledger_signer
 from headend.settings.beckn import BecknSettings
@@ -80,8 +82,10 @@ class ExchangeDoor:
         )
         self._pulls = Gate(directory=registry, replays=ReplaysSinceStart(started_utc), policy=policy)
         # What is repeated is refused from memory alone: a flood of replays costs no write and no look at the disk.
+        self._questions = Gate(directory=registry, replays=replays, policy=policy)
+        self._clocks = CallerClocks()
         self._receiver = Receiver(
-            gate=Gate(directory=registry, replays=replays, policy=policy),
+            gate=self._questions,
             signer=signer,
             dialect=settings.dialect,
             identifiers=settings.identifiers,
@@ -109,12 +113,19 @@ class ExchangeDoor:
         """
         try:
             self._require_pace(_EVERYBODY, self._everybody, now_utc)
-            subscriber = self._pulls.caller(authorization, b"", now=now_utc).subscriber_id
+            caller = self._pulls.caller(authorization, b"", now=now_utc)
+            subscriber = caller.subscriber_id
+            self._clocks.heard(subscriber, caller.header.created, now_utc)
             self._require_pace(subscriber, self._callers, now_utc)
         except RefusedError as error:
             self._count(error.refusal)
+            self._note_early(error.refusal, self._pulls, authorization, b"", now_utc)
             raise
         return subscriber
+
+    def clock(self, now_utc: int) -> Component | None:
+        """How this clock stands against the callers'; none where nobody was heard."""
+        return self._clocks.component(now_utc)
 
     def status(self, authorization: str | None, body: bytes, now_utc: int) -> Reply:
         """The reply to one POST of a question. An ACK is given only once the question is kept."""
@@ -123,6 +134,10 @@ class ExchangeDoor:
         except RefusedError as error:
             return self._denied(authorization, body, error.refusal, now_utc)
         received = self._receiver.status(authorization, body, now=now_utc)
+        if received.caller is not None:
+            self._clocks.heard(received.caller.subscriber_id, received.caller.header.created, now_utc)
+        elif received.refusal is not None:
+            self._note_early(received.refusal, self._questions, authorization, body, now_utc)
         if received.request is None or received.caller is None:
             if received.refusal is not None:
                 self._count(received.refusal)
@@ -143,6 +158,14 @@ class ExchangeDoor:
         """The reply to a body that was not read to its end."""
         refusal = refused(Code.INVALID_FORMAT, f"expected at most {most_bytes} bytes").refusal
         return self._denied(authorization, b"", refusal, now_utc)
+
+    def _note_early(self, refusal: Refusal, gate: Gate, authorization: str | None, body: bytes, now_utc: int) -> None:
+        """Notes that a caller's clock is ahead, where that is why its message was refused."""
+        if refusal.code is not Code.SIGNATURE_INVALID:
+            return
+        header = gate.early(authorization, body, now=now_utc)
+        if header is not None:
+            self._clocks.heard(header.key_id.subscriber_id, header.created, now_utc)
 
     def _keep(self, received: Received, request: StatusRequest, body: bytes, now_utc: int) -> None:
         wanted = request.wanted

@@ -278,6 +278,49 @@ def test_a_refusal_is_logged_by_code_and_path_without_what_was_sent(
     assert "private-words" not in caplog.text
 
 
+# --- clocks
+
+
+def test_a_caller_ahead_of_this_clock_is_noticed_by_its_questions_taken_or_too_early(asked: Asking) -> None:
+    one = door(asked, url=f"http://{asked.exchange.address}")
+    assert one.clock(NOW) is None
+    body = asked.body({NAME: [WINDOW]})
+    for created, status, works in ((NOW, 200, True), (NOW + SKEW_S, 200, False), (NOW + 1, 200, True)):
+        assert said(one, body, created=created)[0] == status
+        found = one.clock(NOW)
+        assert found is not None
+        assert found.works is works
+    assert said(one, body, created=NOW + 60) == (401, "AUT_SIGNATURE_INVALID")
+    found = one.clock(NOW)
+    assert found is not None
+    assert "at least 59 s ahead" in found.note
+    assert len(asked.questions()) == 1
+
+
+def test_pulls_say_as_much_of_the_clock(asked: Asking) -> None:
+    one = door(asked)
+    one.caller(signer(LEDGER).sign(b"", created=NOW + SKEW_S, expires=NOW + 300), NOW)
+    found = one.clock(NOW)
+    assert found is not None
+    assert not found.works
+    other = door(asked)
+    with pytest.raises(RefusedError, match="check the clock"):
+        other.caller(signer(LEDGER).sign(b"", created=NOW + 60, expires=NOW + 300), NOW)
+    found = other.clock(NOW)
+    assert found is not None
+    assert "at least 59 s ahead" in found.note
+
+
+def test_what_nobody_signed_says_nothing_of_the_clock(asked: Asking) -> None:
+    one = door(asked, url=f"http://{asked.exchange.address}")
+    body = asked.body({NAME: [WINDOW]})
+    forged = signer(LEDGER).sign(b"another", created=NOW + 60, expires=NOW + 300)
+    stranger = signer("stranger.example.org").sign(body, created=NOW + 60, expires=NOW + 300)
+    for authorization in (forged, stranger, "Signature"):
+        assert one.status(authorization, body, NOW).status == 401
+    assert one.clock(NOW) is None
+
+
 # --- configuration
 
 

@@ -96,6 +96,28 @@ def test_five_seconds_of_skew_are_taken_and_six_are_not() -> None:
     assert refusal(signed(created=NOW + 6)) == (Code.SIGNATURE_INVALID, 401)
 
 
+def test_a_message_before_its_time_is_told_from_one_that_nobody_signed() -> None:
+    shelf = Shelf()
+    one = gate(shelf, callers=frozenset({"ledger.example.org"}))
+    early = one.early(signed(created=NOW + 6), BODY, now=NOW)
+    assert early is not None
+    assert (early.key_id, early.created) == (LEDGER.key_id, NOW + 6)
+    # It is not let in by that, and not remembered either: its time comes.
+    assert refusal(signed(created=NOW + 6), at=one) == (Code.SIGNATURE_INVALID, 401)
+    assert one.caller(signed(created=NOW + 6), BODY, now=NOW + 1).subscriber_id == "ledger.example.org"
+    for authorization, body in (
+        (signed(created=NOW + 5), BODY),
+        (signed(created=NOW + 6), b"another"),
+        (signed(created=NOW + 6, life_s=MAX_LIFETIME_S + 1), BODY),
+        (signed(OTHER, created=NOW + 6), BODY),
+        ("Signature", BODY),
+        (None, BODY),
+    ):
+        assert one.early(authorization, body, now=NOW) is None
+    shelf.is_down = True
+    assert one.early(signed(created=NOW + 6), BODY, now=NOW) is None
+
+
 def test_a_signature_is_good_until_it_expires_and_not_a_second_longer() -> None:
     gate().caller(signed(), BODY, now=NOW + 300)
     assert refusal(signed(), now=NOW + 301) == (Code.SIGNATURE_INVALID, 401)
