@@ -6,9 +6,9 @@ from headend.duties.doubts import Doubt
 from headend.errors import StoreUnavailableError
 from headend.news import News
 from headend.onboarding.known import Registry
-from headend.readings import Verdict
 from headend.store.sqlite import doubt_rows
 from signing.interval import Interval
+from signing.statements.window_actual import Verdict
 from tests.headend.discom import LATER, METER, SUBJECT, attestor, stated
 from tests.headend.premises import DAY, Gateway, Headend, gateway
 from tests.headend.two_persons import edited, register

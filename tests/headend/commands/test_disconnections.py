@@ -31,7 +31,7 @@ def due(installed: Installation) -> set[int]:
         found = day_rows.due(database.connection, FAR, limit=99)
         with database.transaction() as connection:
             for meter, start in found:
-                day_rows.done(connection, meter, start)
+                day_rows.done(connection, meter, start, before_utc=0)
     return {start for _, start in found}
 
 

@@ -12,7 +12,6 @@ from headend.duties.papers import Paper
 from headend.editing.editing import Hand
 from headend.store.sqlite import edit_rows, operator_rows
 from headend.tokens import Scope
-from headend.web import api_edits
 from signing.interval import utc_text
 from signing.statements.edit import EditProposal
 from tests.headend.discom import LATER, METER
@@ -184,9 +183,9 @@ async def test_a_paper_is_bounded_and_nothing_but_a_paper_is_taken(
     assert (await client.post("/v1/edits", content=b"garbage")).status_code == 422
     proposal = await drafted(client)
     content = json.dumps(paper(proposal, RAO)).encode()
-    monkeypatch.setattr(api_edits.papers, "MAX_BYTES", len(content) - 1)
+    monkeypatch.setattr(papers, "MAX_BYTES", len(content) - 1)
     assert (await client.post("/v1/edits", content=content)).status_code == 413
-    monkeypatch.setattr(api_edits.papers, "MAX_BYTES", len(content))
+    monkeypatch.setattr(papers, "MAX_BYTES", len(content))
     assert (await client.post("/v1/edits", content=content)).status_code == 201
 
 
