@@ -118,5 +118,5 @@ def test_a_stand_down_stops_a_round_that_has_begun(settling: Settling, channel: 
 
 def told(settling: Settling) -> list[str]:
     connection, states = settling.headend.database.connection, frozenset(PostingState)
-    found = [*postings.postings_in(connection, states), *recording_rows.in_states(connection, states)]
-    return sorted(one.state.value for one in found)
+    posted, recorded = postings.postings_in(connection, states), recording_rows.in_states(connection, states)
+    return sorted([*(one.state.value for one in posted), *(one.state.value for one in recorded)])
