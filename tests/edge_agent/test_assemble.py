@@ -365,6 +365,9 @@ def test_more_than_the_connection_can_carry_is_implausible() -> None:
     pair = {at(0): shown(0, 0), at(1): shown(100, 100)}
     assert sampled(pair, most_wh=100)[0].absence is Absence.NONE
     assert sampled(pair, most_wh=99)[0].absence is Absence.IMPLAUSIBLE
+    for imported, exported in ((101, 0), (0, 101)):
+        one = {at(0): shown(0, 0), at(1): shown(imported, exported)}
+        assert sampled(one, most_wh=100)[0].absence is Absence.IMPLAUSIBLE
 
 
 def seen_at(import_wh: int, up_s: int | None, boot: str = "boot") -> Witnessed:
@@ -525,6 +528,7 @@ def test_rows_a_period_apart_prove_it_and_fewer_gaps_than_three_do_not() -> None
 
 def test_rows_that_went_missing_refute_nothing() -> None:
     assert require_period(spaced(0, 1, 2, 3, 20, 22, 24), NET)
+    assert require_period(spaced(0, 1, 2, 3, 5, 7, 9), NET)  # as many stand twice as far apart: no most
     assert not require_period(spaced(0, 2, 4, 5), NET)
     # Two gaps of each: no majority.
     assert not require_period(spaced(0, 2, 4, 5, 6), NET)

@@ -5,7 +5,7 @@ from edge_agent.outbox.errors import OutboxFullError
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.poll import MemoryMeter
 from edge_agent.readers.reader import Glance, Learned, Reader, SampledReader
-from edge_agent.registers import EXPORT_BLOCK, IMPORT_BLOCK, Origin, ProfileColumn, ProfileLayout
+from edge_agent.registers import EXPORT_BLOCK, IMPORT_BLOCK, Origin, ProfileColumn, ProfileLayout, ProfileRow
 from edge_agent.site import IdentityError, Outcome
 from signing.interval import DAY_S, Interval
 from signing.statements.answers import Command, CommandKind
@@ -523,3 +523,22 @@ async def test_a_reread_that_the_meter_would_not_give_is_asked_for_again_and_the
     assert case.bench.asked[-1] == today
     assert case.outbox.rereads("M1") == {}
     assert case.batches()[-1][1].columns.import_wh == (250,)
+
+
+async def test_a_span_that_a_slow_meter_refuses_is_asked_for_once_a_look(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case.bench.fill(MIDNIGHT - DAY_S, TEN)
+    live = {Interval(TEN - back_s, TEN) for back_s in (3600, 5 * 3600)}
+    for span in live:
+        case.bench.refuses[span] = MeterRefusedError("object unavailable")
+    answered = case.bench.block_rows
+
+    async def slowly(span: Interval) -> tuple[ProfileRow, ...]:
+        # Longer than a first refusal is left alone for.
+        case.bench.now_ms += 0 if span in live else 2 * POLL.interval_s * 1000
+        return await answered(span)
+
+    monkeypatch.setattr(case.bench, "block_rows", slowly)
+    await case.look(TEN + 30)
+    assert [span in live for span in case.bench.asked] == [True, False]

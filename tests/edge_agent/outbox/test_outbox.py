@@ -166,6 +166,9 @@ def test_a_refusal_of_what_a_command_asked_for_again_ends_the_sending(
     outbox.park(Park(digest=sealed.signed.digest, refusal=refused(sealed.signed.envelope)))
     assert to_send(outbox) == []
     assert outbox.report.backlog().receipted == 1
+    # It is not parked: no operator is asked, and it goes with the others.
+    assert outbox.release() == 0
+    assert outbox.prune(NOW + KEEP_OPENINGS_S + 1) == 1
 
 
 def test_a_receipt_for_somebody_elses_batch_is_nothing(outbox: Outbox, discom: Discom) -> None:
