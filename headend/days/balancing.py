@@ -26,7 +26,7 @@ from signing.statements.rule_set import Rule
 
 _RULE = "V29"
 _AT_ONCE = 4
-_MOVES_AT_ONCE = 1000
+_MOVES_AT_ONCE = 200
 _HISTORY_DAYS = 35
 _BACK_DAYS = 45
 """How many days a move, which may be stated late, is taken back to."""

@@ -195,6 +195,25 @@ def test_a_transformers_meter_that_never_was_one_takes_its_balances_with_it(netw
     assert (difference(network), network.noted()) == (None, set())
 
 
+def test_a_day_in_which_a_meter_was_taken_off_a_connection_point_is_in_no_balance(network: Network) -> None:
+    network.gave(0, 100)
+    network.settle()
+    since = "2026-04-26T10:00:00+05:30"
+    applied(network.headend, {"meter": MEMBERS[1], "from": since, "connection_point": "CP-9"})
+    network.settle()
+    assert difference(network) is None
+
+
+@pytest.mark.parametrize(("clock", "wh"), [("10:00", 100 - LOAD * 14 // 24), ("10:30", None)])
+def test_factors_that_change_at_the_edge_of_a_block_are_each_used_and_a_block_that_they_cut_lacks(
+    network: Network, clock: str, wh: int | None
+) -> None:
+    network.gave(0, 100)
+    applied(network.headend, {"meter": MEMBERS[1], "from": f"2026-04-26T{clock}:00+05:30", "factor": "2"})
+    network.settle()
+    assert difference(network) == wh
+
+
 def test_a_day_in_which_a_consumer_comes_is_in_no_balance(network: Network) -> None:
     network.gave(0, 400)
     applied(network.headend, row(3, since="2026-04-26T10:00:00+05:30", dt=DT, period_s="3600"))
@@ -236,6 +255,10 @@ def test_a_name_of_both_a_transformer_and_a_feeder_is_the_transformers(headend: 
     network.reads("SKS00000003", 0, even(LOAD))
     network.settle()
     assert (difference(network), difference(network, 0, Line(By.FEEDER, DT))) == (100, None)
+    for feeder in ("F9", DT):
+        applied(headend, {"meter": "SKS00000003", "from": "2026-04-26", "feeder": feeder})
+        network.settle()
+        assert (difference(network), difference(network, 0, Line(By.FEEDER, DT))) == (100, None)
 
 
 @pytest.mark.parametrize("role", ["REVENUE", "GENERATION"])
