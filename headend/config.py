@@ -15,6 +15,7 @@ from headend.settings.ies import IesSettings, ies
 from headend.settings.imports import ImportSettings, imports
 from headend.settings.retention import CONTEXT_DAYS, RetentionSettings, retention
 from headend.settings.series import SeriesSettings, series
+from headend.trading.contracts import Policy
 from headend.trading.gates import ROUNDS, Gates
 from ledger_client.http import base_url
 from ledger_client.ledger import LedgerProtocolError
@@ -94,6 +95,8 @@ class LedgerSettings:
     channel: Channel
     look_back_days: int
     """Trades whose delivery began up to this long ago are asked for."""
+    contracts: Policy
+    """What the forward view makes of trades that their platforms have not signed."""
     basis: Basis
     """How import and export become the posted figure: the exchange's rule, stated in every actual."""
 
@@ -219,6 +222,11 @@ def parse(text: str, source: str, base: Path) -> Config:
             f"expected at least {least_days}: windows are decided again for {config.followed_days} days by ledger.look_back_days, "
             "posting.give_up_days and gates.true_up_days",
         )
+    if config.ledger.contracts is Policy.REQUIRED and config.beckn is None:
+        root.faults.add(
+            "ledger.contracts",
+            'expected a section [beckn] with ledger.contracts = "required": it says whose keys count',
+        )
     root.close()
     root.faults.check()
     return config
@@ -290,6 +298,7 @@ def _ledger(table: Table) -> LedgerSettings:
         poll_s=table.integer("poll_s", least=1, most=86_400, default=300),
         channel=_channel(table),
         look_back_days=table.integer("look_back_days", least=1, most=60, default=7),
+        contracts=_contracts(table),
         basis=_basis(table),
     )
 
@@ -300,6 +309,14 @@ def _basis(table: Table) -> Basis:
     if word not in kinds:
         table.faults.add(table.key("basis"), f"expected one of {', '.join(kinds)}, got {word!r:.40}")
     return kinds.get(word, Basis.NET)
+
+
+def _contracts(table: Table) -> Policy:
+    word = table.text("contracts", default=Policy.SHOWN.value)
+    kinds = {kind.value: kind for kind in Policy}
+    if word not in kinds:
+        table.faults.add(table.key("contracts"), f"expected one of {', '.join(kinds)}, got {word!r:.40}")
+    return kinds.get(word, Policy.SHOWN)
 
 
 def _channel(table: Table) -> Channel:

@@ -14,6 +14,7 @@ from headend.config import Channel, Config
 from headend.days.validating import Validating
 from headend.duties.component import Component
 from headend.exchange.answering import Answering
+from headend.exchange.contract_door import forget_unknown
 from headend.exchange.feeding import Feeding
 from headend.exchange.outcome_log import OutcomeLog
 from headend.exchange.proven import ProvenActuals
@@ -152,10 +153,12 @@ def retention(office: Office) -> Iterator[Step]:
     """Erases what may not be kept any longer."""
     with office.opened() as (database, _):
         erasing = Retention(database=database, settings=office.config.retention)
+        look_back_s = office.config.ledger.look_back_days * DAY_S
 
         def step() -> None:
             _, more = erasing.step(office.now())
-            office.stop.wait(_ERASE_S if more else _RETAIN_S)
+            forgotten = forget_unknown(database, office.now() - look_back_s)
+            office.stop.wait(_ERASE_S if more or forgotten else _RETAIN_S)
 
         yield step
 

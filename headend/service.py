@@ -18,6 +18,7 @@ from headend.config import Config
 from headend.duties.component import Component
 from headend.editing.desk import StoredEditDesk
 from headend.errors import FatalError, UnavailableError
+from headend.exchange.contract_door import opened_contract_door
 from headend.exchange.notice_desk import StoredNoticeDesk
 from headend.exchange.receiving import ExchangeDoor, opened_door
 from headend.founding import LOG, HeadendKeys, open_keys
@@ -284,7 +285,11 @@ class Service:
         with self._office.opened():
             pass
         pool = ReadPool(self._config.database)
-        with closing(pool), opened_door(self._config, now) as door:
+        with (
+            closing(pool),
+            opened_door(self._config, now) as door,
+            opened_contract_door(self._config, now) as contract_desk,
+        ):
             self._door = door
             reads = StoredReads(pool=pool, log=self._published(), key=self._keys.statements.public_key)
             app = create_app(
@@ -315,6 +320,7 @@ class Service:
                     signer=self._keys.statements,
                 ),
                 data=StoredDataDesk(config=self._config, keys=self._keys),
+                contract_desk=contract_desk,
             )
             with serving(app, self._config.web) as web:
                 yield web

@@ -25,7 +25,7 @@ class AlertKind(Enum):
     COMPONENT = "COMPONENT"
     """A part of the program does not work."""
     LATE_TERMS = "LATE_TERMS"
-    """The terms of a trade changed after its delivery began."""
+    """The terms of a trade changed, or a platform signed others, after its delivery began."""
     LOST = "LOST"
     """Statements are lost since a restore."""
 

@@ -5,17 +5,19 @@ is not its own are answered alike.
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from headend.config import Config
 from headend.duties.holds import Hold, Holds
 from headend.exchange.sight import Sights
 from headend.registry.dated import holding
-from headend.store.sqlite import actual_views, amendment_rows, hold_rows, supply_rows, trade_views
+from headend.store.sqlite import actual_views, amendment_rows, contract_rows, hold_rows, supply_rows, trade_views
 from headend.store.sqlite.log_rows import leaf_row
 from headend.store.sqlite.published_log import PublishedLog
 from headend.store.sqlite.read_pool import ReadPool
+from headend.trading.amendments import Amending, Amendment
+from headend.trading.contracts import KeptContract, Listing, listing, side_contracts
 from headend.trading.parties import Party, Sight, sides_of
 from headend.trading.trades import TradeSide, own_sides
 from headend.views.evidence import ActualView
@@ -135,11 +137,18 @@ class StoredMarket:
                 by_slot.setdefault((view.trade.window, view.feeder or ""), []).append(view)
         return tuple(_slot(window, found) for (window, _), found in sorted(by_slot.items(), key=lambda item: item[0]))
 
+    def contracts(self, transaction_id: str, order_item_id: str, limit: int) -> tuple[KeptContract, ...]:
+        """The contracts under a trade's ids, of whatever platform, in the order received."""
+        with self._pool.borrowed() as connection:
+            return contract_rows.by_item(connection, transaction_id, order_item_id, most=limit)
+
     def _trade(self, connection: sqlite3.Connection, own: TradeSide, seen_utc: int, now_utc: int) -> TradeView:
         name, window = own.delivery.posted_as, own.delivery.window
         point = holding(supply_rows.alias(connection, name), window.start_utc)
         supply = None if point is None else supply_rows.supply_at(connection, point, window.start_utc)
         amendments = amendment_rows.of_record(connection, own.trade.record_id)
+        known = contract_rows.of_trade(connection, own.trade)
+        contracts = side_contracts(own.trade, known)
         return TradeView(
             trade=own.trade,
             side=own.side,
@@ -148,7 +157,9 @@ class StoredMarket:
             feeder=None if supply is None else supply.feeder,
             phase=_phase(window, now_utc),
             first_seen_utc=seen_utc,
-            amendments=tuple(seen.amendment for seen in amendments),
+            amendments=(*(seen.amendment for seen in amendments), *_late(own.trade, known)),
+            contracts=contracts,
+            listing=listing(self._config.ledger.contracts, contracts),
         )
 
     def _look(self, connection: sqlite3.Connection, size: int, now_utc: int) -> _Look:
@@ -207,11 +218,21 @@ def _phase(window: Interval, now_utc: int) -> Phase:
     return Phase.DELIVERING if now_utc < window.end_utc else Phase.ENDED
 
 
+def _late(trade: Trade, known: Iterable[KeptContract]) -> Iterator[Amendment]:
+    """The contracts that were refused for changing a trade whose delivery had begun."""
+    for one in known:
+        if one.late is not None:
+            changes = f"contract of {one.terms.platform}: {one.late}"
+            yield Amendment(record_id=trade.record_id, amending=Amending.LATE, changes=changes)
+
+
 def _slot(window: Interval, views: list[TradeView]) -> SlotView:
+    counted = [one for one in views if one.listing is Listing.COUNTED]
     return SlotView(
         feeder=views[0].feeder,
         window=window,
-        sold_wh=sum(one.trade.quantity_wh for one in views if one.side is Side.SELLER),
-        bought_wh=sum(one.trade.quantity_wh for one in views if one.side is Side.BUYER),
-        trades=tuple(views),
+        sold_wh=sum(one.trade.quantity_wh for one in counted if one.side is Side.SELLER),
+        bought_wh=sum(one.trade.quantity_wh for one in counted if one.side is Side.BUYER),
+        trades=tuple(one for one in views if one.listing is not Listing.APART),
+        apart=tuple(one for one in views if one.listing is Listing.APART),
     )

@@ -74,17 +74,19 @@ def _on_terms_of(known: Trade, shown: Trade) -> Trade:
 
 
 def _change(name: str, before: object, after: object) -> str:
+    return f"{label(name)} {value_text(before, name)} to {value_text(after, name)}"
+
+
+def label(name: str) -> str:
+    """What people call a term."""
+    return name.removesuffix("_inr_per_kwh").removesuffix("_wh")
+
+
+def value_text(value: object, name: str) -> str:
+    """The value of the term `name`, for people."""
     if name == "quantity_wh":
-        return f"quantity {_kwh(before)} to {_kwh(after)}"
-    return f"{name.removesuffix('_inr_per_kwh')} {_text(before)} to {_text(after)}"
-
-
-def _kwh(value: object) -> str:
-    assert isinstance(value, int)
-    return f"{kwh_text(value)} kWh"
-
-
-def _text(value: object) -> str:
+        assert isinstance(value, int)
+        return f"{kwh_text(value)} kWh"
     if isinstance(value, Interval):
         return f"{utc_text(value.start_utc)}/{utc_text(value.end_utc)}"
     if isinstance(value, Enum):

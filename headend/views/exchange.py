@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Protocol
 
 from headend.trading.amendments import Amendment
+from headend.trading.contracts import KeptContract, Listing, SideContract, basis
 from headend.trading.parties import Sight
 from headend.views.evidence import ActualView
 from ledger_client.ledger import Side, Trade
@@ -68,6 +69,14 @@ class TradeView:
     phase: Phase
     first_seen_utc: int
     amendments: tuple[Amendment, ...]
+    contracts: tuple[SideContract, ...]
+    """What each side's platform signed of it, the seller's first."""
+    listing: Listing
+
+    @property
+    def basis(self) -> str:
+        """On whose word it is shown, for people."""
+        return basis(self.contracts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +86,12 @@ class SlotView:
     feeder: str | None
     window: Interval
     sold_wh: int
-    """What our sellers on it are to give."""
+    """What our sellers on it are to give, of the trades that are counted."""
     bought_wh: int
-    """What our buyers on it are to draw."""
+    """What our buyers on it are to draw, of the trades that are counted."""
     trades: tuple[TradeView, ...]
+    apart: tuple[TradeView, ...]
+    """Those that the policy does not show as upcoming."""
 
 
 class Market(Protocol):
@@ -109,3 +120,6 @@ class Market(Protocol):
 
     def slots(self, span: Interval, feeder: str | None, now_utc: int, limit: int) -> tuple[SlotView, ...]:
         """Trades that begin in `span`, by slot and feeder; `limit` bounds the trades."""
+
+    def contracts(self, transaction_id: str, order_item_id: str, limit: int) -> tuple[KeptContract, ...]:
+        """The contracts under a trade's ids, of whatever platform, in the order received; the first `limit` of them."""

@@ -20,6 +20,7 @@ from headend.store.sqlite import (
     actuals,
     alert_rows,
     amendment_rows,
+    contract_rows,
     doubt_rows,
     lost_rows,
     postings,
@@ -193,3 +194,7 @@ class Watch:
             one = seen.amendment
             text = f"its terms changed after its delivery began ({one.changes}): the first ones stay; ask the ledger's operator"
             yield Trouble(kind=AlertKind.LATE_TERMS, about=f"trade {one.record_id}", text=text)
+        for contract in contract_rows.late(self._database.connection, since):
+            about = f"trade {contract.record_id}, contract of {contract.platform}"
+            text = f"it came after the delivery began ({contract.changes}) and was refused: the first terms stay; ask the platform"
+            yield Trouble(kind=AlertKind.LATE_TERMS, about=about, text=text)

@@ -88,6 +88,8 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/v1/actuals/{digest}"): _ACTUALS,
     ("GET", "/v1/changes"): _ACTUALS,
     ("GET", "/v1/trades"): _OPERATIONS,
+    ("GET", "/v1/contracts"): _OPERATIONS,
+    ("POST", "/v1/contracts"): Signed("contracts of trading platforms, each verified before it is read"),
     ("GET", "/v1/evidence/{digest}"): _BUNDLES,
     ("GET", "/v1/batches/{index}"): _EVIDENCE,
     ("POST", RECEIVER): Signed("questions of the exchange, each verified before it is read"),

@@ -162,37 +162,6 @@ class Recording(Answer):
     """What the ledger, or the way there, said last: of REFUSED its reason, of DIFFERS what it shows."""
 
 
-class ForwardTrade(Answer):
-    """Our side of one trade."""
-
-    record_id: str
-    transaction_id: str
-    order_item_id: str
-    side: str
-    meter: str
-    """As the ledger spells it."""
-    connection_point: str | None
-    quantity_kwh: str
-    phase: str
-    basis: str
-    """Whose word the trade is: the ledger gives no platform's signature."""
-    row_digest: str | None
-    """The ledger's digest of its row."""
-    first_seen: str
-    amendments: list[str]
-    """Changed terms; LATE ones came after the delivery began and are no basis."""
-
-
-class Slot(Answer):
-    """What trades ask of one feeder in one slot."""
-
-    feeder: str | None
-    window: Span
-    sold_kwh: str
-    bought_kwh: str
-    trades: list[ForwardTrade]
-
-
 class Sample(Answer):
     """One message that was not admitted; what it carried is not shown."""
 

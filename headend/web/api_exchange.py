@@ -10,9 +10,10 @@ from typing import Annotated, Any, TypeAlias
 from fastapi import FastAPI, Query, Request
 from starlette.responses import JSONResponse, Response
 
+from headend.trading.contracts import SideContract
 from headend.trading.parties import Sight
 from headend.views.exchange import Market, SlotView, StandingView, TradeView
-from headend.web import answers, conditional, standings
+from headend.web import answers, conditional, standings, trade_answers
 from headend.web.api import signed_actual
 from headend.web.claims import Json, jws
 from headend.web.desk import AtDesk, Desk, disclosed, subscriber
@@ -144,8 +145,12 @@ def changes(request: Request, desk: AtDesk, after: Cursor = 0, limit: Limit = DE
 
 def trades(
     desk: AtDesk, start: OptionalInstant = None, end: OptionalInstant = None, feeder: OptionalName = None
-) -> list[answers.Slot]:
-    """Our side of trades by slot and feeder, from now for a day unless told otherwise; at most 2000 trades."""
+) -> list[trade_answers.Slot]:
+    """Our side of trades by slot and feeder, from now for a day unless told otherwise; at most 2000 trades.
+
+    Each says whether its platforms' verified contracts bear it out. With `ledger.contracts = "required"` a slot counts only trades that both
+    platforms signed so; the others stand in `apart`.
+    """
     now = desk.now()
     since = instant_or(start, "query.start", now)
     until = instant_or(end, "query.end", since + DAY_S)
@@ -154,19 +159,20 @@ def trades(
     return [_slot(view) for view in _market(desk).slots(Interval(since, until), feeder, now, _MAX_TRADES)]
 
 
-def _slot(view: SlotView) -> answers.Slot:
-    return answers.Slot(
+def _slot(view: SlotView) -> trade_answers.Slot:
+    return trade_answers.Slot(
         feeder=view.feeder,
         window=answers.span(view.window),
         sold_kwh=kwh_text(view.sold_wh),
         bought_kwh=kwh_text(view.bought_wh),
         trades=[_trade(one) for one in view.trades],
+        apart=[_trade(one) for one in view.apart],
     )
 
 
-def _trade(view: TradeView) -> answers.ForwardTrade:
+def _trade(view: TradeView) -> trade_answers.ForwardTrade:
     trade = view.trade
-    return answers.ForwardTrade(
+    return trade_answers.ForwardTrade(
         record_id=trade.record_id,
         transaction_id=trade.transaction_id,
         order_item_id=trade.order_item_id,
@@ -175,10 +181,26 @@ def _trade(view: TradeView) -> answers.ForwardTrade:
         connection_point=view.connection_point,
         quantity_kwh=kwh_text(trade.quantity_wh),
         phase=view.phase.value,
-        basis="unsigned by platform: from the ledger's row",
+        basis=view.basis,
+        listing=view.listing.value,
+        contracts=[_side_contract(one) for one in view.contracts],
         row_digest=trade.row_digest,
         first_seen=utc_text(view.first_seen_utc),
         amendments=[f"{one.amending.value}: {one.changes}" for one in view.amendments],
+    )
+
+
+def _side_contract(side: SideContract) -> trade_answers.SideContract:
+    kept = side.contract
+    return trade_answers.SideContract(
+        side=side.side.value,
+        platform=side.platform,
+        signing=side.signing.value,
+        contract=None if kept is None else kept.number,
+        signed=None if kept is None else utc_text(kept.verified.created_utc),
+        received=None if kept is None else utc_text(kept.verified.received_utc),
+        is_after_start=kept is not None and kept.is_after_start,
+        contradiction=side.contradiction,
     )
 
 

@@ -28,12 +28,13 @@ from headend.web import (
     console_edits,
     console_settling,
     console_trades,
+    contracts,
     did,
     problems,
     revocations,
 )
 from headend.web.access import ACCESS, RECEIVER, Access, Needs, Signed
-from headend.web.desk import DataDesk, Desk, Door, EditDesk, NoticeDesk, RegistryDesk
+from headend.web.desk import ContractDesk, DataDesk, Desk, Door, EditDesk, NoticeDesk, RegistryDesk
 from headend.web.guard import Guard
 from signing.keys import Signer
 
@@ -57,6 +58,7 @@ _PARTS = (
     console_edits,
     console_settling,
     console_trades,
+    contracts,
     revocations,
 )
 """Where the routes come from."""
@@ -101,13 +103,13 @@ def create_app(
     notices: NoticeDesk | None = None,
     edits: EditDesk | None = None,
     data: DataDesk | None = None,
+    contract_desk: ContractDesk | None = None,
 ) -> FastAPI:
     """The API and the console of one head-end.
 
-    `signer` is the statement key. `now` gives UTC seconds. `components` is asked at every health check and scrape, from any thread. Without
-    `registry` sheets are not taken; without `door` nobody of the exchange is served, without `market` no
-    trades are shown, without `duty` nothing of gates, holds, outcomes and days, without `notices` and `edits` none is taken, and without `data` no meter data are taken or given. `domain` is the
-    discom's own.
+    `signer` is the statement key, `domain` the discom's own. `now` gives UTC seconds. `components` is asked at every health check and scrape, from any
+    thread. Without `registry` no sheets are taken, without `door` and `contract_desk` nobody of the exchange is served, without `market` no trades are
+    shown, without `duty` nothing of gates, holds, outcomes and days; without `notices`, `edits` and `data` none of these is taken or given.
     """
     app = HeadendApp(
         title=f"Sakshi head-end of {discom}",
@@ -134,21 +136,15 @@ def create_app(
         notices=notices,
         edits=edits,
         data=data,
+        contracts=contract_desk,
     )
-    receiver = RECEIVER if door is None else door.status_path
-    app.state.receiver = receiver
+    app.state.receiver = receiver = RECEIVER if door is None else door.status_path
     beckn.add_routes(app, receiver)
     for part in _PARTS:
         part.add_routes(app)
     problems.add_handlers(app, console.denied)
     app.add_middleware(
-        Guard,
-        routes=app.routes,
-        tokens=tokens,
-        now=now,
-        denial=console.denied,
-        door=door,
-        renamed={receiver: RECEIVER},
+        Guard, routes=app.routes, tokens=tokens, now=now, denial=console.denied, door=door, renamed={receiver: RECEIVER}
     )
     return app
 

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from headend.web.access import RECEIVER
+from headend.web.bodies import bounded
 from headend.web.desk import of
 from headend.web.problems import ApiError, problem
 from ledger_client.beckn.fields import MAX_BODY_BYTES
@@ -32,20 +33,10 @@ async def status(request: Request) -> Response:
             ),
         )
     authorization = request.headers.get("Authorization")
-    body = await _body(request)
+    body = await bounded(request, MAX_BODY_BYTES)
     if body is None:
         reply = door.too_long(authorization, MAX_BODY_BYTES, desk.now())
     else:
         # In a thread: a directory is asked and the question is written to the disk.
         reply = await run_in_threadpool(door.status, authorization, body, desk.now())
     return Response(reply.body, status_code=reply.status, headers=dict(reply.headers))
-
-
-async def _body(request: Request) -> bytes | None:
-    """The raw body, or none where it is too long: then the rest is not read."""
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > MAX_BODY_BYTES:
-            return None
-    return bytes(content)

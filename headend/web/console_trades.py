@@ -36,5 +36,6 @@ def trades(
         "feeder": feeder.strip(),
         "most": _MOST_TRADES,
         "most_days": _MOST_DAYS,
+        "has_apart": any(slot.apart for slot in slots),
     }
     return shown(request, "trades.html", context)

@@ -95,6 +95,19 @@ class EditDesk(Protocol):
         """Makes an edit of a proposal that another person signed too, and logs it."""
 
 
+class ContractDesk(Protocol):
+    """Where platforms' signed contracts are verified and kept. Safe to call from several threads."""
+
+    def take(self, authorization: str | None, body: bytes, now_utc: int) -> Reply:
+        """The reply to one POST of a contract, which is kept before it is ACKed."""
+
+    def too_long(self, authorization: str | None, most_bytes: int, now_utc: int) -> Reply:
+        """The reply to a body that was not read to its end."""
+
+    def refusals(self) -> dict[str, int]:
+        """How many contracts were refused since the start, by the network's code."""
+
+
 class DataDesk(Protocol):
     """Where files of readings go, and meter data come from. Safe to call from several threads.
 
@@ -152,6 +165,8 @@ class Desk:
     """None where this program takes no edits."""
     data: DataDesk | None
     """None where this program takes and gives no meter data."""
+    contracts: ContractDesk | None
+    """None where nobody of the exchange is served."""
 
 
 def of(request: Request) -> Desk:

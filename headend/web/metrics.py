@@ -46,6 +46,13 @@ class StoreCollector(Collector):
             for code in Code:
                 said_no.add_metric([code.value], by_code.get(code.value, 0))
             yield said_no
+        if desk.contracts is not None:
+            no_contract = CounterMetricFamily(
+                "sakshi_contracts_refused", "Platforms' contracts refused since the start, by code", labels=["code"]
+            )
+            for name, number in sorted({**{code.value: 0 for code in Code}, **desk.contracts.refusals()}.items()):
+                no_contract.add_metric([name], number)
+            yield no_contract
         yield _by_name("sakshi_windows", "Newest actuals by status", "status", _complete(Status, counts.windows))
         yield _by_name("sakshi_postings", "Postings by state", "state", _complete(PostingState, counts.postings))
         yield _by_name("sakshi_recordings", "Recordings by state", "state", _complete(PostingState, counts.recordings))

@@ -21,7 +21,7 @@ from signing.statements.reading import Absence, Flag
 ABSENT = "—"
 
 _TONES = {
-    **dict.fromkeys(("FINAL", "TRUE_UP", "CONFIRMED", "VALID", "ACTIVE", "READY"), "good"),
+    **dict.fromkeys(("FINAL", "TRUE_UP", "CONFIRMED", "VALID", "ACTIVE", "READY", "SIGNED"), "good"),
     **dict.fromkeys(
         (
             "REFUSED",
@@ -31,6 +31,7 @@ _TONES = {
             "REJECTED",
             "REVOKED",
             "DOWN",
+            "CONTRADICTS",
             "LATE",
             "AT_RISK",
             "IMPOSSIBLE",
@@ -41,6 +42,7 @@ _TONES = {
     **dict.fromkeys(
         (
             "PENDING",
+            "UNSIGNED",
             "NO ACTUAL",
             "NOT_MEASURABLE",
             "PROVISIONAL",

@@ -74,6 +74,10 @@ class Receiver:
         content = ack_body(request.context.message_id, self._dialect)
         return Received(reply=self._signed(200, content, authorization, now), request=request, caller=caller)
 
+    def ack(self, authorization: str | None, *, now: int) -> Reply:
+        """The reply that takes a message without a Beckn envelope, signed over the request's signature."""
+        return self._signed(200, ack_body(None, self._dialect), authorization, now)
+
     def nack(self, authorization: str | None, body: bytes, refusal: Refusal, *, now: int) -> Reply:
         """The reply that refuses a request, for refusals that the receiver's owner comes to, such as a body that is too long."""
         content = nack_body(_message_id(body), refusal, self._dialect)

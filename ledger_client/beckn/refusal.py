@@ -1,6 +1,6 @@
 """How a Beckn node says no: one of the network's codes, its HTTP status, words, and where in the message.
 
-Source: beckn-onix error codes and the HTTP statuses it answers them with.
+Source: beckn-onix error codes and the HTTP statuses it answers them with; DEG Ledger API 0.4.0 for `PRC_CONFLICT`.
 """
 
 from dataclasses import dataclass
@@ -28,12 +28,15 @@ class Code(Enum):
     INTERNAL_ERROR = "NET_INTERNAL_ERROR"
     DOWNSTREAM_UNAVAILABLE = "NET_DOWNSTREAM_UNAVAILABLE"
     ENTITY_NOT_FOUND = "NET_ENTITY_NOT_FOUND"
+    CONFLICT = "PRC_CONFLICT"
+    """Of the ledger API: what is stated once does not change any more."""
 
 
 _STATUS_OF_CODE = {
     Code.INTERNAL_ERROR: 500,
     Code.DOWNSTREAM_UNAVAILABLE: 503,
     Code.ENTITY_NOT_FOUND: 404,
+    Code.CONFLICT: 409,
 }
 _STATUS_OF_FAMILY = {"AUT": 401, "SCH": 400, "POL": 400}
 

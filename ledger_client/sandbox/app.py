@@ -10,6 +10,8 @@ from ledger_client.sandbox.dated import Dated
 from ledger_client.sandbox.desk import JSON, Desk
 from ledger_client.sandbox.exchange import Exchange
 from ledger_client.sandbox.faults import DEFAULT_SLOW_S, Faults
+from ledger_client.sandbox.forwarding import Forwarding
+from ledger_client.sandbox.forwarding_app import add_forwarding
 from ledger_client.sandbox.participants import Participants
 from ledger_client.sandbox.provider import Provider
 from ledger_client.sandbox.provider_app import add_provider
@@ -29,8 +31,9 @@ def create_app(
     faults: Faults | None = None,
     slow_s: float = DEFAULT_SLOW_S,
     provider: Provider | None = None,
+    forwarding: Forwarding | None = None,
 ) -> FastAPI:
-    """The exchange's ASGI application; `now` gives UTC seconds. The caller owns the store behind `exchange` and `provider`."""
+    """The exchange's ASGI application; `now` gives UTC seconds. The caller owns the store behind `exchange`, `provider` and `forwarding`."""
     app = FastAPI(title="Sakshi sandbox exchange", openapi_url=None, exception_handlers={Exception: _broken})
     app.add_middleware(Dated, now=now)
     switched = Faults() if faults is None else faults
@@ -38,7 +41,8 @@ def create_app(
 
     @app.post(deg.PUT)
     async def put(request: Request) -> Response:
-        return await desk.serve(request, exchange.put)
+        header = request.headers.get("Authorization")
+        return await desk.serve(request, lambda caller, body, at: exchange.put(caller, body, at, header))
 
     @app.post(deg.GET)
     async def get(request: Request) -> Response:
@@ -58,4 +62,6 @@ def create_app(
 
     if provider is not None:
         add_provider(app, provider=provider, participants=participants, desk=desk, now=now, faults=switched)
+    if forwarding is not None:
+        add_forwarding(app, forwarding, now)
     return app

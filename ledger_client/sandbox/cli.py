@@ -17,6 +17,7 @@ from ledger_client.sandbox import store
 from ledger_client.sandbox.dialects import Dialect
 from ledger_client.sandbox.exchange import Exchange
 from ledger_client.sandbox.faults import DEFAULT_SLOW_S, Fault, Faults, parsed
+from ledger_client.sandbox.forwarding import Forwarding
 from ledger_client.sandbox.participants import Participants, ParticipantsError
 from ledger_client.sandbox.provider import TEST_NETWORK, Provider, ProviderSettings
 from ledger_client.sandbox.question import Form
@@ -24,6 +25,9 @@ from ledger_client.sandbox.rendering import Numbers
 from ledger_client.signature import KeyId
 
 DONE, REFUSED = 0, 1
+FORWARD_S = 0.5
+"""How often contracts are forwarded that wait for it: their platforms' signatures live for minutes."""
+
 PULL_TIMEOUT_S = 300
 """For a whole round of questions, seconds: each discom may take half a minute."""
 
@@ -66,34 +70,44 @@ def _sandbox(arguments: argparse.Namespace, now: Callable[[], int]) -> int:
         except OSError as error:
             raise LedgerProtocolError(f"cannot listen on {arguments.listen}: {error.strerror}") from error
         with listening:
+            urls = participants.contract_urls()
+            forwarding = Forwarding(state, urls) if urls else None
             app = create_app(
-                exchange=Exchange(state, Numbers(arguments.numbers)),
+                exchange=Exchange(state, Numbers(arguments.numbers), forwarding=forwarding),
                 participants=participants,
                 now=now,
                 faults=faults,
                 slow_s=arguments.slow_seconds,
                 provider=_provider(arguments, state, participants, address(listening)),
+                forwarding=forwarding,
             )
             # The server hands a signal on to these once it has shut down; they make that a clean exit.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda *_: None)
-            with _pulling(f"http://{address(listening)}", arguments.pull_every):
+            url = f"http://{address(listening)}"
+            with (
+                _repeated(f"{url}/sandbox/pull", arguments.pull_every),
+                _repeated(f"{url}/sandbox/forward", FORWARD_S if urls else None),
+            ):
                 serve(app, listening, lambda: print(f"listening {address(listening)}", flush=True))
     return DONE
 
 
 @contextmanager
-def _pulling(url: str, every_s: float | None) -> Iterator[None]:
-    """Has the discoms asked every so many seconds, until the block ends; never where none are given."""
+def _repeated(url: str, every_s: float | None) -> Iterator[None]:
+    """Has something done at `url` of the exchange itself every so many seconds, until the block ends; never where none are given."""
     ended = threading.Event()
 
     def ask() -> None:
-        while every_s is not None and not ended.wait(every_s):
-            # What a discom does not answer is asked again at the next turn; an exchange that is down for a test, too.
-            with suppress(httpx.HTTPError):
-                httpx.post(f"{url}/sandbox/pull", trust_env=False, timeout=PULL_TIMEOUT_S)
+        if every_s is None:
+            return
+        with httpx.Client(trust_env=False, timeout=PULL_TIMEOUT_S) as client:
+            while not ended.wait(every_s):
+                # What a discom does not answer is done again at the next turn; an exchange that is down for a test, too.
+                with suppress(httpx.HTTPError):
+                    client.post(url)
 
-    asking = threading.Thread(target=ask, name="pulling", daemon=True)
+    asking = threading.Thread(target=ask, name=url.rpartition("/")[2], daemon=True)
     asking.start()
     try:
         yield

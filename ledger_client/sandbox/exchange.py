@@ -8,6 +8,7 @@ from ledger_client.exact_json import dumps, kwh
 from ledger_client.ledger import Side
 from ledger_client.sandbox import rendering, schema
 from ledger_client.sandbox.allocation import Leg, allocated
+from ledger_client.sandbox.forwarding import Forwarding
 from ledger_client.sandbox.participants import Participant, Role
 from ledger_client.sandbox.refusal import RequestRefusedError
 from ledger_client.sandbox.rendering import Numbers
@@ -36,16 +37,20 @@ def _require_discom(caller: Participant, discom_id: str) -> None:
 
 
 class Exchange:
-    """The exchange's rules over its store. `numbers` says how records are written."""
+    """The exchange's rules over its store. `numbers` says how records are written; with `forwarding` discoms are told of trades."""
 
-    def __init__(self, store: Store, numbers: Numbers = Numbers.EXACT) -> None:
+    def __init__(self, store: Store, numbers: Numbers = Numbers.EXACT, *, forwarding: Forwarding | None = None) -> None:
         self._store = store
         self._numbers = numbers
+        self._forwarding = forwarding
 
     # --- put
 
-    def put(self, caller: Participant, body: bytes, now: int) -> bytes:
-        """``/ledger/put``: merge one platform's statement; what is stated once never changes."""
+    def put(self, caller: Participant, body: bytes, now: int, authorization: str | None = None) -> bytes:
+        """``/ledger/put``: merge one platform's statement; what is stated once never changes.
+
+        `authorization` is the header that the platform signed `body` with: it goes to both discoms with the body.
+        """
         _require(caller, Role.PLATFORM, "/ledger/put")
         request = schema.read_put(body)
         own = f"platform_id_{request.role.value.lower()}"
@@ -57,6 +62,8 @@ class Exchange:
             row = replace(row, put_by_buyer=1) if request.role is Side.BUYER else replace(row, put_by_seller=1)
             if row != before:
                 self._store.save(row)
+            if self._forwarding is not None and authorization is not None:
+                self._forwarding.note(row, body, authorization, now)
         return self._write_answer(row)
 
     def _new(self, request: schema.Put, now: int) -> Row:

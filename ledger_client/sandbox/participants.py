@@ -9,6 +9,7 @@
     role = "discom"                        # or "platform"
     discom_id = "PaVVNL"                   # the short code; discoms only
     receiver_url = "https://discom.example.org/bpp/receiver"   # optional; where the ledger provider asks a discom
+    contracts_url = "https://discom.example.org/v1/contracts"    # optional; where a discom takes platforms' contracts
 """
 
 import tomllib
@@ -46,6 +47,8 @@ class Participant:
     """The discom's short code, case-sensitive; None for a platform."""
     receiver_url: str | None = None
     """Where a discom is asked for actuals, without ``/status``; None is never asked."""
+    contracts_url: str | None = None
+    """Where a discom is sent platforms' contracts; None is sent none."""
 
     @property
     def subscriber_id(self) -> str:
@@ -53,7 +56,7 @@ class Participant:
         return self.key_id.subscriber_id
 
 
-_KEYS = ("subscriber_id", "key_id", "public_key", "role", "discom_id", "receiver_url")
+_KEYS = ("subscriber_id", "key_id", "public_key", "role", "discom_id", "receiver_url", "contracts_url")
 
 
 class Participants:
@@ -71,6 +74,11 @@ class Participants:
         """The discoms that can be asked, each once."""
         asked = {one.subscriber_id: one for one in self._by_key.values() if one.receiver_url is not None}
         return tuple(asked.values())
+
+    def contract_urls(self) -> dict[str, str]:
+        """Where each discom, by its short code, takes contracts; those that take none are left out."""
+        found = {one.discom_id: one.contracts_url for one in self._by_key.values()}
+        return {discom: url for discom, url in found.items() if discom is not None and url is not None}
 
     def caller(self, key_id: KeyId) -> Participant:
         """The participant that `key_id` names; it must be registered."""
@@ -135,9 +143,10 @@ def _faults(entry: object) -> list[str]:
         faults.append(f"role: expected platform or discom, got {entry['role']!r}")
     elif (entry["role"] == Role.DISCOM.value) != bool(entry.get("discom_id")):
         faults.append("discom_id: expected for role discom, and only for it")
-    url = entry.get("receiver_url")
-    if url is not None and not (isinstance(url, str) and is_callable(url) and entry["role"] == Role.DISCOM.value):
-        faults.append("receiver_url: expected https://host[:port][/path] of a discom, or http to this machine")
+    for name in ("receiver_url", "contracts_url"):
+        url = entry.get(name)
+        if url is not None and not (isinstance(url, str) and is_callable(url) and entry["role"] == Role.DISCOM.value):
+            faults.append(f"{name}: expected https://host[:port][/path] of a discom, or http to this machine")
     return faults
 
 
@@ -158,4 +167,5 @@ def _participant(entry: Mapping[str, str]) -> Participant:
         role=Role(entry["role"]),
         discom_id=entry.get("discom_id"),
         receiver_url=entry.get("receiver_url"),
+        contracts_url=entry.get("contracts_url"),
     )

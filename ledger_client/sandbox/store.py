@@ -11,7 +11,7 @@ from ledger_client.ledger import LedgerError, Side
 from ledger_client.sandbox.schema import Get
 
 DATABASE = "exchange.sqlite3"
-_VERSION = 2
+_VERSION = 3
 _BUSY_TIMEOUT_S = 5.0
 
 
@@ -111,10 +111,31 @@ class Asked:
     """When it was last answered."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forward:
+    """One platform's contract on its way to one discom."""
+
+    forward: int
+    """Its number; 0 for one that is not stored yet."""
+    discom_id: str
+    record_id: str
+    body: bytes
+    """The exact bytes of the put."""
+    authorization: str
+    expires_utc: int
+    """When its platform's signature ends."""
+    state: str
+    """WAITING, TAKEN, REFUSED or EXPIRED."""
+    attempts: int = 0
+    next_try_utc: int = 0
+    note: str = ""
+
+
 _COLUMNS = tuple(field.name for field in fields(Row))
 _POSTED = tuple(field.name for field in fields(Posted))
 _RECORDED = tuple(field.name for field in fields(Recorded))
 _ASKED = tuple(field.name for field in fields(Asked))
+_FORWARD = tuple(field.name for field in fields(Forward))
 
 _SCHEMA = """
 CREATE TABLE trade (
@@ -151,6 +172,16 @@ CREATE TABLE asked (
 """
 """What version 2 adds: discoms' own records by reference, and what the ledger provider asked them."""
 
+_SCHEMA_3 = """
+CREATE TABLE forward (
+  forward INTEGER PRIMARY KEY, discom_id TEXT NOT NULL, record_id TEXT NOT NULL, body BLOB NOT NULL,
+  authorization TEXT NOT NULL, expires_utc INTEGER NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL,
+  next_try_utc INTEGER NOT NULL, note TEXT NOT NULL
+) STRICT;
+CREATE INDEX forward_waiting ON forward (next_try_utc) WHERE state = 'WAITING';
+"""
+"""What version 3 adds: contracts that are forwarded to discoms."""
+
 # What a record object must have: rows that lack any of it are invisible until a platform states it.
 _COMPLETE = (
     " AND ".join(
@@ -174,7 +205,7 @@ def create(directory: Path) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.executescript(
-            f"PRAGMA journal_mode=WAL; BEGIN; {_SCHEMA} {_SCHEMA_2} PRAGMA user_version={_VERSION}; COMMIT;"
+            f"PRAGMA journal_mode=WAL; BEGIN; {_SCHEMA} {_SCHEMA_2} {_SCHEMA_3} PRAGMA user_version={_VERSION}; COMMIT;"
         )
     finally:
         connection.close()
@@ -193,9 +224,10 @@ class Store:
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA synchronous=FULL")
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == 1:
-            self._connection.executescript(f"BEGIN; {_SCHEMA_2} PRAGMA user_version={_VERSION}; COMMIT;")
-            version = _VERSION
+        for before, added in ((1, _SCHEMA_2), (2, _SCHEMA_3)):
+            if version == before:
+                version = before + 1
+                self._connection.executescript(f"BEGIN; {added} PRAGMA user_version={version}; COMMIT;")
         if version != _VERSION:
             self._connection.close()
             raise StateError(f"expected state version {_VERSION}, got {version} in {path}")
@@ -340,4 +372,27 @@ class Store:
         self._connection.execute(
             f"INSERT OR REPLACE INTO asked ({', '.join(_ASKED)}) VALUES ({marks})",  # noqa: S608 - as above
             {column: getattr(asked, column) for column in _ASKED},
+        )
+
+    def forwards(self) -> list[Forward]:
+        """Every contract that was forwarded or waits for it, oldest first."""
+        found = self._connection.execute(f"SELECT {', '.join(_FORWARD)} FROM forward ORDER BY forward")  # noqa: S608 - as above
+        return [Forward(**dict(row)) for row in found]
+
+    def forwards_due(self, now: int, most: int) -> list[Forward]:
+        """The waiting ones whose next try has come, oldest first, `most` of them."""
+        found = self._connection.execute(
+            f"SELECT {', '.join(_FORWARD)} FROM forward WHERE state = 'WAITING' AND next_try_utc <= ? "  # noqa: S608 - as above
+            "ORDER BY forward LIMIT ?",
+            (now, most),
+        )
+        return [Forward(**dict(row)) for row in found]
+
+    def save_forward(self, forward: Forward) -> None:
+        """Insert one that has no number yet, or replace one."""
+        values = {column: getattr(forward, column) for column in _FORWARD} | {"forward": forward.forward or None}
+        self._connection.execute(
+            f"INSERT OR REPLACE INTO forward ({', '.join(_FORWARD)}) "  # noqa: S608 - as above
+            f"VALUES ({', '.join(f':{column}' for column in _FORWARD)})",
+            values,
         )

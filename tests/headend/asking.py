@@ -10,6 +10,7 @@ import httpx
 
 from headend.consent import Consent
 from headend.exchange.answering import Answering, AnswerReport
+from headend.exchange.contract_door import ContractDoor
 from headend.exchange.proven import ProvenActuals
 from headend.exchange.receiving import ExchangeDoor
 from headend.reads.market import StoredMarket
@@ -25,6 +26,7 @@ from ledger_client.sandbox import store
 from ledger_client.sandbox.app import create_app
 from ledger_client.sandbox.exchange import Exchange
 from ledger_client.sandbox.faults import Faults
+from ledger_client.sandbox.forwarding import Forwarding
 from ledger_client.sandbox.participants import Participants
 from ledger_client.sandbox.provider import TEST_NETWORK, Provider, ProviderSettings
 from ledger_client.sandbox.question import Form, Spoiled, status
@@ -184,6 +186,17 @@ class Asking:
             base + path, headers={"Authorization": authorization, "Accept": accept, "If-None-Match": tag}, timeout=30
         )
 
+    def contract(self, body: bytes, *, subscriber: str = SELLER_PLATFORM, created: int = 0) -> httpx.Response:
+        """Posts a contract under its platform's signature."""
+        at = created or self.now()
+        authorization = signer(subscriber).sign(body, created=at, expires=at + 300)
+        url = self.url.removesuffix("/bpp/receiver") + "/v1/contracts"
+        return httpx.post(url, content=body, headers={"Authorization": authorization}, timeout=30)
+
+    def forward(self) -> None:
+        """The exchange sends on the contracts that wait for it."""
+        httpx.post(f"http://{self.exchange.address}/sandbox/forward", timeout=30).raise_for_status()
+
     def questions(self) -> tuple[Question, ...]:
         return question_rows.latest(self.headend.database.connection, limit=100)
 
@@ -220,8 +233,10 @@ class Asking:
 
 
 @contextmanager
-def asking(headend: Headend, directory: Path, *, form: Form = Form.ARRAY, **changes: str) -> Iterator[Asking]:
-    """A head-end of the seller's discom that the sandbox asks, until the block ends."""
+def asking(
+    headend: Headend, directory: Path, *, form: Form = Form.ARRAY, contracts: str = "shown", **changes: str
+) -> Iterator[Asking]:
+    """A head-end of the seller's discom that the sandbox asks, until the block ends; `contracts` is its policy for unsigned trades."""
     directory.mkdir(exist_ok=True)
     if not (directory / store.DATABASE).exists():
         store.create(directory)
@@ -233,7 +248,7 @@ def asking(headend: Headend, directory: Path, *, form: Form = Form.ARRAY, **chan
         rehearsal = Rehearsal(address=address(exchange_socket), faults=faults, clock=clock)
         receiver = f"http://{address(web_socket)}/bpp/receiver"
         registry = f"http://{rehearsal.address}/registry/dedi/lookup"
-        settling = Settling(headend, rehearsal, section(receiver, registry, **changes))
+        settling = Settling(headend, rehearsal, section(receiver, registry, **changes), contracts)
         stack.callback(settling.close)
         stack.enter_context(_provider(state, rehearsal, receiver, form, exchange_socket))
         found = stack.enter_context(DediDirectory(registry, now=lambda: clock[0], ttl_s=0))
@@ -249,6 +264,14 @@ def asking(headend: Headend, directory: Path, *, form: Form = Form.ARRAY, **chan
         )
         served = Served(headend, clock=Clock(NOW), door=door)
         stack.callback(served.close)
+        served.contract_desk = ContractDoor(
+            settings=settling.config.beckn,
+            signer=signer(OWN),
+            registry=found,
+            database=headend.folder / "headend.db",
+            discom=settling.config.discom,
+            look_back_days=settling.config.ledger.look_back_days,
+        )
         log = PublishedLog(log=0, key=headend.key.verifier, folder=headend.folder)
         served.market = StoredMarket(config=settling.config, pool=served.pool, log=log)
         stack.enter_context(serving(served.app(), listening=web_socket))
@@ -262,16 +285,19 @@ def _provider(
     state: store.Store, rehearsal: Rehearsal, receiver: str, form: Form, listening: socket.socket
 ) -> Iterator[None]:
     key = signer(OWN).public_key_text
+    doors = f'receiver_url = "{receiver}"\ncontracts_url = "{receiver.removesuffix("/bpp/receiver")}/v1/contracts"'
     participants = Participants.parsed(
-        participants_toml().replace(f'public_key = "{key}"', f'public_key = "{key}"\nreceiver_url = "{receiver}"')
+        participants_toml().replace(f'public_key = "{key}"', f'public_key = "{key}"\n{doors}')
     )
+    forwarding = Forwarding(state, participants.contract_urls())
     settings = ProviderSettings(signer=signer(LEDGER), uri=f"http://{rehearsal.address}/bap/receiver", form=form)
     app = create_app(
-        exchange=Exchange(state),
+        exchange=Exchange(state, forwarding=forwarding),
         participants=participants,
         now=lambda: rehearsal.clock[0],
         faults=rehearsal.faults,
         provider=Provider(state, settings, [one for one in participants.discoms() if one.receiver_url == receiver]),
+        forwarding=forwarding,
     )
     with serving(app, listening=listening):
         yield

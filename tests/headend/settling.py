@@ -24,18 +24,19 @@ FULL = HOUR * 24
 REGISTERS = ((0, 1000), (24, 10_600))
 
 
-def configuration(folder: Path, addition: str = "") -> Config:
+def configuration(folder: Path, addition: str = "", contracts: str = "shown") -> Config:
     """The seller's discom's."""
-    return parse(GOOD.replace("PaVVNL", SELLER_DISCOM) + addition, "headend.toml", folder)
+    text = GOOD.replace("PaVVNL", SELLER_DISCOM).replace("[ledger]\n", f'[ledger]\ncontracts = "{contracts}"\n')
+    return parse(text + addition, "headend.toml", folder)
 
 
 class Settling:
     """A head-end with one enrolled gateway and the exchange that its settlement talks to."""
 
-    def __init__(self, headend: Headend, exchange: Rehearsal, addition: str = "") -> None:
+    def __init__(self, headend: Headend, exchange: Rehearsal, addition: str = "", contracts: str = "shown") -> None:
         self.headend = headend
         self.exchange = exchange
-        self.config = configuration(headend.folder, addition)
+        self.config = configuration(headend.folder, addition, contracts)
         self.now = NOW
         self.gateway: Gateway = gateway()
         if headend.book.size(0) == 0:

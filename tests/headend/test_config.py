@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from headend.config import Config, parse
+from headend.trading.contracts import Policy
 from signing.errors import DecodeError
 from signing.statements.window_actual import Status
 
@@ -90,3 +91,15 @@ def test_every_fault_is_reported_at_once() -> None:
 def test_a_certificate_permits_other_addresses() -> None:
     config = parsed(GOOD + '[web]\nhost = "0.0.0.0"\ncertificate = "c.pem"\ncertificate_key = "k.pem"\n')
     assert config.web.certificate == "base/c.pem"
+
+
+def test_contracts_are_shown_unless_they_are_required_and_that_needs_somebody_whose_keys_count() -> None:
+    assert parsed(GOOD).ledger.contracts is Policy.SHOWN
+    required = GOOD + 'contracts = "required"\n'
+    with pytest.raises(DecodeError, match=r"ledger.contracts: expected a section \[beckn\]"):
+        parsed(required)
+    with pytest.raises(DecodeError, match=r"ledger.contracts: expected one of shown, required, got 'signed'"):
+        parsed(GOOD + 'contracts = "signed"\n')
+    beckn = '[beckn]\nreceiver = "https://d.example/bpp/receiver"\nnetworks = ["n"]\n'
+    caller = '[[beckn.caller]]\nsubscriber = "l.example"\nsees = "ledger"\n'
+    assert parsed(required + beckn + caller).ledger.contracts is Policy.REQUIRED

@@ -25,7 +25,7 @@ from headend.trading.recordings import Recording
 from headend.trading.trades import Delivery
 from headend.views.exchange import Market
 from headend.web.app import create_app
-from headend.web.desk import Door
+from headend.web.desk import ContractDesk, Door
 from ledger_client.ledger import Side, TradeStatus
 from signing.envelope import Signed, sign
 from signing.interval import Interval, utc_text
@@ -59,6 +59,7 @@ class Served:
     components: tuple[Component, ...] = (Component(name="broker", works=True, note="connected"),)
     door: Door | None = None
     market: Market | None = None
+    contract_desk: ContractDesk | None = None
 
     def __post_init__(self) -> None:
         (self.headend.folder / "trust.toml").write_text("version = 1\n", encoding="utf-8")
@@ -102,6 +103,7 @@ class Served:
                 key=self.headend.key,
                 signer=self.headend.statement_signer,
             ),
+            contract_desk=self.contract_desk,
         )
 
     def close(self) -> None:

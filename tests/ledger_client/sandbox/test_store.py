@@ -29,9 +29,9 @@ def test_a_missing_state_is_not_made_by_opening_it(tmp_path: Path) -> None:
 def test_a_state_of_another_version_is_refused(tmp_path: Path) -> None:
     store.create(tmp_path)
     connection = sqlite3.connect(tmp_path / store.DATABASE)
-    connection.execute("PRAGMA user_version=3")
+    connection.execute("PRAGMA user_version=4")
     connection.close()
-    with pytest.raises(StateError, match="expected state version 2, got 3"):
+    with pytest.raises(StateError, match="expected state version 3, got 4"):
         Store(tmp_path)
 
 
@@ -40,7 +40,7 @@ def test_a_state_of_version_1_is_brought_up_to_date_and_keeps_its_trades(tmp_pat
     with Store(tmp_path) as state:
         state.save(ROW)
     connection = sqlite3.connect(tmp_path / store.DATABASE)
-    connection.executescript("DROP TABLE recorded; DROP TABLE asked; PRAGMA user_version=1;")
+    connection.executescript("DROP TABLE recorded; DROP TABLE asked; DROP TABLE forward; PRAGMA user_version=1;")
     connection.close()
     for _ in range(2):
         with Store(tmp_path) as state:
