@@ -3,7 +3,7 @@ is harmless because a posting's reference is derived from its evidence.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -36,6 +36,9 @@ POSTS_AT_ONCE = 64
 
 POSTS_ABREAST = 8
 """How many of them wait for the ledger at the same time: it is far away, and a gate may be near."""
+
+_TRADES_AT_ONCE = 500
+"""Trades that changed, in one transaction: intake waits meanwhile."""
 
 _UNSENT = frozenset({PostingState.DUE, PostingState.WAITING, PostingState.HELD})
 _REPLACED = OPEN | {PostingState.CONFIRMED, PostingState.HELD}
@@ -99,17 +102,23 @@ def pull(database: Database, ledger: Ledger, discom: str, *, look_back_days: int
     ]
     trades = {trade.record_id: trade for listing in listings for trade in listing.trades}
     unreadable = {record.record_id: record for listing in listings for record in listing.unreadable}
-    with database.transaction() as connection:
-        basis = {name: agreed(rows.trade(connection, name), trade, now_utc) for name, trade in trades.items()}
-        late = _amended(connection, basis.values(), now_utc)
-        rows.put_trades(connection, (one.trade for one in basis.values()), now_utc)
-        rows.put_unreadable(connection, unreadable.values(), now_utc)
-        shown = _shown((one.trade for one in basis.values()), discom)
-        for delivery, total_wh in shown.items():
-            if total_wh is not None:
-                _require_confirmed(connection, delivery, total_wh)
+    known = rows.kept_from(database.connection, since)
+    changed = [trade for name, trade in trades.items() if known.get(name) != rows.kept(trade)]
+    late: list[Amendment] = []
+    for first in range(0, len(changed), _TRADES_AT_ONCE):
+        with database.transaction() as connection:
+            portion = changed[first : first + _TRADES_AT_ONCE]
+            basis = [agreed(rows.trade(connection, trade.record_id), trade, now_utc) for trade in portion]
+            late += _amended(connection, basis, now_utc)
+            rows.put_trades(connection, (one.trade for one in basis), now_utc)
+        trades.update((one.trade.record_id, one.trade) for one in basis)
+    if unreadable:
+        with database.transaction() as connection:
+            rows.put_unreadable(connection, unreadable.values(), now_utc)
+    shown = _shown(trades.values(), discom)
+    _require_confirmed(database, shown)
     unreached = frozenset(delivery for delivery, total_wh in shown.items() if total_wh is None)
-    return PullReport(trades=len(trades), unreadable=len(unreadable), unreached=unreached, late=late)
+    return PullReport(trades=len(trades), unreadable=len(unreadable), unreached=unreached, late=tuple(late))
 
 
 def _amended(connection: sqlite3.Connection, basis: Iterable[Agreed], now_utc: int) -> tuple[Amendment, ...]:
@@ -146,22 +155,26 @@ def _shown(trades: Iterable[Trade], discom: str) -> dict[Delivery, int | None]:
     return found
 
 
-def _require_confirmed(connection: sqlite3.Connection, delivery: Delivery, shown_wh: int) -> None:
+def _require_confirmed(database: Database, shown: Mapping[Delivery, int | None]) -> None:
     """Notes where the ledger's rows no longer say what it confirmed."""
-    for record in rows.postings_of(connection, delivery):
-        if record.state is PostingState.CONFIRMED and record.allocated_wh != shown_wh:
-            rows.put_posting(connection, posting.contradicted(record, shown_wh))
+    for delivery, total_wh in shown.items():
+        if total_wh is None or not any(
+            _differs(one, total_wh) for one in rows.postings_of(database.connection, delivery)
+        ):
+            continue
+        with database.transaction() as connection:
+            for record in rows.postings_of(connection, delivery):
+                if _differs(record, total_wh):
+                    rows.put_posting(connection, posting.contradicted(record, total_wh))
+
+
+def _differs(record: PostingRecord, shown_wh: int) -> bool:
+    return record.state is PostingState.CONFIRMED and record.allocated_wh != shown_wh
 
 
 def followed(database: Database, discom: str, *, look_back_days: int, now_utc: int) -> dict[Delivery, int]:
     """The deliveries that the stored trades of the look-back await an actual of `discom` for, with when each was first seen."""
-    since = now_utc - look_back_days * DAY_S
-    seen = rows.first_seen_from(database.connection, since)
-    found: dict[Delivery, int] = {}
-    for own in own_sides(rows.trades_from(database.connection, since), discom):
-        seen_utc = seen[own.trade.record_id]
-        found[own.delivery] = min(seen_utc, found.get(own.delivery, seen_utc))
-    return found
+    return rows.deliveries_from(database.connection, discom, now_utc - look_back_days * DAY_S)
 
 
 def plan(

@@ -32,6 +32,17 @@ def put_trades(connection: sqlite3.Connection, trades: Iterable[Trade], seen_utc
     )
 
 
+def kept_from(connection: sqlite3.Connection, start_utc: int) -> dict[str, tuple[object, ...]]:
+    """What is kept of each trade whose delivery begins at or after `start_utc`, by record id, to be compared with `kept`."""
+    rows = connection.execute(f"SELECT {TRADE_COLUMNS} FROM trades WHERE start_utc >= ?", (start_utc,))  # noqa: S608 - constants
+    return {row[0]: row for row in rows}
+
+
+def kept(trade: Trade) -> tuple[object, ...]:
+    """What would be kept of a trade."""
+    return _trade_row(trade)
+
+
 def put_unreadable(connection: sqlite3.Connection, records: Iterable[UnreadableRecord], seen_utc: int) -> None:
     """Keeps the ledger's rows that are no trade visible, with why."""
     connection.executemany(
@@ -67,10 +78,25 @@ def trades_overlapping(connection: sqlite3.Connection, span: Interval) -> tuple[
     return tuple(trade_of_row(row) for row in rows)
 
 
-def first_seen_from(connection: sqlite3.Connection, start_utc: int) -> dict[str, int]:
-    """When each trade whose delivery begins at or after `start_utc` was first seen, by record id."""
-    rows = connection.execute("SELECT record_id, first_seen_utc FROM trades WHERE start_utc >= ?", (start_utc,))
-    return {str(record_id): int(seen_utc) for record_id, seen_utc in rows}
+def deliveries_from(connection: sqlite3.Connection, discom: str, start_utc: int) -> dict[Delivery, int]:
+    """Every delivery of a meter of `discom` in an energy trade that begins at or after `start_utc`, with when its trade was first seen.
+
+    Asked at every poll over weeks of trades: nothing is made of what several trades share.
+    """
+    sides = (
+        "SELECT {side}_id, delivery_start, delivery_end, start_utc, end_utc, min(first_seen_utc) FROM trades "
+        "WHERE start_utc >= ?1 AND discom_id_{side} = ?2 AND trade_type = 'ENERGY' GROUP BY 1, 2, 3, 4, 5"
+    )
+    found: dict[Delivery, int] = {}
+    for side in ("seller", "buyer"):
+        for name, start, end, start_at, end_at, seen in connection.execute(
+            sides.format(side=side), (start_utc, discom)
+        ):
+            delivery = Delivery(
+                posted_as=name, delivery_start=start, delivery_end=end, window=Interval(start_at, end_at)
+            )
+            found[delivery] = min(seen, found.get(delivery, seen))
+    return found
 
 
 def put_posting(connection: sqlite3.Connection, record: PostingRecord) -> None:

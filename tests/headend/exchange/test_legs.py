@@ -406,3 +406,23 @@ def test_a_superseded_posting_whose_answer_was_lost_says_that_the_ledger_may_hol
     (after,) = leg.postings()
     assert after.state is PostingState.SUPERSEDED
     assert after.note == "superseded by revision 1; a try got no answer, so the ledger may hold it"
+
+
+def test_a_pull_of_what_is_known_already_writes_nothing_so_that_intake_need_not_wait(leg: Leg) -> None:
+    writes: list[str] = []
+    leg.database.connection.set_trace_callback(writes.append)
+    assert leg.pull(NOW + 300).trades == 1
+    leg.database.connection.set_trace_callback(None)
+    assert [one for one in writes if one.startswith(("BEGIN", "INSERT", "UPDATE"))] == []
+
+
+def test_many_trades_that_changed_are_stored_in_small_transactions(leg: Leg, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(legs, "_TRADES_AT_ONCE", 2)
+    for number in range(5):
+        leg.exchange.put_both(transaction_id=f"more-{number}")
+    writes: list[str] = []
+    leg.database.connection.set_trace_callback(writes.append)
+    assert leg.pull(NOW + 300).trades == 6
+    leg.database.connection.set_trace_callback(None)
+    assert len([one for one in writes if one.startswith("BEGIN")]) == 3
+    assert len(rows.trades_from(leg.database.connection, 0)) == 6
