@@ -79,6 +79,14 @@ def test_a_window_that_cuts_a_block_is_not_measurable(start: str, end: str, peri
     assert reason is None or judgement.reason == reason
 
 
+def test_an_edge_of_the_window_cuts_no_block_of_a_part_that_does_not_reach_it() -> None:
+    # Quarter hours until 11:00, hours from then on: the window begins on the grid of the first and ends on that of the second.
+    found = premises(Gateway(), facts=[fact(period_s=900), fact(period_s=3600, from_utc=at("11:00"))])
+    first, second = (part(found.records, (), span(*edges)) for edges in (("10:15", "11:00"), ("11:00", "12:00")))
+    judgement = judge(case([first, second], span("10:15", "12:00")))
+    assert (judgement.status, judgement.reason) == (Status.PENDING, "4 of 4 blocks missing")
+
+
 def test_nothing_is_known_of_a_window_without_data() -> None:
     judgement = judge(premises(Gateway()).case())
     assert (judgement.status, judgement.reason) == (Status.PENDING, "8 of 8 blocks missing")

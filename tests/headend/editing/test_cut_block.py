@@ -115,6 +115,20 @@ def test_3_registers_on_both_sides_and_valid_blocks_between_are_needed(
     assert value(headend, plain).import_wh == 110
 
 
+def test_3_a_register_with_two_values_is_none(headend: Headend, exchanged: tuple[Exchange, Gateway, Gateway]) -> None:
+    exchange, one, other = exchanged
+    plain = replace(exchange, closing=RegisterPair(import_wh=7440, export_wh=None))
+    read_new(headend, other)
+    headend.take_in(
+        stated(one, 10, HOUR, registers=((10, 7000), (11, 7400))), stated(one, 10, HOUR, registers=((11, 7410),))
+    )
+    # The one at 11:00 is 7400 or 7410: the nearest that is one value is at 10:00, and nothing beside the doubtful one is VALID.
+    with pytest.raises(
+        EditRefusedError, match=r"\(3\) the block of meter SKS00000001 at 2026-04-26 10:00:00 IST is not VALID"
+    ):
+        value(headend, plain)
+
+
 def test_2_an_exchange_at_the_edge_of_a_block_cuts_none(
     headend: Headend, exchanged: tuple[Exchange, Gateway, Gateway]
 ) -> None:
