@@ -15,6 +15,7 @@ import pytest
 from headend import cli
 from signing.bundle import Bundle, Kind
 from tests.edge_agent.broker import broker
+from tests.headend.commands.conftest import Command
 from tests.headend.founded import SUBSCRIBER, Installation, free_port, installation
 from tests.headend.premises import Gateway, gateway
 from tests.ledger_client.rehearsal import Rehearsal, kept_right
@@ -39,24 +40,6 @@ def configured(tmp_path: Path) -> Installation:
 def founded(configured: Installation) -> Installation:
     configured.found()
     return configured
-
-
-class Command:
-    """Runs commands of one head-end."""
-
-    def __init__(self, installed: Installation, capsys: pytest.CaptureFixture[str]) -> None:
-        self._file = installed.file
-        self._capsys = capsys
-
-    def __call__(self, *words: str | Path) -> tuple[int, str, str]:
-        verb, *rest = map(str, words)
-        try:
-            code = cli.main([verb, "--config", str(self._file), *rest])
-        except SystemExit as end:
-            code = int(end.code or 0)
-        captured = self._capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return code, captured.out, captured.err
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A founded head-end and its command line."""
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,27 +8,32 @@ import pytest
 from headend import cli
 from tests.headend.founded import Installation, free_port, installation
 from tests.headend.premises import Gateway, gateway
-from tests.ledger_client.rehearsal import Rehearsal, kept_right, running
-
-Command = Callable[..., tuple[int, str, str]]
+from tests.ledger_client.rehearsal import Rehearsal, kept_right
 
 
-@pytest.fixture(autouse=True)
-def loggers() -> Iterator[None]:
-    """Logging as it was: a program configures it for the whole process."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:], root.level = handlers, level
+class Command:
+    """Runs verbs of one head-end; gives each one's exit code and what it wrote."""
+
+    def __init__(self, installed: Installation, capsys: pytest.CaptureFixture[str]) -> None:
+        self._file = installed.file
+        self._capsys = capsys
+
+    def __call__(self, *words: object) -> tuple[int, str, str]:
+        verb, *rest = map(str, words)
+        try:
+            code = cli.main([verb, "--config", str(self._file), *rest])
+        except SystemExit as end:
+            code = int(end.code or 0)
+        captured = self._capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return code, captured.out, captured.err
 
 
 @pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Rehearsal]:
-    """The sandbox exchange, at the real time."""
-    directory = tmp_path / "exchange"
-    directory.mkdir()
-    with running(directory) as found, kept_right(found.clock):
-        yield found
+def exchange(exchange: Rehearsal) -> Iterator[Rehearsal]:
+    """At the real time, which whole programs sign by."""
+    with kept_right(exchange.clock):
+        yield exchange
 
 
 @pytest.fixture
@@ -50,16 +54,4 @@ def enrolled(founded: Installation) -> Gateway:
 
 @pytest.fixture
 def command(founded: Installation, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs one verb; gives its exit code and what it wrote."""
-
-    def run(*words: str | Path) -> tuple[int, str, str]:
-        verb, *rest = map(str, words)
-        try:
-            code = cli.main([verb, "--config", str(founded.file), *rest])
-        except SystemExit as end:
-            code = int(end.code or 0)
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return code, captured.out, captured.err
-
-    return run
+    return Command(founded, capsys)
