@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -112,7 +112,9 @@ def _configure_logging() -> None:
 
 def _init(settings: Config, arguments: argparse.Namespace) -> int:
     make = enrol.replace_key if arguments.new_key else enrol.initialise
-    enrolment = make(settings, agent.fresh_salt)
+    # An agent that runs would go on signing with the key whose last batch the request names: nobody would take what comes after it.
+    with agent.only_one(settings) if settings.state.is_dir() else nullcontext():
+        enrolment = make(settings, agent.fresh_salt)
     print(f"key      {enrolment.kid.hex()}")
     print(f"enrolment {enrolment.file}")
     print("Hand the enrolment file to the discom, and keep the key's number to compare it with theirs.")

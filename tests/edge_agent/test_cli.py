@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent import drafts
+from edge_agent.agent import only_one
 from edge_agent.cli import main
 from edge_agent.config import load
 from edge_agent.meter_keys import Role, open_wrapping_key, parse, seal
@@ -74,6 +75,19 @@ def test_init_twice_is_refused_and_a_new_key_is_not(file: Path, capsys: pytest.C
     assert main(["init", "--config", str(file)]) == 1
     assert "nothing was changed" in capsys.readouterr().err
     assert main(["init", "--config", str(file), "--new-key"]) == 0
+
+
+def test_p11_the_key_of_an_agent_that_runs_is_not_replaced(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    initialised(file)
+    settings = load(file)
+    kid = open_signer(settings.key).public_key.kid
+    with only_one(settings):
+        assert main(["init", "--config", str(file), "--new-key"]) == 1
+    assert "another agent runs" in capsys.readouterr().err
+    assert open_signer(settings.key).public_key.kid == kid
+    with Outbox(settings.database, capacity=1) as outbox:
+        assert outbox.kid == kid
+    assert len(list(settings.state.glob("enrol-*.cbor"))) == 1
 
 
 def test_a_wrong_configuration_is_misuse_with_every_fault(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
