@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from headend.ies.codes import Mode, ProfileKind
 from headend.ies.descriptors import Attribute, Descriptor, DescriptorSet, SequenceItem
-from headend.ies.nodes import Node, node, number
+from headend.ies.nodes import EXACT, Node, node, number
 from signing.errors import DecodeError
 from signing.interval import parse_instant
 
@@ -128,9 +128,9 @@ def _cell(place: Node, kind: ProfileKind, descriptor: Descriptor, values: Mappin
     status = values.get(Attribute.STATUS)
     return Cell(
         descriptor=descriptor,
-        value=value * descriptor.multiplier,
-        opening=None if opening is None else opening * descriptor.multiplier,
-        closing=None if closing is None else closing * descriptor.multiplier,
+        value=EXACT.multiply(value, descriptor.multiplier),
+        opening=None if opening is None else EXACT.multiply(opening, descriptor.multiplier),
+        closing=None if closing is None else EXACT.multiply(closing, descriptor.multiplier),
         status=status if isinstance(status, str) else "VALID",
         source=None,
     )

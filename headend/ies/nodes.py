@@ -6,7 +6,7 @@ Decimals come as `Decimal` (`ledger_client.exact_json`); a missing or wrong valu
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from signing.errors import DecodeError
 from signing.interval import DAY_S, parse_instant
@@ -20,6 +20,9 @@ _DURATION = re.compile(
 _LONG = re.compile(r"P([0-9]{1,3})([YM])")
 _LEAST_DAYS = {"Y": 365, "M": 28}
 _MAX_DIGITS = 30
+
+EXACT = Context(prec=100)
+"""Arithmetic in which products of two numbers of a document are never rounded, and never more than it can hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,10 +169,11 @@ def node(value: object, path: str, faults: FaultList) -> Node | None:
 
 def number(value: object, path: str, faults: FaultList) -> Decimal | None:
     """A number exactly, or none and a fault. A bool is no number, and neither is a text."""
-    if type(value) is int:
-        return Decimal(value)
-    if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) < _MAX_DIGITS:
-        return value
+    found = Decimal(value) if type(value) is int else value
+    if isinstance(found, Decimal) and found.is_finite() and abs(found.adjusted()) < _MAX_DIGITS:
+        # More digits than any meter has would be rounded away unseen by whoever calculates with them.
+        if len(found.as_tuple().digits) <= _MAX_DIGITS:
+            return found
     faults.add(path, "a number", value)
     return None
 

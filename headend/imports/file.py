@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from headend.errors import RefusedError
 from headend.ies.document import MeterRef
+from headend.ies.nodes import EXACT
 from headend.registry.sheet import Fault
 from signing.energy import MAX_WH
 from signing.statements.meter_record import Stamps
@@ -60,7 +61,7 @@ Parser = Callable[[bytes, Stamps], ImportedFile]
 
 def whole_wh(kwh: Decimal) -> int | None:
     """An energy in kWh as whole Wh; none where it is finer, negative or beyond any meter."""
-    wh = kwh * 1000
+    wh = EXACT.multiply(kwh, Decimal(1000))
     return int(wh) if 0 <= wh <= MAX_WH and wh == wh.to_integral_value() else None
 
 

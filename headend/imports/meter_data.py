@@ -9,6 +9,7 @@ from decimal import Decimal
 from headend.ies.cells import Cell, worst_status
 from headend.ies.codes import EXPORT_BLOCK, EXPORT_REGISTER, IMPORT_BLOCK, IMPORT_REGISTER, Mode, ProfileKind
 from headend.ies.document import Profile, Row, read
+from headend.ies.nodes import EXACT
 from headend.imports.file import (
     MAX_ROWS,
     FiledBlock,
@@ -111,7 +112,7 @@ def _shown(cell: Cell, *, is_read: bool, is_opening: bool) -> Decimal | None:
 
 def _register_wh(value: Decimal, row: Row, faults: list[Fault]) -> int | None:
     """A register finer than a Wh is cut to it, as agents cut theirs."""
-    return _whole(value.quantize(Decimal("0.001"), rounding="ROUND_FLOOR"), row, faults)
+    return _whole(value.quantize(Decimal("0.001"), rounding="ROUND_FLOOR", context=EXACT), row, faults)
 
 
 def _wh(cell: Cell, row: Row, faults: list[Fault]) -> int | None:

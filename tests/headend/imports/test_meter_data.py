@@ -96,6 +96,25 @@ def test_an_energy_finer_than_a_wh_is_a_fault_and_a_register_is_cut() -> None:
     assert parse_meter_data(changed("DailyProfile_ReadingMode", cut)).registers[0].import_wh == 999_999
 
 
+@pytest.mark.parametrize("text", ["1e29", "123456789012345678901234567", "1" + "0" * 2000])
+@pytest.mark.parametrize(("name", "row"), [("DailyProfile_ReadingMode", 3), ("IntervalProfile", 0)])
+def test_a_number_beyond_any_meter_is_a_fault_and_never_a_crash(name: str, row: int, text: str) -> None:
+    def beyond(document: Any) -> None:
+        document[1]["intervals"][row]["payloads"][0] = 424242
+
+    faults = parse_meter_data(changed(name, beyond).replace(b"424242", text.encode())).faults
+    assert [one.line for one in faults] == [2]
+
+
+def test_a_number_is_not_rounded_into_whole_wh() -> None:
+    def barely(document: Any) -> None:
+        document[1]["intervals"][0]["payloads"][0] = 424242
+
+    for text in ("1.0000000000000000000000000001", "1.00000000000000000000000000000000001"):
+        found = parse_meter_data(changed("IntervalProfile", barely).replace(b"424242", text.encode()))
+        assert (len(found.blocks), len(found.faults)) == (3, 1)
+
+
 def test_a_fault_of_the_document_is_a_fault_of_the_file() -> None:
     def naive(document: Any) -> None:
         document[1]["intervalPeriod"]["start"] = "2026-05-04T09:00:00"
