@@ -5,6 +5,7 @@ another name is complete. A file that is done is renamed into ``taken`` or ``ref
 a crash between the two is answered by taking the same bytes again, which changes nothing. Source: docs/operating.md, Meters without a gateway.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -28,6 +29,9 @@ TAKEN, REFUSED = "taken", "refused"
 _UNFINISHED = (".part", ".tmp")
 _MOST = 20
 """Files of one step."""
+
+_MOST_NAME_BYTES = 200
+"""Of a file that is done. File systems know 255, and its receipt's name is longer."""
 
 
 class DropFolderUnavailableError(UnavailableError):
@@ -64,13 +68,24 @@ class DropFolder:
         folder = self._settings.folder
         if folder is None:
             return ()
+        done: list[Dropped] = []
+        unusable: OSError | None = None
         try:
-            waiting = sorted(path for path in folder.iterdir() if _is_complete(path))[:_MOST]
-            return tuple(self._take(path, folder, now_utc) for path in waiting)
+            for path in sorted(path for path in folder.iterdir() if _is_complete(path)):
+                try:
+                    done.append(self._take(path, folder, now_utc))
+                except OSError as error:
+                    # One file that cannot be read must not stand before all others.
+                    unusable = error
+                if len(done) == _MOST:
+                    break
         except OSError as error:
+            unusable = error
+        if unusable is not None and not done:
             raise DropFolderUnavailableError(
-                f"cannot use the drop folder '{error.filename or folder}' ({error.strerror}): correct imports.folder, or who may use it"
-            ) from error
+                f"cannot use the drop folder '{unusable.filename or folder}' ({unusable.strerror}): correct imports.folder, or who may use it"
+            ) from unusable
+        return tuple(done)
 
     def _take(self, path: Path, folder: Path, now_utc: int) -> Dropped:
         try:
@@ -86,6 +101,9 @@ class DropFolder:
         parse = PARSERS.get(path.suffix.lower())
         if parse is None:
             raise RefusedError(f"expected a name that ends in {' or '.join(PARSERS)}: rename the file")
+        if not path.name.isprintable():
+            # It is kept as who brought the file, and no database keeps what is no text.
+            raise RefusedError("expected a name of printable characters in UTF-8: rename the file")
         if path.stat().st_size > MAX_BYTES:
             raise RefusedError(f"expected at most {MAX_BYTES} bytes: split the file")
         rejected = Rejected.LEFT_OUT if self._settings.partial else Rejected.REFUSES_ALL
@@ -113,7 +131,9 @@ def _is_complete(path: Path) -> bool:
 
 
 def _free(folder: Path, name: str) -> str:
-    """A name that nothing in the folder has yet: the same name may come every day."""
+    """A name that nothing in the folder has yet, the same may come every day; and with room for its receipt's."""
+    if len(os.fsencode(name)) > _MOST_NAME_BYTES:
+        name = f"{hashlib.sha256(os.fsencode(name)).hexdigest()[:32]}{Path(name).suffix[:8]}"
     found, number = name, 1
     while (folder / found).exists():
         number += 1

@@ -1,6 +1,7 @@
 """The drop folder: complete files only, each once, with a receipt beside it; what is refused says why and leaves nothing."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,46 @@ def test_what_is_no_file_of_readings_is_refused(
     (one,) = drop(headend, folder).step(LATER)
     assert not one.is_taken
     assert reason in str(receipt(folder / "refused" / f"{name}.receipt.json")["reason"])
+
+
+def test_a_file_whose_name_is_no_text_is_refused_and_stands_in_nobodys_way(headend: Headend, folder: Path) -> None:
+    (folder / os.fsdecode(b"a\xff.csv")).write_bytes(GOOD)
+    (folder / "b.csv").write_bytes(GOOD)
+    assert [one.is_taken for one in drop(headend, folder).step(LATER)] == [False, True]
+    (said,) = (folder / "refused").glob("*.receipt.json")
+    assert "printable characters" in str(receipt(said)["reason"])
+    assert drop(headend, folder).step(LATER) == ()
+
+
+def test_a_file_with_the_longest_name_is_taken_under_a_shorter_one(headend: Headend, folder: Path) -> None:
+    name = "a" * 251 + ".csv"
+    (folder / name).write_bytes(GOOD)
+    (one,) = drop(headend, folder).step(LATER)
+    assert (one.is_taken, one.name) == (True, name)
+    (said,) = (folder / "taken").glob("*.csv.receipt.json")
+    assert receipt(said)["name"] == name
+    assert (folder / "taken" / said.name.removesuffix(".receipt.json")).read_bytes() == GOOD
+    assert sorted(path.name for path in folder.iterdir()) == ["taken"]
+
+
+def test_a_file_that_cannot_be_read_stands_before_no_other_and_is_told_once_it_is_alone(
+    headend: Headend, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Path.read_bytes
+
+    def denied(path: Path) -> bytes:
+        if path.name == "a.csv":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    for name in ("a.csv", "b.csv"):
+        (folder / name).write_bytes(GOOD)
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    assert [one.name for one in drop(headend, folder).step(LATER)] == ["b.csv"]
+    with pytest.raises(DropFolderUnavailableError, match=r"a\.csv' \(Permission denied\)"):
+        drop(headend, folder).step(LATER)
+    monkeypatch.undo()
+    assert [one.name for one in drop(headend, folder).step(LATER)] == ["a.csv"]
 
 
 def test_a_file_beyond_the_bound_is_refused_unread(
