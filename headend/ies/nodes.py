@@ -170,10 +170,14 @@ def node(value: object, path: str, faults: FaultList) -> Node | None:
 def number(value: object, path: str, faults: FaultList) -> Decimal | None:
     """A number exactly, or none and a fault. A bool is no number, and neither is a text."""
     found = Decimal(value) if type(value) is int else value
-    if isinstance(found, Decimal) and found.is_finite() and abs(found.adjusted()) < _MAX_DIGITS:
-        # More digits than any meter has would be rounded away unseen by whoever calculates with them.
-        if len(found.as_tuple().digits) <= _MAX_DIGITS:
-            return found
+    # More digits than any meter has would be rounded away unseen by whoever calculates with them.
+    is_bounded = (
+        isinstance(found, Decimal)
+        and found.is_finite()
+        and max(abs(found.adjusted()), len(found.as_tuple().digits) - 1) < _MAX_DIGITS
+    )
+    if isinstance(found, Decimal) and is_bounded:
+        return found
     faults.add(path, "a number", value)
     return None
 
