@@ -119,11 +119,13 @@ def post_signed(url: str, key: bytes, body: bytes, now_utc: int) -> None:
     """
     headers = {"Content-Type": "application/json", "Sakshi-Signature": signature(key, now_utc, body)}
     try:
-        answer = httpx.post(url, content=body, headers=headers, timeout=_TIMEOUT_S)
+        # What it says beside its status is not read: one that never ends its answer would keep everybody else from being told.
+        with httpx.stream("POST", url, content=body, headers=headers, timeout=_TIMEOUT_S) as answer:
+            status, is_success = answer.status_code, answer.is_success
     except httpx.HTTPError as error:
         raise MessageUnsentError(f"the webhook does not answer ({type(error).__name__})") from error
-    if not answer.is_success:
-        raise MessageUnsentError(f"the webhook answers {answer.status_code}")
+    if not is_success:
+        raise MessageUnsentError(f"the webhook answers {status}")
 
 
 def messengers(settings: AlertSettings) -> tuple[Messenger, ...]:

@@ -91,4 +91,9 @@ def message(discom: str, alerts: Iterable[Alert]) -> tuple[str, str]:
     rows = sorted(alerts, key=lambda alert: (alert.closed_utc is not None, alert.number))
     begun = sum(alert.closed_utc is None for alert in rows)
     subject = f"Sakshi {discom}: {begun} new, {len(rows) - begun} over"
-    return subject, "\n".join(alert.line for alert in rows) + "\n"
+    return subject, "\n".join(_one_line(alert.line) for alert in rows) + "\n"
+
+
+def _one_line(text: str) -> str:
+    """Without what would look like another alert: ids of meters and trades are spelled by strangers."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

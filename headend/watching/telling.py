@@ -4,6 +4,7 @@ The order is fixed: kept first, told after; a crash between the two tells again,
 """
 
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from headend.duties.alerts import Alert, Trouble, changes
 from headend.messengers import MessageUnsentError, Messenger
@@ -12,6 +13,9 @@ from headend.store.sqlite.database import Database
 
 _AT_ONCE = 100
 """Alerts of one message."""
+
+_State: TypeAlias = tuple[int, bool]
+"""Number of an alert, and whether it was over."""
 
 
 class Telling:
@@ -23,7 +27,7 @@ class Telling:
         self._discom = discom
         self._database = database
         self._messengers = tuple(messengers)
-        self._heard: list[set[tuple[int, bool]]] = [set() for _ in messengers]
+        self._heard: list[dict[_State, Alert]] = [{} for _ in messengers]
         """What each messenger told already, while another of them still fails."""
 
     def keep(self, found: Iterable[Trouble], now_utc: int) -> None:
@@ -41,35 +45,46 @@ class Telling:
         Raises:
             StoreUnavailableError: what was told is told again.
         """
-        untold = alert_rows.untold(self._database.connection, limit=_AT_ONCE)
-        if not untold:
-            return None
-        troubles = [
-            trouble
-            for messenger, heard in zip(self._messengers, self._heard, strict=True)
-            if (trouble := self._told(messenger, heard, untold, now_utc)) is not None
-        ]
-        if troubles:
-            return "; ".join(troubles)
-        with self._database.transaction() as connection:
-            alert_rows.told(connection, untold)
-        for heard in self._heard:
-            heard.clear()
-        return None
+        connection = self._database.connection
+        troubles: list[str] = []
+        for messenger, heard in zip(self._messengers, self._heard, strict=True):
+            # Beyond what it told already: while another way is down, whatever comes is still told by this one.
+            untold = alert_rows.untold(connection, limit=_AT_ONCE + len(heard))
+            new = [alert for alert in untold if _state(alert) not in heard][:_AT_ONCE]
+            trouble = self._told(messenger, heard, new, now_utc)
+            if trouble is not None:
+                troubles.append(trouble)
+        self._note()
+        return "; ".join(troubles) or None
 
-    def _told(
-        self, messenger: Messenger, heard: set[tuple[int, bool]], untold: Iterable[Alert], now_utc: int
-    ) -> str | None:
-        new = [alert for alert in untold if _state(alert) not in heard]
+    def _told(self, messenger: Messenger, heard: dict[_State, Alert], new: Sequence[Alert], now_utc: int) -> str | None:
         if not new:
             return None
         try:
             messenger.tell(self._discom, new, now_utc)
         except MessageUnsentError as error:
             return str(error)
-        heard.update(map(_state, new))
+        heard.update({_state(alert): alert for alert in new})
         return None
 
+    def _note(self) -> None:
+        """Stores what every messenger told; without any, whatever there is to tell."""
+        if self._heard:
+            everywhere = set.intersection(*(set(heard) for heard in self._heard))
+            told = tuple(self._heard[0][state] for state in sorted(everywhere))
+        else:
+            told = alert_rows.untold(self._database.connection, limit=_AT_ONCE)
+        if not told:
+            return
+        with self._database.transaction() as connection:
+            alert_rows.told(connection, told)
+        for heard in self._heard:
+            for alert in told:
+                del heard[_state(alert)]
+                if alert.closed_utc is not None:
+                    # Whoever told its beginning too need not remember that any longer.
+                    heard.pop((alert.number, False), None)
 
-def _state(alert: Alert) -> tuple[int, bool]:
+
+def _state(alert: Alert) -> _State:
     return alert.number, alert.closed_utc is not None

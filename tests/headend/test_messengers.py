@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from headend.config import parse
-from headend.duties.alerts import Alert, AlertKind, Trouble
+from headend.duties.alerts import Alert, AlertKind, Trouble, message
 from headend.errors import FatalError
 from headend.messengers import Email, MessageUnsentError, Webhook, messengers, secret
 from headend.settings.alerts import EmailSettings, Security, WebhookSettings
@@ -137,6 +138,28 @@ def test_a_webhook_that_answers_an_error_or_nothing_leaves_it_unsent(key: str) -
         Webhook(WebhookSettings(url=f"http://127.0.0.1:{free_port()}/", secret=key)).tell("P", [ALERT], NOW)
 
 
+def test_a_webhook_that_never_ends_its_answer_has_taken_it(key: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        post = threading.Thread(
+            target=Webhook(WebhookSettings(url=f"http://127.0.0.1:{server.getsockname()[1]}/", secret=key)).tell,
+            args=("P", [ALERT], NOW),
+        )
+        post.start()
+        taken, _ = server.accept()
+        with taken:
+            taken.recv(65_536)
+            taken.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
+            post.join(timeout=10)
+            is_waiting = post.is_alive()
+        post.join()
+    assert not is_waiting
+
+
+def test_a_name_of_two_lines_is_one_line_of_a_message() -> None:
+    alert = replace(ALERT, trouble=replace(DISK, about="M-1\nDISK state: all is well"))
+    assert message("PaVVNL", [alert])[1].count("\n") == 1
+
+
 @pytest.mark.parametrize("content", [None, b"", b"\n", b"\xff\xfe"])
 def test_a_secret_that_cannot_be_read_is_named_by_its_place(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
@@ -182,6 +205,30 @@ def test_whoever_was_told_is_not_told_again_while_another_way_fails(database: Da
     assert telling.tell(NOW) is None
     assert telling.tell(NOW) is None
     assert (works.told, fails.told) == ([[(1, False)]], [[(1, False)]])
+
+
+def test_more_troubles_than_one_message_holds_are_told_by_one_way_while_another_fails(database: Database) -> None:
+    works, fails = Desk(), Desk()
+    fails.works = False
+    telling = Telling(discom="PaVVNL", database=database, messengers=[works, fails])
+    found = [replace(SILENT, about=f"gw-{number:03}") for number in range(150)]
+    telling.keep(found, NOW)
+    for _ in range(3):
+        assert telling.tell(NOW) == "down"
+    assert [len(told) for told in works.told] == [100, 50]
+    telling.keep(found[1:], NOW)
+    telling.tell(NOW)
+    fails.works = True
+    for _ in range(3):
+        assert telling.tell(NOW) is None
+    assert sorted(state for told in works.told for state in told) == sorted(
+        [(1, True), *((number, False) for number in range(1, 151))]
+    )
+    # What was over before it could be told is told once, as over.
+    assert sorted(state for told in fails.told for state in told) == [
+        (1, True), *((number, False) for number in range(2, 151))
+    ]  # fmt: skip
+    assert alert_rows.untold(database.connection, limit=1) == ()
 
 
 def test_what_ended_before_anybody_was_told_is_told_as_over(database: Database) -> None:
