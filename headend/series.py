@@ -21,6 +21,9 @@ from signing.statements.reading_batch import Origin
 from signing.statements.rule_set import RuleSet
 from signing.statements.window_actual import Verdict
 
+IMPORTED = "IMPORT"
+"""The method of an energy that another system of the discom's read."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesBlock:
@@ -35,7 +38,7 @@ class SeriesBlock:
     flags: int
     origin: Origin | None
     import_method: str | None
-    """The method of an estimated energy, ``E1`` to ``E8``; none for a measured one."""
+    """The method of an estimated energy, ``E1`` to ``E8``, or `IMPORTED`; none for a measured one."""
     export_method: str | None
 
     @property
@@ -104,6 +107,7 @@ class Day:
                     export_wh=block.export_wh,
                     quality=block.quality,
                     is_supplied=not block.flags & UNSUPPLIED,
+                    is_imported=block.import_method == IMPORTED,
                 )
                 for block in self.blocks
             ),

@@ -9,8 +9,8 @@ from typing import Any
 from deploy.demo.stage import Outcome, Proof, Shown, Stage
 from deploy.demo.turn import OPERATOR, Turn, bill_of, command, told_by, wait_until
 from deploy.demo.world import BUYER, Side
-from headend.ies.rows import IMPORTED
 from headend.meter_data.drop_folder import TAKEN
+from headend.series import IMPORTED
 from signing.energy import kwh_text
 from signing.interval import DAY_S, Interval, ist_day_start, ist_text, parse_instant, utc_text
 

@@ -9,12 +9,9 @@ from fractions import Fraction
 
 from headend.ies.codes import Mode, ProfileKind
 from headend.readings import Quality
-from headend.series import Day, SeriesBlock
+from headend.series import IMPORTED, Day, SeriesBlock
 from headend.vee.declared import Channel
 from signing.interval import DAY_S, Interval
-
-IMPORTED = "IMPORT"
-"""Method of an energy that another system of the discom's read."""
 
 _METHODS = {
     "E1": "LINEAR",

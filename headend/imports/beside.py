@@ -6,9 +6,8 @@ They make bills and reports whole for meters without a gateway. No actual rests 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from headend.ies.rows import IMPORTED
 from headend.readings import Quality
-from headend.series import SeriesBlock
+from headend.series import IMPORTED, SeriesBlock
 
 _HOLES = frozenset({Quality.MISSING, Quality.ESTIMATED})
 

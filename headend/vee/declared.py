@@ -38,6 +38,13 @@ class HistoryBlock:
     quality: Quality
     is_supplied: bool
     """False where the supply failed in it."""
+    is_imported: bool = False
+    """Whether another system of the discom's read it, as it does of meters without a gateway."""
+
+    @property
+    def is_estimated(self) -> bool:
+        """Whether nobody read it: it is estimated, stated by hand, or missing."""
+        return not self.is_imported and self.quality in {Quality.ESTIMATED, Quality.MANUAL, Quality.MISSING}
 
     def wh(self, channel: Channel) -> int | None:
         """Its energy, whatever its quality."""
@@ -64,7 +71,7 @@ class HistoryDay:
     @property
     def is_estimated(self) -> bool:
         """Whether any of its energy was not measured."""
-        return any(block.quality in {Quality.ESTIMATED, Quality.MANUAL, Quality.MISSING} for block in self.blocks)
+        return any(block.is_estimated for block in self.blocks)
 
     def series(self, channel: Channel) -> tuple[int, ...] | None:
         """Its energies, or none where the channel lacks one."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from headend.ies.rows import IMPORTED
+from headend.series import IMPORTED
 from signing.envelope import parse, unseal
 from signing.interval import DAY_S, ist_day_start, parse_instant
 from signing.statements.imported_batch import ImportedBatch

@@ -13,6 +13,7 @@ from headend.imports.table import parse_csv
 from headend.meter_data.importing import Importing
 from headend.readings import Quality
 from headend.registry.plan import Rejected
+from headend.series import IMPORTED
 from headend.store.sqlite import import_rows, log_rows
 from headend.upkeep.fsck import fsck
 from signing.envelope import parse, unseal
@@ -201,6 +202,18 @@ def test_imported_blocks_are_no_evidence_of_an_actual(headend: Headend) -> None:
     (part,) = signed.statement.parts
     assert signed.statement.status is Status.PENDING
     assert (signed.statement.totals, part.counts.valid, part.counts.missing) == (None, 0, 8)
+
+
+@pytest.mark.usefixtures("premises")
+def test_days_that_another_system_read_are_no_days_of_estimates(headend: Headend) -> None:
+    blocks = 96 * 5
+    taken(headend, *(block(place) for place in range(blocks)))
+    work = validating(headend)
+    while work.step(DAY + 6 * DAY_S):
+        pass
+    last = stored(headend, DAY + 4 * DAY_S)
+    assert last.blocks[0].import_method == IMPORTED
+    assert "V30" not in {note.rule for note in last.notes}
 
 
 @pytest.mark.usefixtures("premises")
