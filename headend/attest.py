@@ -143,7 +143,8 @@ class Attestor:
         decision = self._decision(connection, subject)
         if previous is not None and is_erased(decision.case):
             return None
-        return build(decision, None if previous is None else previous.signed, bytes(SALT_SIZE), cause)
+        settled = self._settled(connection, decision, previous)
+        return build(decision, None if previous is None else previous.signed, bytes(SALT_SIZE), cause, settled=settled)
 
     def case(self, subject: Subject) -> WindowCase:
         """A subject's newest evidence, to be judged: nothing is decided here.
@@ -165,11 +166,21 @@ class Attestor:
             # What was said rests on readings that are gone: whatever is decided without them would say less, of the same evidence.
             return None
         before = None if previous is None else previous.signed
-        salt = self._salts()
-        actual = build(decision, before, salt, cause)
+        salt, settled = self._salts(), self._settled(transaction.connection, decision, previous)
+        actual = build(decision, before, salt, cause, settled=settled)
         if actual is not None and cause is None and self._is_lost(transaction.connection, subject, previous):
-            actual = build(decision, before, salt, Cause.LOST)
+            actual = build(decision, before, salt, Cause.LOST, settled=settled)
         return None if actual is None else self._log(transaction, actual, _log_of(decision.case.parts), at_utc)
+
+    def _settled(
+        self, connection: sqlite3.Connection, decision: Decision, previous: StoredActual | None
+    ) -> WindowActual | None:
+        """The newest figure that was final, where there is one to be compared with."""
+        if previous is None or decision.judgement.status is not Status.FINAL:
+            return None
+        said = previous.signed.statement
+        found = actuals.newest_settled(connection, self._signer.public_key, said.posted_as, said.window)
+        return None if found is None else found.signed.statement
 
     def _is_lost(self, connection: sqlite3.Connection, subject: Subject, previous: StoredActual | None) -> bool:
         """Whether a later revision than `previous` may have been lost by a restore: it stands in the log, and nobody here knows it."""

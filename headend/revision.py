@@ -54,9 +54,14 @@ def decide(case: WindowCase, rule_set: bytes) -> Decision:
 
 
 def build(
-    decision: Decision, previous: Signed[WindowActual] | None, salt: bytes, cause: Cause | None = None
+    decision: Decision,
+    previous: Signed[WindowActual] | None,
+    salt: bytes,
+    cause: Cause | None = None,
+    *,
+    settled: WindowActual | None = None,
 ) -> WindowActual | None:
-    """The revision after `previous`, or none when it would say the same.
+    """The revision after `previous`, or none when it would say the same. `settled` is the newest that was final, where `previous` is not.
 
     New is what changes status, reason, totals, coverage or evidence, and a new edit that bears on it. `cause` is derived unless an operator or a lost statement is it.
     What an operator withdrew stays withdrawn until an operator says otherwise.
@@ -72,7 +77,7 @@ def build(
         supersedes=None if previous is None else previous.digest,
         cause=_cause(decision, before) if cause is None else cause,
         delta=None if before is None else _delta(judgement.totals, before.totals),
-        status=_status(judgement, before),
+        status=_status(judgement, before, settled),
         reason=judgement.reason,
         basis=case.basis,
         totals=judgement.totals,
@@ -117,11 +122,12 @@ def withdraw(decision: Decision, previous: Signed[WindowActual], reason: str, sa
     )
 
 
-def _status(judgement: Judgement, before: WindowActual | None) -> Status:
-    """FINAL becomes TRUE_UP when another figure was final before."""
-    if judgement.status is not Status.FINAL or before is None or before.status not in _SETTLED:
+def _status(judgement: Judgement, before: WindowActual | None, settled: WindowActual | None) -> Status:
+    """FINAL becomes TRUE_UP when another figure was final before, whatever was said in between."""
+    last = before if before is not None and before.status in _SETTLED else settled
+    if judgement.status is not Status.FINAL or last is None:
         return judgement.status
-    return before.status if before.totals == judgement.totals else Status.TRUE_UP
+    return last.status if last.totals == judgement.totals else Status.TRUE_UP
 
 
 def _delta(new: Totals | None, old: Totals | None) -> tuple[int, int | None] | None:

@@ -90,6 +90,37 @@ def test_a_figure_that_was_final_becomes_a_true_up_with_its_delta(headend: Heade
     assert attested(headend) is None
 
 
+@pytest.mark.parametrize(("factor", "status"), [(1, Status.FINAL), (2, Status.TRUE_UP)])
+def test_another_final_figure_is_a_true_up_whatever_was_said_in_between(
+    headend: Headend, premises: Gateway, factor: int, status: Status
+) -> None:
+    headend.take_in(stated(premises, 0, HOUR * 24, registers=((0, 1000), (24, 10_600))))
+    one = attestor(headend)
+    (first,) = one.attest([SUBJECT], at_utc=LATER)
+    assert first.statement.status is Status.FINAL
+    one.withdraw(SUBJECT, "looked into", at_utc=LATER)
+    (fact,) = headend.record(METER).facts
+    headend.registrar.change_facts(METER, [replace(fact, factor=type(fact.factor)(factor, 1))], at_utc=LATER)
+    assert (ahead := one.preview(SUBJECT, Cause.OPERATOR)) is not None
+    (again,) = one.attest([SUBJECT], at_utc=LATER, cause=Cause.OPERATOR)
+    assert (again.statement.status, ahead.status) == (status, status)
+    assert verify(exported(headend, again.digest), trust(headend), judge).outcome is Outcome.VALID
+
+
+def test_a_figure_that_was_final_long_ago_is_a_true_up_of_the_one_that_was_final_last(
+    headend: Headend, premises: Gateway
+) -> None:
+    headend.take_in(stated(premises, 0, HOUR * 24, registers=((0, 1000), (24, 10_600))))
+    one, said = attestor(headend), []
+    (fact,) = headend.record(METER).facts
+    for factor in (1, 2, 1):
+        headend.registrar.change_facts(METER, [replace(fact, factor=type(fact.factor)(factor, 1))], at_utc=LATER)
+        (signed,) = one.attest([SUBJECT], at_utc=LATER, cause=Cause.OPERATOR)
+        said.append(signed.statement.status)
+        one.withdraw(SUBJECT, "looked into", at_utc=LATER)
+    assert said == [Status.FINAL, Status.TRUE_UP, Status.TRUE_UP]
+
+
 def test_a_fork_revises_a_figure_until_the_record_names_the_good_branch(headend: Headend, premises: Gateway) -> None:
     headend.take_in(stated(premises, 8, HOUR))
     clone = replace(premises, chains={METER: list(premises.chains[METER])})

@@ -15,7 +15,7 @@ from signing.errors import SigningError
 from signing.interval import Interval
 from signing.keys import PublicKey
 from signing.statements.rule_set import RuleSet
-from signing.statements.window_actual import Totals, WindowActual, actual_kind, parse_actual
+from signing.statements.window_actual import Status, Totals, WindowActual, actual_kind, parse_actual
 
 _SELECT = "SELECT leaf, sign1 FROM actuals JOIN statements USING (leaf) "
 
@@ -76,6 +76,18 @@ def newest(connection: sqlite3.Connection, key: PublicKey, posted_as: str, windo
     row = connection.execute(
         _SELECT + "WHERE posted_as = ? AND start_utc = ? AND end_utc = ? AND is_newest = 1",
         (posted_as, window.start_utc, window.end_utc),
+    ).fetchone()
+    return None if row is None else _stored(key, *row)
+
+
+def newest_settled(
+    connection: sqlite3.Connection, key: PublicKey, posted_as: str, window: Interval
+) -> StoredActual | None:
+    """The newest revision for a subject and window that was FINAL or TRUE_UP, or none."""
+    row = connection.execute(
+        _SELECT
+        + "WHERE posted_as = ? AND start_utc = ? AND end_utc = ? AND status IN (?, ?) ORDER BY revision DESC LIMIT 1",
+        (posted_as, window.start_utc, window.end_utc, int(Status.FINAL), int(Status.TRUE_UP)),
     ).fetchone()
     return None if row is None else _stored(key, *row)
 
