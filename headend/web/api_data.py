@@ -19,9 +19,8 @@ from headend.ies.request import NotAuthorisedError
 from headend.imports.file import MAX_BYTES
 from headend.imports.report import Verdict, receipt
 from headend.registry.plan import Rejected
-from headend.tokens import Token
 from headend.web.desk import AtDesk, DataDesk, Desk
-from headend.web.parameters import data_of
+from headend.web.parameters import body_of, data_of, holder_of
 from headend.web.problems import ApiError, Problem, invalid, problem
 from signing.errors import DecodeError
 
@@ -74,7 +73,7 @@ async def put_file(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             problem("unsupported_media_type", f"expected {_CSV} or {_JSON}", "name the file's Content-Type"),
         )
-    content = await _body(request, MAX_BYTES)
+    content = await body_of(request, MAX_BYTES, "split it")
 
     def put() -> Response:
         data = data_of(desk)
@@ -82,7 +81,7 @@ async def put_file(
             if mode is ImportMode.DRY_RUN:
                 outcome = data.looked_at(content, kind)
             else:
-                outcome = data.taken(content, kind, rejected, source=source, by=_holder(request), at_utc=desk.now())
+                outcome = data.taken(content, kind, rejected, source=source, by=holder_of(request), at_utc=desk.now())
         except (RefusedError, DecodeError) as error:
             raise invalid(str(error), "correct the file; docs/operating.md describes it") from error
         is_refused = mode is ImportMode.APPLY and outcome.verdict is Verdict.REFUSED
@@ -99,11 +98,11 @@ async def meter_data(
     cursor: Annotated[str | None, Query(min_length=1, max_length=128)] = None,
 ) -> Response:
     """Answers a MeterDataRequest v0.6 with a page of MeterData v0.6; the header `Link` names the next page, if there is one."""
-    body = await _body(request, _MAX_REQUEST)
+    asked = await body_of(request, _MAX_REQUEST, "split it")
 
     def give() -> Response:
         answer = _given(
-            lambda data: data.meter_data(body, form, cursor, holder=_holder(request), at_utc=desk.now()), desk
+            lambda data: data.meter_data(asked, form, cursor, holder=holder_of(request), at_utc=desk.now()), desk
         )
         headers = {}
         if answer.next is not None:
@@ -115,10 +114,10 @@ async def meter_data(
 
 async def credential(request: Request, desk: AtDesk, form: Form = Form.COMPACT) -> Response:
     """Answers a MeterDataRequest for one meter with a MeterDataCredential v0.6."""
-    body = await _body(request, _MAX_REQUEST)
+    asked = await body_of(request, _MAX_REQUEST, "split it")
 
     def give() -> Response:
-        answer = _given(lambda data: data.credential(body, form, holder=_holder(request), at_utc=desk.now()), desk)
+        answer = _given(lambda data: data.credential(asked, form, holder=holder_of(request), at_utc=desk.now()), desk)
         return Response(answer.content, media_type=_JSON, status_code=HTTPStatus.CREATED)
 
     return await run_in_threadpool(give)
@@ -135,20 +134,3 @@ def _given(give: _Giving, desk: Desk) -> Answer:
         ) from error
     except RefusedError as error:
         raise invalid(str(error), "send a MeterDataRequest v0.6; docs/operating.md says what is offered") from error
-
-
-async def _body(request: Request, most: int) -> bytes:
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > most:
-            raise ApiError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                problem("too_large", f"expected at most {most} bytes", "split it"),
-            )
-    return bytes(content)
-
-
-def _holder(request: Request) -> str:
-    token = getattr(request.state, "token", None)
-    return token.name if isinstance(token, Token) else "nobody"

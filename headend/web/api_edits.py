@@ -20,7 +20,7 @@ from headend.views.duty import EditView
 from headend.web import answers
 from headend.web.answers import Answer, Page, Span
 from headend.web.desk import AtDesk, Desk, EditDesk, disclosed
-from headend.web.parameters import DEFAULT_LIMIT, AfterRow, AtDuty, Limit
+from headend.web.parameters import DEFAULT_LIMIT, AfterRow, AtDuty, Limit, body_of
 from headend.web.problems import ApiError, Problem, invalid, not_found, problem
 from signing.energy import kwh_text
 from signing.errors import DecodeError
@@ -176,7 +176,7 @@ def edit(request: Request, duty: AtDuty, proposal: ProposalPath) -> EditAnswer:
 
 async def draft(request: Request, desk: AtDesk) -> Response:
     """The next edit of a meter as it would be signed now: nothing is kept. An operator signs it on their own machine (`sakshi-sign`)."""
-    content = await _body(request)
+    content = await _content(request)
 
     def drafted() -> Response:
         meter, blocks, reason = _wish(content)
@@ -188,7 +188,7 @@ async def draft(request: Request, desk: AtDesk) -> Response:
 
 async def propose(request: Request, desk: AtDesk) -> Response:
     """Keeps a draft that its author signed until another person approves it; the same again is the same proposal."""
-    paper = _paper(await _body(request))
+    paper = _paper(await _content(request))
 
     def kept() -> Response:
         pending = _refusable(lambda: _edits(desk).propose(paper, now_utc=desk.now()))
@@ -199,7 +199,7 @@ async def propose(request: Request, desk: AtDesk) -> Response:
 
 async def approve(request: Request, desk: AtDesk, proposal: ProposalPath) -> Response:
     """Makes an edit of a proposal: another person signed the same bytes, the discom signs both and logs it."""
-    paper = _paper(await _body(request))
+    paper = _paper(await _content(request))
 
     def logged() -> Response:
         signed = _refusable(lambda: _edits(desk).approve(proposal, paper, now_utc=desk.now()))
@@ -309,13 +309,5 @@ def _edits(desk: Desk) -> EditDesk:
     return desk.edits
 
 
-async def _body(request: Request) -> bytes:
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > papers.MAX_BYTES:
-            raise ApiError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                problem("too_large", f"expected at most {papers.MAX_BYTES} bytes", "an edit is of one day"),
-            )
-    return bytes(content)
+async def _content(request: Request) -> bytes:
+    return await body_of(request, papers.MAX_BYTES, "an edit is of one day")

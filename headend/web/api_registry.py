@@ -14,9 +14,8 @@ from headend.registry import report as registry_report
 from headend.registry.plan import Rejected
 from headend.registry.sheet import MAX_BYTES, Sheet, SheetError, parse_csv, parse_json
 from headend.registry.supply import By
-from headend.tokens import Token
 from headend.web.desk import AtDesk, Desk, disclosed
-from headend.web.parameters import MeterPath, OptionalInstant, instant_or
+from headend.web.parameters import MeterPath, OptionalInstant, body_of, holder_of, instant_or
 from headend.web.problems import ApiError, Problem, invalid, not_found, problem
 
 CSV = "text/csv"
@@ -117,7 +116,7 @@ async def put_sheet(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             problem("unsupported_media_type", f"expected {CSV} or {_JSON}", "name the sheet's Content-Type"),
         )
-    content = await _body(request)
+    content = await body_of(request, MAX_BYTES, "split the sheet")
     return await run_in_threadpool(_put, request, desk, lambda: parse(content), mode, rejected)
 
 
@@ -165,24 +164,7 @@ def _put(request: Request, desk: Desk, parse: Callable[[], Sheet], mode: Mode, r
     if mode is Mode.DRY_RUN:
         outcome = registry.preview(parsed, rejected)
     else:
-        outcome = registry.apply(parsed, rejected, by=_holder(request), at_utc=desk.now())
+        outcome = registry.apply(parsed, rejected, by=holder_of(request), at_utc=desk.now())
     is_refused = mode is Mode.APPLY and not outcome.is_applied
     status = HTTPStatus.UNPROCESSABLE_ENTITY if is_refused else HTTPStatus.OK
     return JSONResponse(registry_report.document(outcome), status_code=status)
-
-
-async def _body(request: Request) -> bytes:
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > MAX_BYTES:
-            raise ApiError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                problem("too_large", f"expected at most {MAX_BYTES} bytes", "split the sheet"),
-            )
-    return bytes(content)
-
-
-def _holder(request: Request) -> str:
-    token = getattr(request.state, "token", None)
-    return token.name if isinstance(token, Token) else "nobody"

@@ -10,7 +10,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from headend.errors import RefusedError
-from headend.tokens import Token
 from headend.trading.outcomes import MAX_NOTICE, Notice, NoticeKind, Taken, fields_of
 from headend.web import answers, conditional
 from headend.web.answers import Answer, Page, Span
@@ -23,7 +22,9 @@ from headend.web.parameters import (
     Instant,
     Limit,
     PostedAs,
+    body_of,
     bounded_window,
+    holder_of,
 )
 from headend.web.problems import ApiError, Problem, invalid, problem
 from signing.energy import kwh_text
@@ -187,15 +188,8 @@ async def put_notice(request: Request, desk: AtDesk) -> Response:
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             problem("unsupported_media_type", f"expected {_JSON}", "name the notice's Content-Type"),
         )
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > _MAX_NOTICE_BYTES:
-            raise ApiError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                problem("too_large", f"expected at most {_MAX_NOTICE_BYTES} bytes", "shorten the text"),
-            )
-    return await run_in_threadpool(_taken, desk, _notice(request, bytes(content), desk.now()))
+    content = await body_of(request, _MAX_NOTICE_BYTES, "shorten the text")
+    return await run_in_threadpool(_taken, desk, _notice(request, content, desk.now()))
 
 
 def notices(duty: AtDuty, after: AfterRow = None, limit: Limit = DEFAULT_LIMIT) -> Page[NoticeAnswer]:
@@ -248,13 +242,12 @@ def bills(
 
 
 def _notice(request: Request, content: bytes, now_utc: int) -> Notice:
-    token = getattr(request.state, "token", None)
     try:
         body = NoticeBody.model_validate_json(content)
         return Notice(
             kind=body.kind,
             reference=body.reference,
-            sender=token.name if isinstance(token, Token) else "nobody",
+            sender=holder_of(request),
             record_id=body.record_id,
             posted_as=body.posted_as,
             text=body.text,

@@ -5,7 +5,9 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 
+from headend.tokens import Token
 from headend.views.duty import DutyReads
+from headend.web.bodies import bounded
 from headend.web.desk import DataDesk, Desk, of
 from headend.web.problems import ApiError, invalid, problem
 from signing.errors import DecodeError
@@ -119,3 +121,23 @@ def bounded_window(start: str, end: str) -> Interval:
             "ask for several shorter spans",
         )
     return span
+
+
+async def body_of(request: Request, most_bytes: int, remedy: str) -> bytes:
+    """The raw body of `request`.
+
+    Raises:
+        ApiError: 413, it is longer than `most_bytes`, with the remedy; the rest of it is not read.
+    """
+    content = await bounded(request, most_bytes)
+    if content is None:
+        raise ApiError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, problem("too_large", f"expected at most {most_bytes} bytes", remedy)
+        )
+    return content
+
+
+def holder_of(request: Request) -> str:
+    """Name of the token that `request` came with, or nobody."""
+    token = getattr(request.state, "token", None)
+    return token.name if isinstance(token, Token) else "nobody"
