@@ -5,17 +5,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from headend.store.sqlite import recording_views, turned_away_rows
-from headend.trading.posting import OPEN, PostingRecord, PostingState
+from headend.store.sqlite.postings import POSTING, posting_of
+from headend.trading.posting import OPEN, PostingState
 from headend.trading.trades import Delivery
 from headend.views.evidence import AwaitedView, CountsView, PostingView, TurnedAway
-from ledger_client.ledger import TradeStatus, TradeType
+from ledger_client.ledger import TradeType
 from signing.interval import Interval
 from signing.statements.window_actual import Status
 
-_POSTING = (
-    "SELECT posting, posted_as, delivery_start, delivery_end, start_utc, end_utc, actual, revision, net_wh, state, "
-    "attempts, next_try_utc, note, allocated_wh, status FROM postings"
-)
+_POSTING = f"SELECT posting, {POSTING} FROM postings"  # noqa: S608 - columns
 _AWAITED = """
     WITH ours AS (
         SELECT seller_id AS posted_as, delivery_start, delivery_end, start_utc, end_utc FROM trades
@@ -126,24 +124,5 @@ def _below(after: int | None) -> int:
 
 
 def _posting(row: tuple[Any, ...]) -> PostingView:
-    posting, posted_as, start, end, start_utc, end_utc, actual, revision, net_wh, state, *rest = row
-    attempts, next_try, note, allocated, status = rest
-    delivery = Delivery(
-        posted_as=posted_as,
-        delivery_start=start,
-        delivery_end=end,
-        window=Interval(start_utc, end_utc),
-    )
-    record = PostingRecord(
-        delivery=delivery,
-        actual=actual,
-        revision=revision,
-        net_wh=net_wh,
-        state=PostingState(state),
-        attempts=attempts,
-        next_try_utc=next_try,
-        note=note,
-        allocated_wh=allocated,
-        status=None if status is None else TradeStatus(status),
-    )
-    return PostingView(posting=posting, record=record)
+    posting, *record = row
+    return PostingView(posting=posting, record=posting_of(record))

@@ -1,7 +1,7 @@
 """Rows of trades and postings. Every function works inside the caller's transaction."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -17,10 +17,11 @@ TRADE_COLUMNS = (
     "status_buyer_discom, status_seller_discom, pushed_wh, pulled_wh, row_digest"
 )
 _TRADE_CHANGES = ", ".join(f"{column} = excluded.{column}" for column in TRADE_COLUMNS.split(", ")[1:])
-_POSTING = (
+POSTING = (
     "posted_as, delivery_start, delivery_end, start_utc, end_utc, actual, revision, net_wh, state, attempts, next_try_utc, "
     "note, allocated_wh, status"
 )
+"""The columns that `posting_of` reads."""
 
 
 def put_trades(connection: sqlite3.Connection, trades: Iterable[Trade], seen_utc: int) -> None:
@@ -103,7 +104,7 @@ def put_posting(connection: sqlite3.Connection, record: PostingRecord) -> None:
     """Stores a posting, or how far it got now. The key is delivery and actual."""
     delivery = record.delivery
     connection.execute(
-        f"INSERT INTO postings ({_POSTING}) VALUES ({', '.join('?' * 14)}) "  # noqa: S608 - constants
+        f"INSERT INTO postings ({POSTING}) VALUES ({', '.join('?' * 14)}) "  # noqa: S608 - constants
         "ON CONFLICT (posted_as, delivery_start, delivery_end, actual) DO UPDATE SET state = excluded.state, "
         "attempts = excluded.attempts, next_try_utc = excluded.next_try_utc, note = excluded.note, "
         "allocated_wh = excluded.allocated_wh",
@@ -129,41 +130,41 @@ def put_posting(connection: sqlite3.Connection, record: PostingRecord) -> None:
 def postings_to_do(connection: sqlite3.Connection, now_utc: int, *, most: int) -> tuple[PostingRecord, ...]:
     """The open postings whose next try has come, oldest window first, `most` of them."""
     rows = connection.execute(
-        f"SELECT {_POSTING} FROM postings WHERE state IN ('DUE', 'WAITING', 'POSTED') AND next_try_utc <= ? "  # noqa: S608 - constants
+        f"SELECT {POSTING} FROM postings WHERE state IN ('DUE', 'WAITING', 'POSTED') AND next_try_utc <= ? "  # noqa: S608 - constants
         "ORDER BY start_utc, end_utc, posted_as LIMIT ?",
         (now_utc, most),
     )
-    return tuple(_posting(row) for row in rows)
+    return tuple(posting_of(row) for row in rows)
 
 
 def postings_in(connection: sqlite3.Connection, states: frozenset[PostingState]) -> tuple[PostingRecord, ...]:
     """The postings in some states, oldest window first."""
     marks = ", ".join("?" for _ in states)
     rows = connection.execute(
-        f"SELECT {_POSTING} FROM postings WHERE state IN ({marks}) ORDER BY start_utc, end_utc, posted_as",  # noqa: S608 - marks
+        f"SELECT {POSTING} FROM postings WHERE state IN ({marks}) ORDER BY start_utc, end_utc, posted_as",  # noqa: S608 - marks
         sorted(state.value for state in states),
     )
-    return tuple(_posting(row) for row in rows)
+    return tuple(posting_of(row) for row in rows)
 
 
 def postings_from(connection: sqlite3.Connection, span: Interval) -> tuple[PostingRecord, ...]:
     """The postings of windows that begin in `span`, by window, name and revision."""
     rows = connection.execute(
-        f"SELECT {_POSTING} FROM postings WHERE start_utc >= ? AND start_utc < ? "  # noqa: S608 - constants
+        f"SELECT {POSTING} FROM postings WHERE start_utc >= ? AND start_utc < ? "  # noqa: S608 - constants
         "ORDER BY start_utc, end_utc, posted_as, revision",
         (span.start_utc, span.end_utc),
     )
-    return tuple(_posting(row) for row in rows)
+    return tuple(posting_of(row) for row in rows)
 
 
 def postings_of(connection: sqlite3.Connection, delivery: Delivery) -> tuple[PostingRecord, ...]:
     """Every posting to one delivery, by revision."""
     rows = connection.execute(
-        f"SELECT {_POSTING} FROM postings WHERE posted_as = ? AND delivery_start = ? AND delivery_end = ? "  # noqa: S608 - constants
+        f"SELECT {POSTING} FROM postings WHERE posted_as = ? AND delivery_start = ? AND delivery_end = ? "  # noqa: S608 - constants
         "ORDER BY revision",
         (delivery.posted_as, delivery.delivery_start, delivery.delivery_end),
     )
-    return tuple(_posting(row) for row in rows)
+    return tuple(posting_of(row) for row in rows)
 
 
 def _trade_row(trade: Trade) -> tuple[object, ...]:
@@ -220,7 +221,8 @@ def trade_of_row(row: tuple[Any, ...]) -> Trade:
     )
 
 
-def _posting(row: tuple[Any, ...]) -> PostingRecord:
+def posting_of(row: Sequence[Any]) -> PostingRecord:
+    """The posting in a row of `POSTING`."""
     posted_as, start, end, start_utc, end_utc, actual, revision, net_wh, state, *rest = row
     attempts, next_try, note, allocated, status = rest
     return PostingRecord(
