@@ -198,8 +198,9 @@ class Logbook:
             self._lost = {digest: leaf for digest, leaf in self._lost.items() if leaf not in back}
         for log, change in appended.items():
             self._tips[log] = change.tip
-        # Not before the commit: a file ahead of the database means a restored backup.
-        self._publish_all()
+        # Not before the commit: a file ahead of the database means a restored backup. A rehearsal commits nothing.
+        if self._database.keeps:
+            self._publish_all()
         opened.appended = appended
 
     def _refresh(self) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import sqlite_utils
 
@@ -86,23 +86,25 @@ def open_database(path: Path) -> "Database":
         FatalError: there is no file, it is not a head-end's database, or a newer program wrote it; with the remedy.
         StoreUnavailableError: another program holds it for too long.
     """
-    if not path.is_file():
-        raise FatalError(f"there is no database at '{path}': correct the path, or run `sakshi-headend init` once")
-    connection = _connect(path)
-    try:
-        with _translated():
-            _require_ours(connection, path)
-            _migrate(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return Database(connection)
+    return Database(_opened(path))
+
+
+def open_rehearsal(path: Path) -> "Rehearsal":
+    """The database at `path` for saying what something would do, by doing it and leaving nothing; see `Rehearsal`.
+
+    Raises:
+        FatalError, StoreUnavailableError: as `open_database`.
+    """
+    return Rehearsal(_opened(path))
 
 
 class Database:
     """One connection to the head-end's database. Owned by one thread."""
 
     __slots__ = ("connection",)
+
+    keeps: ClassVar[bool] = True
+    """Whether what a transaction wrote stays."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
@@ -147,6 +149,55 @@ class Database:
     def close(self) -> None:
         """Closes the file. What was committed stays."""
         self.connection.close()
+
+
+class Rehearsal(Database):
+    """A database in which everything can be done and nothing of it stays.
+
+    Transactions see what those before them wrote, refuse what they would refuse, and are all undone by `close`. From the first one on it
+    keeps other programs from writing, so what takes long is looked at before.
+    """
+
+    __slots__ = ()
+
+    keeps = False
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """As `Database.transaction`, until `close`."""
+        with _translated():
+            if not self.connection.in_transaction:
+                self.connection.execute("BEGIN IMMEDIATE")
+            self.connection.execute("SAVEPOINT rehearsed")
+            try:
+                yield self.connection
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK TO rehearsed")
+                raise
+            finally:
+                if self.connection.in_transaction:
+                    self.connection.execute("RELEASE rehearsed")
+
+    def close(self) -> None:
+        """Undoes everything and closes the file."""
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+        super().close()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    if not path.is_file():
+        raise FatalError(f"there is no database at '{path}': correct the path, or run `sakshi-headend init` once")
+    connection = _connect(path)
+    try:
+        with _translated():
+            _require_ours(connection, path)
+            _migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _migration(entry: Traversable) -> Migration:

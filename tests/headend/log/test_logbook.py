@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from headend.errors import FatalError, StoreUnavailableError
 from headend.log.logbook import Logbook
 from headend.store.sqlite import log_rows
-from headend.store.sqlite.database import Database, create_database, open_database
+from headend.store.sqlite.database import Database, create_database, open_database, open_rehearsal
 from signing.log.checkpoint import open_checkpoint
 from signing.log.merkle import leaf_hash
 from signing.log.proofs import verify_inclusion
@@ -47,6 +48,17 @@ def test_the_checkpoint_stands_in_the_database_and_in_a_file_outside(database: D
     assert (size, note) == (3, file_of(tmp_path))
     assert open_checkpoint(file_of(tmp_path), KEYS[0].verifier).checkpoint.size == 3
     assert not (tmp_path / "checkpoint-1").exists()
+
+
+def test_what_is_rehearsed_gets_its_leaf_and_is_never_published(database: Database, tmp_path: Path) -> None:
+    append(Logbook(database, KEYS, tmp_path), 1)
+    before = file_of(tmp_path), (tmp_path / "entries-0").read_bytes()
+    with closing(open_rehearsal(tmp_path / "one.db")) as rehearsal:
+        book = Logbook(rehearsal, KEYS, tmp_path)
+        append(book, 2)
+        assert book.size(0) == 2
+    assert (file_of(tmp_path), (tmp_path / "entries-0").read_bytes()) == before
+    assert Logbook(database, KEYS, tmp_path).size(0) == 1
 
 
 def test_leaves_are_given_in_order_and_proved(database: Database, tmp_path: Path) -> None:

@@ -1,11 +1,21 @@
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from headend.errors import FatalError, StoreUnavailableError
 from headend.store.sqlite import database as module
-from headend.store.sqlite.database import Migration, create_database, migrations, open_database
+from headend.store.sqlite import hold_rows
+from headend.store.sqlite.database import (
+    Database,
+    Migration,
+    create_database,
+    migrations,
+    open_database,
+    open_rehearsal,
+)
+from headend.store.sqlite.hold_rows import Act
 
 
 def test_opening_never_creates(tmp_path: Path) -> None:
@@ -140,3 +150,44 @@ def test_wrong_sql_is_a_defect_and_seen_as_one(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError, match="no such table"), database.transaction() as connection:
         connection.execute("SELECT * FROM missing")
     database.close()
+
+
+def number(path: Path) -> int:
+    with closing(open_database(path)) as database:
+        return int(database.connection.execute("SELECT count(*) FROM acts").fetchone()[0])
+
+
+def put(database: Database) -> int:
+    with database.transaction() as connection:
+        hold_rows.put_act(connection, Act(verb="v", about="a", by="b", reason="r", done_utc=1))
+        return int(connection.execute("SELECT count(*) FROM acts").fetchone()[0])
+
+
+def test_a_rehearsal_sees_what_it_did_and_leaves_nothing(tmp_path: Path) -> None:
+    create_database(tmp_path / "one.db")
+    with closing(open_rehearsal(tmp_path / "one.db")) as database:
+        assert (put(database), put(database)) == (1, 2)
+    assert number(tmp_path / "one.db") == 0
+    with closing(open_database(tmp_path / "one.db")) as database:
+        put(database)
+    assert number(tmp_path / "one.db") == 1
+
+
+def test_a_rehearsed_transaction_that_fails_is_undone_alone(tmp_path: Path) -> None:
+    create_database(tmp_path / "one.db")
+    with closing(open_rehearsal(tmp_path / "one.db")) as database:
+        put(database)
+        with pytest.raises(RuntimeError), database.transaction() as connection:
+            hold_rows.put_act(connection, Act(verb="v", about="a", by="b", reason="r", done_utc=1))
+            raise RuntimeError
+        assert put(database) == 2
+
+
+def test_a_rehearsal_keeps_nobody_waiting_before_it_writes(tmp_path: Path) -> None:
+    create_database(tmp_path / "one.db")
+    with closing(open_rehearsal(tmp_path / "one.db")) as rehearsal:
+        assert number(tmp_path / "one.db") == 0
+        assert not rehearsal.connection.in_transaction
+        with closing(open_database(tmp_path / "one.db")) as database:
+            assert put(database) == 1
+        assert put(rehearsal) == 2
