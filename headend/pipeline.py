@@ -12,10 +12,11 @@ from headend import rereading
 from headend.agenda import Agenda
 from headend.attest import Attestor, Subject
 from headend.config import Channel, Config
-from headend.duties.holds import Hold, Holds
+from headend.duties.holds import Hold
 from headend.duties.hunting import AFTER_S
 from headend.exchange import legs
 from headend.exchange.asked import Asked
+from headend.exchange.holding import HoldOver, over_by
 from headend.exchange.legs import PostReport, PullReport
 from headend.exchange.recording_leg import RecordingLeg
 from headend.exchange.terms import DeliveryTerms
@@ -342,18 +343,19 @@ class Settlement:
             self._unplanned |= {delivery for delivery in self._by_name.get(name, ()) if delivery.window == window}
 
     def _hold(self, now_utc: int) -> None:
-        holds = Holds(hold_rows.open_holds(self._database.connection))
-
-        def over(delivery: Delivery) -> Hold | None:
-            return holds.over(self._point(delivery), delivery.window)
-
-        legs.hold(self._database, over if holds else None, now_utc)
+        over = self._over()
+        legs.hold(self._database, over, now_utc)
         if self._recording is not None:
-            self._recording.hold(over if holds else None, now_utc)
+            self._recording.hold(over, now_utc)
 
     def _held_now(self, delivery: Delivery) -> Hold | None:
         """The hold over a delivery, also one that came since this step began."""
-        return Holds(hold_rows.open_holds(self._database.connection)).over(self._point(delivery), delivery.window)
+        over = self._over()
+        return None if over is None else over(delivery)
+
+    def _over(self) -> HoldOver | None:
+        """What operators hold back now."""
+        return over_by(hold_rows.open_holds(self._database.connection), self._registry)
 
     def _post(self, report: SettlementReport, now_utc: int) -> None:
         # What was addressed before the channel changed is still posted: it was said to nobody else.

@@ -42,7 +42,7 @@ def hire(stage: Stage, *names: str) -> tuple[Person, ...]:
         key = load_pem_private_key(private.read_bytes(), password=None).public_key()
         public.write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
         who = ("--by", OPERATOR, "--reason", "works at the settlement desk")
-        command(stage, "operator", "add", name, "--key", str(public), *who)
+        command(stage, "operator", "add", name, "--key", str(public), *who, "--apply")
         found.append(Person(name=name, key=f"file:{private}"))
     stage.say(f"{SELLER.discom} has {len(names)} operators with keys of their own: {', '.join(names)}")
     return tuple(found)
@@ -61,7 +61,9 @@ class Hold(Turn):
     def before_contract(self, stage: Stage) -> None:
         """Places the hold."""
         reason = "the seller contests the reading"
-        command(stage, "hold", "place", "--posted-as", SELLER.posted_as, "--by", OPERATOR, "--reason", reason)
+        command(
+            stage, "hold", "place", "--posted-as", SELLER.posted_as, "--by", OPERATOR, "--reason", reason, "--apply"
+        )
         stage.say(f"{OPERATOR} of {SELLER.discom} holds the postings of {SELLER.posted_as}: {reason}")
 
     def heard(self, stage: Stage, outcome: Outcome) -> None:
@@ -76,7 +78,9 @@ class Hold(Turn):
         self._told = outcome.trade["pushedKwh"]
         self._is_released = True
         stage.say(f"{SELLER.discom} has its figure and posts nothing of it: HELD")
-        command(stage, "hold", "release", "--number", "1", "--by", OPERATOR, "--reason", "read again on site")
+        command(
+            stage, "hold", "release", "--number", "1", "--by", OPERATOR, "--reason", "read again on site", "--apply"
+        )
         stage.say(f"{OPERATOR} released hold 1: read again on site")
 
     def shown(self, stage: Stage, outcome: Outcome, proofs: dict[str, Proof]) -> Shown:  # noqa: ARG002 - the list says it
@@ -107,7 +111,7 @@ class Dispute(Turn):
         window = ("--start", utc_text(stage.window.start_utc), "--end", utc_text(stage.window.end_utc))
         party, reason = f"{BUYER.discom}, letter 17", "contests the seller's reading"
         order = ("--posted-as", SELLER.posted_as, *window, "--party", party, "--by", OPERATOR, "--reason", reason)
-        command(stage, "hold", "dispute", *order)
+        command(stage, "hold", "dispute", *order, "--apply")
         stage.say(f"{party}, {reason}: {SELLER.discom} holds the window, and has it read again")
 
     def heard(self, stage: Stage, outcome: Outcome) -> None:
@@ -124,7 +128,7 @@ class Dispute(Turn):
             stage.say(f"{SELLER.discom} has its figure and posts nothing of it: HELD")
         person = self._persons[len(self._signed)]
         words = ("--number", "1", "--refused", "--reason", "the blocks that its meter gave stand")
-        said = command(stage, "hold", "release", *words, *person.words).splitlines()[0]
+        said = command(stage, "hold", "release", *words, *person.words, "--apply").splitlines()[0]
         self._signed.append(person.name)
         stage.say(said)
 

@@ -209,7 +209,7 @@ def _enrol(stage: Stage, side: Side, founded: dict[str, str], recorded: Collecti
     facts = stage.folder / side.discom / f"{side.gateway}.toml"
     facts.write_text(world.facts(side, stage.window, stage.play.period_s, recorded=recorded))
     (request,) = (folder / "state").glob("enrol-*.cbor")
-    run([program("sakshi-headend"), "enrol", "--config", stage.config(side), str(request), str(facts)])
+    run([program("sakshi-headend"), "enrol", "--config", stage.config(side), str(request), str(facts), "--apply"])
     stage.say(f"{side.discom} enrolled {side.gateway}")
 
 

@@ -15,6 +15,7 @@ from headend.billing.month import Month
 from headend.billing.monthly import SideLine, compared
 from headend.billing.tariff import parse
 from headend.commands.command import DONE, REFUSED, Adding, file_text, instant, misuse
+from headend.commands.progress import along
 from headend.config import Config
 from headend.exchange import legs
 from headend.onboarding.known import Registry
@@ -64,7 +65,9 @@ def _billing(settings: Config, arguments: argparse.Namespace) -> int:
             return _reconcile(month, settings, arguments)
         points = month.points() if arguments.point is None else (arguments.point,)
         if arguments.action == "dre":
-            print(returns(month.prosumer(point, arguments.month) for point in points), end="")
+            print(
+                returns(month.prosumer(point, arguments.month) for point in along(points, "connection points")), end=""
+            )
             return DONE
         return _determinants(month, points, arguments)
 
@@ -74,7 +77,7 @@ def _determinants(month: Month, points: tuple[str, ...], arguments: argparse.Nam
     if not arguments.json:
         writer.writerow(_COLUMNS)
     is_final = True
-    for point in points:
+    for point in along(points, "connection points"):
         found = month.determinants(point, arguments.month)
         is_final = is_final and found.is_final
         if arguments.json:
@@ -87,7 +90,8 @@ def _determinants(month: Month, points: tuple[str, ...], arguments: argparse.Nam
 def _reconcile(month: Month, settings: Config, arguments: argparse.Namespace) -> int:
     """Every trade of the month, of every connection point: one that the ledger has for none of them is a finding too."""
     span = month_span(arguments.month)
-    billed = [own for point in month.points() for own in month.sides(point, span)]
+    points = along(month.points(), "connection points")
+    billed = [own for point in points for own in month.sides(point, span)]
     with ledger(settings, service.now) as opened:
         shown = own_sides(legs.trades_of(opened, settings.discom, span), settings.discom)
     lines = compared(billed, shown)

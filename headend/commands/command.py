@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Protocol
 
 from headend.config import Config
+from headend.duties.holds import said
 from headend.editing.editing import Hand
 from headend.errors import RefusedError
+from headend.store.sqlite.database import Database, open_database, open_rehearsal
 from signing.canonical import DIGEST_SIZE
 from signing.errors import SigningError
 from signing.interval import parse_instant
@@ -68,11 +70,11 @@ def add_window(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--end", type=instant, required=True, metavar="TIME", help="end of the delivery window")
 
 
-def add_act(parser: argparse.ArgumentParser, *, reason: bool = True) -> None:
-    """The arguments of what is kept for ever: who did it, and why."""
-    parser.add_argument("--by", required=True, metavar="NAME", help="the operator who answers for it")
-    if reason:
-        parser.add_argument("--reason", required=True, metavar="TEXT", help="why; kept for ever")
+def add_act(parser: argparse.ArgumentParser, *, reason: str | None = "why; kept for ever") -> None:
+    """The arguments of what is kept for ever: who did it, and why; needed with ``--apply`` only. `reason` is the help of the latter, if there is one."""
+    parser.add_argument("--by", default="", metavar="NAME", help="with --apply: the operator who answers for it")
+    if reason is not None:
+        parser.add_argument("--reason", default="", metavar="TEXT", help=f"with --apply: {reason}")
 
 
 def add_hand(parser: argparse.ArgumentParser) -> None:
@@ -93,9 +95,51 @@ def hand(arguments: argparse.Namespace) -> Hand:
     return Hand(name=arguments.name, signer=open_signer(arguments.key))
 
 
-def add_apply(parser: argparse.ArgumentParser) -> None:
+def add_apply(
+    parser: argparse.ArgumentParser, *, what: str = "do it; without this it only says what it would do"
+) -> None:
     """``--apply``: without it a command only says what it would do."""
-    parser.add_argument("--apply", action="store_true", help="do it; without this it only says what it would do")
+    parser.add_argument("--apply", action="store_true", help=what)
+
+
+def acting(settings: Config, arguments: argparse.Namespace) -> Database:
+    """The database that a command acts on. Without ``--apply`` everything is done as with it, and nothing of it stays.
+
+    Raises:
+        FatalError, StoreUnavailableError: as `open_database`.
+    """
+    return open_database(settings.database) if arguments.apply else open_rehearsal(settings.database)
+
+
+def whose(arguments: argparse.Namespace) -> str:
+    """Who answers for an act: ``--by``, which may lack where nothing is kept.
+
+    Raises:
+        RefusedError: it lacks, or is not printable on one line.
+    """
+    return said(arguments.by or _unsaid(arguments), "by")
+
+
+def why(arguments: argparse.Namespace) -> str:
+    """The reason of an act: ``--reason``, which may lack where nothing is kept; raises as `whose`."""
+    return said(arguments.reason or _unsaid(arguments), "reason")
+
+
+def require_act(arguments: argparse.Namespace) -> None:
+    """That it is said who answers and why before anything is done; raises as `whose`."""
+    whose(arguments)
+    why(arguments)
+
+
+def _unsaid(arguments: argparse.Namespace) -> str:
+    return "" if arguments.apply else "(said with --apply)"
+
+
+def ended(arguments: argparse.Namespace) -> int:
+    """How a command ends that did what it said, or that only said it."""
+    if not arguments.apply:
+        print("nothing was done: give --apply to do it")
+    return DONE
 
 
 def file_text(path: Path) -> str:

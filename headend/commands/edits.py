@@ -9,7 +9,21 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from headend import founding, service
-from headend.commands.command import DONE, Adding, add_apply, add_hand, file_text, hand, instant, misuse
+from headend.commands.command import (
+    DONE,
+    Adding,
+    acting,
+    add_act,
+    add_apply,
+    add_hand,
+    ended,
+    file_text,
+    hand,
+    instant,
+    misuse,
+    whose,
+    why,
+)
 from headend.config import Config
 from headend.days.validating import Validating
 from headend.duties import papers
@@ -44,12 +58,16 @@ _NONE = "none"
 
 def add(verb: Adding) -> None:
     """Adds the verbs of this job."""
-    operator = verb("operator", _operator, "say whose key is whose: the persons who may edit, approve and refuse")
+    operator = verb(
+        "operator",
+        _operator,
+        "say whose key is whose: the persons who may edit, approve and refuse; first without --apply",
+    )
     operator.add_argument("action", choices=["add", "remove", "list"], help="what to do")
     operator.add_argument("name", nargs="?", metavar="NAME", help="add, remove: the person")
     operator.add_argument("--key", type=Path, metavar="FILE", help="add: their public key, a PEM file")
-    operator.add_argument("--by", default="", metavar="NAME", help="add, remove: the operator who answers for it")
-    operator.add_argument("--reason", default="", metavar="TEXT", help="add, remove: why; kept for ever")
+    add_act(operator, reason="add, remove: why; kept for ever")
+    add_apply(operator)
     edit = verb("edit", _edit, "state what blocks are worth: one person proposes, another approves")
     edit.add_argument("action", choices=["propose", "approve", "drop", "list", "show"], help="what to do")
     edit.add_argument("number", nargs="?", type=int, metavar="N", help="approve, drop, show: the proposal")
@@ -76,46 +94,58 @@ def add(verb: Adding) -> None:
         help="propose, approve: what `sakshi-sign` wrote on the person's own machine, instead of --as and --key",
     )  # fmt: skip
     edit.add_argument("--at", type=instant, metavar="TIME", help="with --from-exchange: which one (default: the last)")
-    edit.add_argument("--by", default="", metavar="NAME", help="drop: the operator who answers for it")
+    edit.add_argument("--by", default="", metavar="NAME", help="drop with --apply: the operator who answers for it")
     edit.add_argument("--reason", default="", metavar="TEXT", help="propose, drop: why; kept for ever")
     add_hand(edit)
     add_apply(edit)
 
 
 def _operator(settings: Config, arguments: argparse.Namespace) -> int:
-    with closing(open_database(settings.database)) as database:
-        if arguments.action == "list":
+    if arguments.action == "list":
+        with closing(open_database(settings.database)) as database:
             for one in operator_rows.operators(database.connection):
                 until = "" if one.removed_utc is None else f", until {ist_text(one.removed_utc)}"
                 print(f"{one.name}: key {one.key.kid.hex()[:16]}, since {ist_text(one.added_utc)}{until}")
-            return DONE
-        if arguments.name is None or (arguments.action == "add") != (arguments.key is not None):
-            return misuse("expected a NAME, and --key exactly with `add`")
-        now = service.now()
-        name = fields.label(said(arguments.name, "name"), "name")
-        act = Act(
-            verb=f"operator {arguments.action}",
-            about=name,
-            by=said(arguments.by, "by"),
-            reason=said(arguments.reason, "reason"),
-            done_utc=now,
+        return DONE
+    if arguments.name is None or (arguments.action == "add") != (arguments.key is not None):
+        return misuse("expected a NAME, and --key exactly with `add`")
+    with closing(acting(settings, arguments)) as database:
+        return _hired(database, arguments)
+
+
+def _hired(database: Database, arguments: argparse.Namespace) -> int:
+    """Adds or removes a person, and says which key and which proposals that is about."""
+    now, is_added = service.now(), arguments.action == "add"
+    name = fields.label(said(arguments.name, "name"), "name")
+    act = Act(verb=f"operator {arguments.action}", about=name, by=whose(arguments), reason=why(arguments), done_utc=now)
+    with database.transaction() as connection:
+        if is_added:
+            operator_rows.add_operator(connection, name, open_public_key(str(arguments.key)), at_utc=now)
+        else:
+            operator_rows.remove_operator(connection, name, at_utc=now)
+        hold_rows.put_act(connection, act)
+        (person, *_) = sorted(
+            (one for one in operator_rows.operators(connection) if one.name == name), key=lambda one: -one.added_utc
         )
-        with database.transaction() as connection:
-            if arguments.action == "add":
-                operator_rows.add_operator(connection, name, open_public_key(str(arguments.key)), at_utc=now)
-            else:
-                operator_rows.remove_operator(connection, name, at_utc=now)
-            hold_rows.put_act(connection, act)
-        print(
-            f"{name} {'may sign from now on' if arguments.action == 'add' else 'signs nothing more; what they signed stays'}"
-        )
-    return DONE
+        waiting = operator_rows.all_waiting(connection)
+    print(f"key {person.key.kid.hex()}  compare it with the person's own")
+    for pending in waiting:
+        if pending.author.name == name:
+            print(f"proposed by {name}, and waits still: {_title(pending)}")
+    others = sum(pending.author.name != name for pending in waiting)
+    if others:
+        print(f"{others} proposal(s) of others wait for somebody's approval")
+    if arguments.apply:
+        print(f"{name} {'may sign from now on' if is_added else 'signs nothing more; what they signed stays'}")
+    else:
+        print(f"{name} {'might sign from then on' if is_added else 'would sign nothing more; what they signed stays'}")
+    return ended(arguments)
 
 
 def _edit(settings: Config, arguments: argparse.Namespace) -> int:
     if arguments.action in {"approve", "drop", "show"} and arguments.number is None:
         return misuse(f"expected the number of a proposal: `edit {arguments.action} N`")
-    with _desk(settings) as (database, registry, validating):
+    with _desk(settings, arguments) as (database, registry, validating):
         match arguments.action:
             case "list":
                 return _list(database)
@@ -130,9 +160,9 @@ def _edit(settings: Config, arguments: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _desk(settings: Config) -> Iterator[tuple[Database, Registry, Validating]]:
+def _desk(settings: Config, arguments: argparse.Namespace) -> Iterator[tuple[Database, Registry, Validating]]:
     key = open_signer(settings.keys.statements).public_key
-    with closing(open_database(settings.database)) as database:
+    with closing(acting(settings, arguments)) as database:
         registry = Registry(database)
         yield database, registry, Validating(database=database, registry=registry, key=key, settings=settings.series)
 
@@ -221,14 +251,15 @@ def _approve(
 
 
 def _drop(database: Database, arguments: argparse.Namespace) -> int:
-    by, reason, now = said(arguments.by, "by"), said(arguments.reason, "reason"), service.now()
+    by, reason, now = whose(arguments), why(arguments), service.now()
     with database.transaction() as connection:
         pending = operator_rows.proposal(connection, arguments.number)
         operator_rows.close(connection, pending.number, outcome=f"dropped by {by}: {reason}", at_utc=now)
         act = Act(verb="edit drop", about=f"proposal {pending.number}", by=by, reason=reason, done_utc=now)
         hold_rows.put_act(connection, act)
-    print(f"proposal {pending.number} waits no more")
-    return DONE
+    print(_title(pending))
+    print(f"proposal {pending.number} {'waits' if arguments.apply else 'would wait'} no more")
+    return ended(arguments)
 
 
 def _list(database: Database) -> int:

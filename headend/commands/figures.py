@@ -2,19 +2,29 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 
-from headend import founding, service
-from headend.attest import Attestor, Subject
-from headend.commands.command import DONE, REFUSED, Adding, add_act, add_apply, add_window, instant, misuse
+from headend import service
+from headend.attest import Subject
+from headend.commands.attesting import attesting
+from headend.commands.command import (
+    DONE,
+    REFUSED,
+    Adding,
+    add_act,
+    add_apply,
+    add_window,
+    ended,
+    instant,
+    misuse,
+    require_act,
+    whose,
+    why,
+)
+from headend.commands.progress import Progress
 from headend.config import Config
-from headend.duties.holds import said
-from headend.founding import LOG
-from headend.log.logbook import Logbook
 from headend.onboarding.known import Registry
 from headend.store.sqlite import actuals, hold_rows
-from headend.store.sqlite.database import Database, open_database
+from headend.store.sqlite.database import Database
 from headend.store.sqlite.hold_rows import Act
 from signing.energy import kwh_text
 from signing.errors import SigningError
@@ -43,30 +53,15 @@ def add(verb: Adding) -> None:
     add_apply(revalidate)
 
 
-@contextmanager
-def _attesting(settings: Config) -> Iterator[tuple[Database, Registry, Attestor]]:
-    keys = founding.open_keys(settings)
-    with closing(open_database(settings.database)) as database:
-        registry = Registry(database)
-        attestor = Attestor(
-            database=database,
-            book=Logbook(database, {LOG: keys.log}, settings.state),
-            log_keys={LOG: keys.log.verifier},
-            registry=registry,
-            signer=keys.statements,
-            basis=settings.ledger.basis,
-        )
-        yield database, registry, attestor
-
-
 def _attest(settings: Config, arguments: argparse.Namespace) -> int:
-    with _attesting(settings) as (database, registry, attestor):
+    with attesting(settings, arguments) as (database, registry, attestor):
         subject = _subject(registry, arguments)
         if subject is None:
             return REFUSED
+        require_act(arguments)
         print(_line(subject, attestor.preview(subject, Cause.OPERATOR)))
         if not arguments.apply:
-            return _nothing_done()
+            return ended(arguments)
         _keep(database, "attest", arguments, subject)
         (signed,) = attestor.attest([subject], at_utc=service.now(), cause=Cause.OPERATOR)
         print(f"evidence {signed.digest.hex()}")
@@ -74,22 +69,23 @@ def _attest(settings: Config, arguments: argparse.Namespace) -> int:
 
 
 def _withdraw(settings: Config, arguments: argparse.Namespace) -> int:
-    with _attesting(settings) as (database, registry, attestor):
+    with attesting(settings, arguments) as (database, registry, attestor):
         subject = _subject(registry, arguments)
         if subject is None:
             return REFUSED
-        if not arguments.apply:
-            print(
-                f"{_name(subject)}: would be WITHDRAWN; what a ledger holds stays there until another figure is posted"
-            )
-            return _nothing_done()
-        signed = attestor.withdraw(subject, said(arguments.reason, "reason")[:128], at_utc=service.now())
+        require_act(arguments)
+        signed = attestor.withdraw(subject, why(arguments)[:128], at_utc=service.now())
         if signed is None:
             print(f"{_name(subject)}: there is no figure to take back", file=sys.stderr)
             return REFUSED
-        _keep(database, "withdraw", arguments, subject)
-        print(f"{_name(subject)}: WITHDRAWN, revision {signed.statement.revision}\nevidence {signed.digest.hex()}")
-    return DONE
+        revision = f"WITHDRAWN, revision {signed.statement.revision}"
+        if arguments.apply:
+            _keep(database, "withdraw", arguments, subject)
+            print(f"{_name(subject)}: {revision}\nevidence {signed.digest.hex()}")
+        else:
+            print(f"{_name(subject)}: would be {revision}")
+            print("what a ledger holds stays there until another figure is posted")
+    return ended(arguments)
 
 
 def _revalidate(settings: Config, arguments: argparse.Namespace) -> int:
@@ -97,10 +93,11 @@ def _revalidate(settings: Config, arguments: argparse.Namespace) -> int:
         span = Interval(arguments.start, arguments.end)
     except SigningError as error:
         return misuse(str(error))
-    with _attesting(settings) as (database, _, attestor):
+    require_act(arguments)
+    with attesting(settings, arguments) as (database, _, attestor):
         rows = actuals.subjects(database.connection, span, arguments.posted_as)
         wanted = [Subject(connection_point=point, posted_as=name, window=window) for point, name, window in rows]
-        changed = 0
+        changed, tell = 0, Progress("windows", first_s=0.0)
         for first in range(0, len(wanted), _AT_ONCE):
             portion = wanted[first : first + _AT_ONCE]
             found = {subject: attestor.preview(subject) for subject in portion}
@@ -112,9 +109,9 @@ def _revalidate(settings: Config, arguments: argparse.Namespace) -> int:
                 for subject in new:
                     _keep(database, "revalidate", arguments, subject)
                 attestor.attest(new, at_utc=service.now())
-            print(f"{first + len(portion)} of {len(wanted)} windows", file=sys.stderr)
+            tell(first + len(portion), len(wanted))
         print(f"{changed} of {len(wanted)} windows {'have a new revision' if arguments.apply else 'would change'}")
-    return DONE if arguments.apply else _nothing_done()
+    return ended(arguments)
 
 
 def _subject(registry: Registry, arguments: argparse.Namespace) -> Subject | None:
@@ -135,8 +132,8 @@ def _keep(database: Database, verb: str, arguments: argparse.Namespace, subject:
     act = Act(
         verb=verb,
         about=_name(subject),
-        by=said(arguments.by, "by"),
-        reason=said(arguments.reason, "reason"),
+        by=whose(arguments),
+        reason=why(arguments),
         done_utc=service.now(),
     )
     with database.transaction() as connection:
@@ -153,8 +150,3 @@ def _line(subject: Subject, actual: WindowActual | None) -> str:
     totals = actual.totals
     figure = actual.reason if totals is None else f"net {kwh_text(totals.net_wh)} kWh"
     return f"{_name(subject)}: revision {actual.revision} {actual.status.name} ({actual.cause.name}), {figure}"
-
-
-def _nothing_done() -> int:
-    print("nothing was done: give --apply to do it")
-    return DONE

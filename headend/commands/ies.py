@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from headend import founding, service
-from headend.commands.command import DONE, REFUSED, Adding, misuse
+from headend.commands.command import DONE, REFUSED, Adding, acting, add_apply, ended, misuse, whose, why
 from headend.config import Config
 from headend.duties.holds import said
 from headend.ies.page import Answer
@@ -39,6 +39,7 @@ def add(verb: Adding) -> None:
     ies.add_argument("--number", default="", metavar="UUID", help="revoke: the credential's number")
     ies.add_argument("--by", default="", metavar="NAME", help="the operator who answers for it")
     ies.add_argument("--reason", default="", metavar="TEXT", help="revoke: why; kept for ever")
+    add_apply(ies, what="revoke: do it; without this it only says what it would do")
 
 
 def _ies(settings: Config, arguments: argparse.Namespace) -> int:
@@ -84,14 +85,19 @@ def _credential(settings: Config, arguments: argparse.Namespace) -> int:
 
 
 def _revoke(settings: Config, arguments: argparse.Namespace) -> int:
-    by, reason, now = said(arguments.by, "by"), said(arguments.reason, "reason"), service.now()
-    with closing(open_database(settings.database)) as database:
+    by, reason, now = whose(arguments), why(arguments), service.now()
+    with closing(acting(settings, arguments)) as database:
         revoke(database, arguments.number, by=by, reason=reason, at_utc=now)
+        issued = disclosure_rows.credential(database.connection, arguments.number)
         act = Act(verb="ies revoke", about=arguments.number, by=by, reason=reason, done_utc=now)
         with database.transaction() as connection:
             hold_rows.put_act(connection, act)
-    print(f"credential {arguments.number} is revoked")
-    return DONE
+    if issued is not None:
+        print(
+            f"of {issued.subject}, to {issued.grantee}, {ist_text(issued.issued_utc)} to {ist_text(issued.until_utc)}"
+        )
+    print(f"credential {arguments.number} {'is' if arguments.apply else 'would be'} revoked, for ever")
+    return ended(arguments)
 
 
 def _list(settings: Config, _arguments: argparse.Namespace) -> int:

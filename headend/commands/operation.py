@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from headend import founding, service
 from headend.commands.command import DONE, REFUSED, Adding
+from headend.commands.progress import Progress
 from headend.config import Config
 from headend.store.sqlite.database import open_database
 from headend.upkeep.check import check
@@ -65,7 +66,7 @@ def _fsck(settings: Config, arguments: argparse.Namespace) -> int:
     with closing(open_database(settings.database)) as database:
         # One unchanging state, also while the head-end goes on writing.
         database.connection.execute("BEGIN")
-        damages = list(fsck(database, discom))
+        damages = list(fsck(database, discom, tell=Progress("statements and batches read")))
         database.connection.execute("ROLLBACK")
     if arguments.json:
         print(json.dumps({"ok": not damages, "findings": [asdict(damage) for damage in damages]}))

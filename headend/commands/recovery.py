@@ -6,6 +6,7 @@ from pathlib import Path
 
 from headend import service
 from headend.commands.command import DONE, Adding
+from headend.commands.progress import Progress
 from headend.config import Config
 from headend.upkeep.restore import back_up, restore
 
@@ -23,7 +24,7 @@ def add(verb: Adding) -> None:
 
 
 def _backup(settings: Config, arguments: argparse.Namespace) -> int:
-    made = back_up(settings, arguments.output)
+    made = back_up(settings, arguments.output, tell=Progress("pages copied"))
     if arguments.json:
         print(json.dumps({"file": str(made.path), "tree_size": made.tree_size, "bytes": made.size_bytes}))
     else:
@@ -33,15 +34,19 @@ def _backup(settings: Config, arguments: argparse.Namespace) -> int:
 
 
 def _restore(settings: Config, arguments: argparse.Namespace) -> int:
-    restored = restore(settings, arguments.backup, now_utc=service.now())
+    recovery = restore(settings, arguments.backup, now_utc=service.now(), tell=Progress("MiB copied"))
+    restored, number = recovery.restored, recovery.hold
     lost = restored.to_size - restored.from_size
     if arguments.json:
-        print(json.dumps({"from_size": restored.from_size, "to_size": restored.to_size, "lost": lost}))
+        found = {"from_size": restored.from_size, "to_size": restored.to_size, "lost": lost, "hold": number}
+        print(json.dumps(found))
         return DONE
     print(f"The log has its {restored.to_size} leaves again; the backup had {restored.from_size} of them.")
     if lost:
         print(f"{lost} statement(s) are lost: gateways are asked for their batches once `serve` runs.")
         print(
-            "What the discom signed since the backup no gateway has. Do it again: enrolments, revocations first, aliases, holds."
+            "What the discom signed since the backup no gateway has. Do it again: enrolments, revocations first, aliases."
         )
+    print(f"Posting stands down (hold {number}): orders that operators placed since the backup stand in no log.")
+    print(f"Place again the holds and disputes that lack, and then run `hold release --number {number} --apply`.")
     return DONE

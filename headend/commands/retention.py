@@ -1,13 +1,12 @@
 """retention: what is erased when, and what must be kept."""
 
 import argparse
-import sys
 from contextlib import closing
 
 from headend import service
-from headend.commands.command import DONE, Adding, add_apply, instant, misuse
+from headend.commands.command import DONE, Adding, acting, add_act, add_apply, ended, instant, misuse, whose, why
+from headend.commands.progress import Progress
 from headend.config import Config
-from headend.duties.holds import said
 from headend.errors import RefusedError
 from headend.onboarding.known import Registry
 from headend.store.sqlite import retention_rows
@@ -28,60 +27,77 @@ def add(verb: Adding) -> None:
     retention.add_argument("--start", type=instant, metavar="TIME", help="hold: blocks since")
     retention.add_argument("--end", type=instant, metavar="TIME", help="hold: blocks until")
     retention.add_argument("--number", type=int, metavar="N", help="release: the hold that ends")
-    retention.add_argument("--by", default="", metavar="NAME", help="hold, release: the operator who answers for it")
-    retention.add_argument("--reason", default="", metavar="TEXT", help="hold: why; kept for ever")
+    add_act(retention, reason="hold: why; kept for ever")
     add_apply(retention)
 
 
 def _retention(settings: Config, arguments: argparse.Namespace) -> int:
-    with closing(open_database(settings.database)) as database:
-        if arguments.action == "list":
+    if arguments.action == "list":
+        with closing(open_database(settings.database)) as database:
             for hold in retention_rows.holds(database.connection, limit=_LISTED):
                 print(_shown(hold))
-            return DONE
-        if arguments.action == "hold":
-            return _hold(database, arguments)
-        if arguments.action == "release":
-            if arguments.number is None:
-                return misuse("expected --number, which hold ends: see `retention list`")
-            by = said(arguments.by, "by")
-            with database.transaction() as connection:
-                retention_rows.release(connection, arguments.number, by=by, at_utc=service.now())
-            print(f"legal hold {arguments.number} is released")
-            return DONE
-        return _erase(Retention(database=database, settings=settings.retention), apply=arguments.apply)
+        return DONE
+    with closing(acting(settings, arguments)) as database:
+        retention = Retention(database=database, settings=settings.retention)
+        match arguments.action:
+            case "hold":
+                return _hold(database, retention, arguments)
+            case "release":
+                return _release(database, retention, arguments)
+            case _:
+                return _erase(retention, apply=arguments.apply)
 
 
 def _erase(retention: Retention, *, apply: bool) -> int:
     now = service.now()
-    print(f"{retention.preview(now)} opening(s) may not be kept any longer")
+    due = retention.preview(now)
+    print(f"{due} opening(s) may not be kept any longer")
     if not apply:
         print("nothing was done: give --apply to erase them; what is erased cannot come back")
         return DONE
-    total, more = 0, True
+    total, more, tell = 0, True, Progress("openings, and versions of days, erased")
     while more:
         erased, more = retention.step(now)
         total += erased
-        print(f"{total} erased", file=sys.stderr)
+        tell(total, max(due, total + more))
     print(f"{total} row(s) were erased; digests, signatures and their places in the log stay")
     return DONE
 
 
-def _hold(database: Database, arguments: argparse.Namespace) -> int:
+def _hold(database: Database, retention: Retention, arguments: argparse.Namespace) -> int:
     if None in {arguments.meter, arguments.start, arguments.end}:
         return misuse("expected --meter, --start and --end")
     try:
         span = Interval(arguments.start, arguments.end)
     except SigningError as error:
         return misuse(str(error))
-    by, reason = said(arguments.by, "by"), said(arguments.reason, "reason")
+    by, reason, now = whose(arguments), why(arguments), service.now()
     if Registry(database).meter(arguments.meter) is None:
         # A misspelt name would keep nothing, and nobody would hear of it before the blocks are gone.
         raise RefusedError(f"no meter '{arguments.meter}' is recorded: `registry export` lists them")
+    before = retention.openings(arguments.meter, span, now)
     with database.transaction() as connection:
-        number = retention_rows.place(connection, arguments.meter, span, by=by, reason=reason, at_utc=service.now())
-    print(f"legal hold {number}: nothing of it is erased")
-    return DONE
+        number = retention_rows.place(connection, arguments.meter, span, by=by, reason=reason, at_utc=now)
+    after = retention.openings(arguments.meter, span, now)
+    print(
+        f"{before.kept} opening(s) of {arguments.meter} are kept in that time; {before.due - after.due} may not be kept any longer but for this hold"
+    )
+    print(f"legal hold {number}: nothing of it is erased" if arguments.apply else "nothing of it would be erased")
+    return ended(arguments)
+
+
+def _release(database: Database, retention: Retention, arguments: argparse.Namespace) -> int:
+    if arguments.number is None:
+        return misuse("expected --number, which hold ends: see `retention list`")
+    now, by = service.now(), whose(arguments)
+    with database.transaction() as connection:
+        hold = retention_rows.release(connection, arguments.number, by=by, at_utc=now)
+    after = retention.openings(hold.meter, hold.span, now)
+    print(
+        f"{after.kept} opening(s) of {hold.meter} are kept in that time; {after.due} of them are due to be erased then"
+    )
+    print(f"legal hold {hold.number} {'is' if arguments.apply else 'would be'} released")
+    return ended(arguments)
 
 
 def _shown(hold: LegalHold) -> str:

@@ -6,6 +6,7 @@ Until then its window is held, and its gateways are asked to read it again. Sour
 import secrets
 import sqlite3
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from headend.duties.holds import Hold, HoldKind, said
 from headend.duties.operators import Refusal, acting
@@ -53,6 +54,15 @@ def end_revised(database: Database, number: int, *, by: str, reason: str, now_ut
     return revision
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Turn:
+    """A dispute, and what another person signed of its refusal."""
+
+    dispute: Hold
+    known: Refusal | None
+    """None: whoever signs now is its author."""
+
+
 class Refusing:
     """Refuses disputes: one person signs, then another. Owned by the thread that owns the database's connection."""
 
@@ -73,19 +83,38 @@ class Refusing:
             KeyUnavailableError: the key cannot be used now.
         """
         with self._database.transaction() as connection:
-            found = dispute(connection, number)
-            operators = operator_rows.operators(connection)
-            acting(operators, hand.name, hand.signer.public_key)
-            known = refusal_rows.of_dispute(connection, number)
-            if known is None or known.author.name == hand.name:
-                refusal = self._refusal(connection, found, reason)
+            turn = self._turn(connection, number, hand)
+            if turn.known is None:
+                refusal = self._refusal(connection, turn.dispute, reason)
                 refusal_rows.put(connection, refusal, signed_as(refusal, hand.signer, hand.name))
             else:
-                acting(operators, known.author.name, known.author.key)
-                self._end(connection, known, hand, now_utc)
+                self._end(connection, turn.known, hand, now_utc)
             after = refusal_rows.of_dispute(connection, number)
         assert after is not None
         return after
+
+    def would(self, number: int, hand: Hand, *, reason: str) -> str:
+        """What `sign` would do, in words. Nothing is signed.
+
+        Raises:
+            RefusedError, KeyUnavailableError: as `sign`.
+        """
+        turn = self._turn(self._database.connection, number, hand)
+        if turn.known is None:
+            return f"{hand.name} would refuse it: {said(reason, 'reason')}; another person has to sign it too"
+        return f"{hand.name} would end it, as the other person: {turn.known.refusal.reason}"
+
+    @staticmethod
+    def _turn(connection: sqlite3.Connection, number: int, hand: Hand) -> "_Turn":
+        """Whether a person is the first one to sign, or the other."""
+        found = dispute(connection, number)
+        operators = operator_rows.operators(connection)
+        acting(operators, hand.name, hand.signer.public_key)
+        known = refusal_rows.of_dispute(connection, number)
+        if known is None or known.author.name == hand.name:
+            return _Turn(dispute=found, known=None)
+        acting(operators, known.author.name, known.author.key)
+        return _Turn(dispute=found, known=known)
 
     def _refusal(self, connection: sqlite3.Connection, found: Hold, reason: str) -> DisputeRefusal:
         point, window = _about(found)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from headend.config import Config
-from headend.duties.holds import Hold
+from headend.exchange.holding import HoldOver
 from headend.store.sqlite import amendment_rows
 from headend.store.sqlite import postings as rows
 from headend.store.sqlite.database import Database
@@ -44,9 +44,6 @@ _UNSENT = frozenset({PostingState.DUE, PostingState.WAITING, PostingState.HELD})
 _REPLACED = OPEN | {PostingState.CONFIRMED, PostingState.HELD}
 _SAID = frozenset({PostingState.POSTED, PostingState.CONFIRMED, PostingState.DIFFERS, PostingState.REFUSED})
 """States in which the ledger has the figure, or an operator has to look before it is given again."""
-
-HoldOver = Callable[[Delivery], Hold | None]
-"""What keeps a delivery from being posted, or none."""
 
 TermsOf = Callable[[sqlite3.Connection, Delivery, WindowActual], Terms]
 """What is said with a figure; asked inside the transaction that addresses it."""

@@ -7,7 +7,8 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from headend.exchange.legs import POSTS_AT_ONCE, HoldOver, NewestReady
+from headend.exchange.holding import HoldOver
+from headend.exchange.legs import POSTS_AT_ONCE, NewestReady
 from headend.store.sqlite import postings as trade_rows
 from headend.store.sqlite import recording_rows, trade_views
 from headend.store.sqlite.database import Database

@@ -4,9 +4,10 @@ Source: EXCHANGE §2 (allocate, tradeStatus).
 """
 
 import sqlite3
+from collections.abc import Iterable
 
 from headend.attest import Attestor, Subject
-from headend.duties.outage import delivery_status, is_unsupplied
+from headend.duties.outage import Curtailment, delivery_status, is_unsupplied
 from headend.onboarding.known import Registry
 from headend.store.sqlite import curtailment_rows, newest_views, supply_rows
 from headend.trading.posting import Terms
@@ -32,6 +33,12 @@ class DeliveryTerms:
         Raises:
             FatalError, RuleSetError: as `Attestor.case`.
         """
+        return self.given(connection, delivery, actual, curtailment_rows.overlapping(connection, delivery.window))
+
+    def given(
+        self, connection: sqlite3.Connection, delivery: Delivery, actual: WindowActual, entered: Iterable[Curtailment]
+    ) -> Terms:
+        """As a call, were `entered` all that operators entered of this window."""
         trades = newest_views.trades_of(connection, delivery.posted_as, delivery.window)
         here = [own for own in own_sides(trades, self._discom) if own.delivery == delivery]
         sides = frozenset(own.side for own in here)
@@ -45,7 +52,7 @@ class DeliveryTerms:
         supply = supply_rows.supply_at(connection, point, delivery.window.start_utc)
         curtailments = [
             curtailment
-            for curtailment in curtailment_rows.overlapping(connection, delivery.window)
+            for curtailment in entered
             if curtailment.covers(point, None if supply is None else supply.feeder, delivery.window)
         ]
         status = delivery_status(

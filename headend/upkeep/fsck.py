@@ -16,9 +16,10 @@
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 from headend.errors import FatalError
 from headend.intake.chain import Chain, place
@@ -55,20 +56,48 @@ class Damage:
     remedy: str
 
 
-def fsck(database: Database, discom: PublicKey) -> Iterator[Damage]:
-    """Everything that is wrong with the database; nothing when it is sound. `discom` is the key of its statements.
+Tell = Callable[[int, int], None]
+"""Is told how much is done, and of how much."""
+
+
+class _Tally:
+    """How much of what takes long was read."""
+
+    __slots__ = ("_done", "_tell", "_total")
+
+    def __init__(self, database: Database, tell: Tell | None) -> None:
+        self._tell = tell
+        self._done = self._total = 0
+        if tell is not None:
+            (self._total,) = database.connection.execute(
+                "SELECT (SELECT count(*) FROM statements) + (SELECT count(*) FROM batches)"
+            ).fetchone()
+
+    def along(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        """`rows`, each counted once it was looked at."""
+        for row in rows:
+            yield row
+            self._done += 1
+            if self._tell is not None:
+                self._tell(self._done, self._total)
+
+
+def fsck(database: Database, discom: PublicKey, *, tell: Tell | None = None) -> Iterator[Damage]:
+    """Everything that is wrong with the database; nothing when it is sound. `discom` is the key of its statements; `tell` is told how many
+    statements and batches were read, and of how many.
 
     The time grows with the database: about one signature check for each stored batch. Run it on one unchanging state: inside
     a transaction, or while nothing writes.
     """
+    tally = _Tally(database, tell)
     for text in database.integrity():
         yield Damage(check=1, what=text, remedy=_RESTORE)
     entries: dict[int, bytes] = {}
     for log, key in log_rows.logs(database.connection).items():
         yield from _log(database, log, VerifierKey.parse(key), entries)
-    yield from _statements(database, discom, entries)
+    yield from _statements(database, discom, entries, tally)
     yield from _records(database)
-    yield from _batches(database, entries)
+    yield from _batches(database, entries, tally)
     said, damages = _actuals(database)
     yield from damages
     yield from _postings(database, said)
@@ -115,9 +144,9 @@ def _entries(database: Database, log: int, size: int) -> Iterator[bytes]:
         yield from (hashes[start : start + HASH_BYTES] for start in range(0, len(hashes), HASH_BYTES))
 
 
-def _statements(database: Database, discom: PublicKey, entries: dict[int, bytes]) -> Iterator[Damage]:
+def _statements(database: Database, discom: PublicKey, entries: dict[int, bytes], tally: "_Tally") -> Iterator[Damage]:
     rows = database.connection.execute("SELECT leaf, digest, sign1 FROM statements ORDER BY leaf")
-    for leaf, digest, sign1 in rows:
+    for leaf, digest, sign1 in tally.along(rows):
         where = _where(leaf)
         try:
             envelope = parse(sign1, where)
@@ -248,14 +277,14 @@ def _postings(database: Database, said: Mapping[bytes, WindowActual]) -> Iterato
             yield Damage(check=11, what=f"posting {posting} is not of the figure that its actual states", remedy=_TELL)
 
 
-def _batches(database: Database, entries: dict[int, bytes]) -> Iterator[Damage]:
+def _batches(database: Database, entries: dict[int, bytes], tally: "_Tally") -> Iterator[Damage]:
     keys = _keys(database)
     rows = database.connection.execute(
         "SELECT chain, name, kid, leaf, branch, digest, sequence, start_utc, end_utc, reach_utc, sign1, opening "
         "FROM batches JOIN chains USING (chain) JOIN meters USING (meter) JOIN keys USING (key) "
         "ORDER BY chain, sequence, branch"
     )
-    for chain, some in groupby(rows, key=lambda row: int(row[0])):
+    for chain, some in groupby(tally.along(rows), key=lambda row: int(row[0])):
         found: dict[int, list[tuple[Link, Envelope]]] = {}
         key: PublicKey | None = None
         for _, meter, kid, leaf, _, digest, sequence, start, end, reach, sign1, opening in some:

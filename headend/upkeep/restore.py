@@ -3,31 +3,41 @@
 A restored database lacks what was logged since the backup, while receipts and postings of that time are out in the world. So `restore`
 takes the entries of the log from the file beside the database, proves them against the published checkpoint, and gives the database all
 of its leaves back. The statements behind the newest leaves are listed as lost: gateways are asked for their batches, which come back to the
-same leaves; what the discom itself signed since then must be said again. Source: EVIDENCE §2; P21.
+same leaves; what the discom itself signed since then must be said again. What operators ordered since stands in no log at all: a figure
+that somebody contests must not go out because the backup does not know it, so posting stands down until an operator has looked.
+Source: EVIDENCE §2; P21.
 """
 
 import os
-import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from headend.config import Config
+from headend.duties.holds import HoldKind, Order
 from headend.errors import FatalError, RefusedError
 from headend.founding import LOG, open_keys
 from headend.log.entries_file import EntriesFile
 from headend.log.logbook import Logbook
 from headend.state_lock import only_one
-from headend.store.sqlite import log_rows, lost_rows
+from headend.store.sqlite import hold_rows, log_rows, lost_rows
 from headend.store.sqlite.database import Database, open_database
 from headend.store.sqlite.lost_rows import Restored
 from signing.errors import SigningError
+from signing.interval import ist_text
 from signing.log.checkpoint import Checkpoint, open_checkpoint
 from signing.log.merkle import HASH_BYTES, Frontier, leaf_hash
 from signing.log.note import VerifierKey
 
+Tell = Callable[[int, int], None]
+"""Is told how much is done, and of how much."""
+
 _PAGES_AT_ONCE = 4096
+_MIB = 2**20
+_MIB_AT_ONCE = 64
+_BY = "restore"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +50,21 @@ class Backup:
     size_bytes: int
 
 
-def back_up(config: Config, path: Path) -> Backup:
-    """Copies the database of a head-end, which may be running, to `path`: one state of it, checked and durable.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """A database that was restored."""
+
+    restored: Restored
+    hold: int
+    """Number of the stand-down that keeps it silent."""
+
+
+def _told_to_nobody(done: int, total: int) -> None:
+    """For those who do not ask how far it is."""
+
+
+def back_up(config: Config, path: Path, *, tell: Tell = _told_to_nobody) -> Backup:
+    """Copies the database of a head-end, which may be running, to `path`: one state of it, checked and durable. `tell` gets pages.
 
     Raises:
         RefusedError: the file exists, or the copy is not sound.
@@ -51,7 +74,9 @@ def back_up(config: Config, path: Path) -> Backup:
         raise RefusedError(f"'{path}' exists already: give each backup its own name")
     beside = path.with_name(path.name + ".part")
     with closing(open_database(config.database)) as database, closing(sqlite3.connect(beside)) as copy:
-        database.connection.backup(copy, pages=_PAGES_AT_ONCE)
+        database.connection.backup(
+            copy, pages=_PAGES_AT_ONCE, progress=lambda _, remaining, total: tell(total - remaining, total)
+        )
         (said,) = copy.execute("PRAGMA quick_check").fetchone()
         if said != "ok":
             beside.unlink()
@@ -65,8 +90,8 @@ def back_up(config: Config, path: Path) -> Backup:
     return Backup(path=path, tree_size=size, size_bytes=path.stat().st_size)
 
 
-def restore(config: Config, backup: Path, *, now_utc: int) -> Restored:
-    """Makes `backup` the database of `config`, with every leaf of the published log.
+def restore(config: Config, backup: Path, *, now_utc: int, tell: Tell = _told_to_nobody) -> Recovery:
+    """Makes `backup` the database of `config`, with every leaf of the published log, and standing down. `tell` gets MiB of the copy.
 
     Raises:
         RefusedError: there is a database already, or the backup is not of this head-end's history; nothing changed.
@@ -78,10 +103,10 @@ def restore(config: Config, backup: Path, *, now_utc: int) -> Restored:
             raise RefusedError(f"'{config.database}' exists: put it aside first, and keep it")
         beside = config.database.with_name("headend.db.new")
         _remove(beside)
-        _copy(backup, beside)
+        _copy(backup, beside, tell)
         try:
             with closing(open_database(beside)) as database:
-                restored = _with_all_leaves(database, config.state, key, now_utc)
+                recovery = _with_all_leaves(database, config.state, key, now_utc)
                 database.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except BaseException:
             _remove(beside)
@@ -92,15 +117,19 @@ def restore(config: Config, backup: Path, *, now_utc: int) -> Restored:
         beside.replace(config.database)
         _sync(config.state)
     _prove(config)
-    return restored
+    return recovery
 
 
-def _copy(backup: Path, target: Path) -> None:
-    shutil.copyfile(backup, target)
+def _copy(backup: Path, target: Path, tell: Tell) -> None:
+    total = -(-backup.stat().st_size // _MIB)
+    with backup.open("rb") as source, target.open("xb") as copy:
+        for start in range(0, total, _MIB_AT_ONCE):
+            copy.write(source.read(_MIB_AT_ONCE * _MIB))
+            tell(min(total, start + _MIB_AT_ONCE), total)
     _sync(target)
 
 
-def _with_all_leaves(database: Database, state: Path, key: VerifierKey, now_utc: int) -> Restored:
+def _with_all_leaves(database: Database, state: Path, key: VerifierKey, now_utc: int) -> Recovery:
     """Gives the log of `database` the entries that were published since."""
     if log_rows.logs(database.connection).get(LOG) != str(key):
         raise RefusedError("the backup is of another log: take one that this head-end made")
@@ -126,7 +155,22 @@ def _with_all_leaves(database: Database, state: Path, key: VerifierKey, now_utc:
         first = log_rows.leaf_row(LOG, had)
         lost_rows.put_lost(connection, enumerate(new, first))
         lost_rows.put_restore(connection, restored)
-    return restored
+        hold = hold_rows.open_hold(connection, _silence(connection), at_utc=now_utc)
+    return Recovery(restored=restored, hold=hold)
+
+
+def _silence(connection: sqlite3.Connection) -> Order:
+    """Nothing is posted or told before an operator has placed again what the backup does not know."""
+    known_utc = lost_rows.newest_known_utc(connection)
+    of = "" if known_utc is None else f" whose newest statement or order is of {ist_text(known_utc)}"
+    return Order(
+        kind=HoldKind.STAND_DOWN,
+        connection_point=None,
+        window=None,
+        party=None,
+        by=_BY,
+        reason=f"restored from a backup{of}: holds placed since are not known",
+    )
 
 
 def _frontier(database: Database, size: int) -> Frontier:

@@ -6,7 +6,8 @@ Source: EVIDENCE §5 ("Openings can be erased while digests stay: ERASED, never 
 from headend.settings.retention import RetentionSettings
 from headend.store.sqlite import retention_rows
 from headend.store.sqlite.database import Database
-from signing.interval import DAY_S
+from headend.store.sqlite.retention_rows import Openings
+from signing.interval import DAY_S, Interval
 
 AT_ONCE = 500
 """Rows of one transaction: intake waits meanwhile."""
@@ -25,6 +26,12 @@ class Retention:
         """How many openings `step` would erase in the end."""
         days = self._settings.openings_days
         return 0 if days is None else retention_rows.erasable(self._database.connection, now_utc - days * DAY_S)
+
+    def openings(self, meter: str, span: Interval, now_utc: int) -> Openings:
+        """What is kept of a meter's openings in a span, and what of it is due."""
+        days = self._settings.openings_days
+        before = None if days is None else now_utc - days * DAY_S
+        return retention_rows.openings(self._database.connection, meter, span, before)
 
     def step(self, now_utc: int) -> tuple[int, bool]:
         """Erases some of what is due; how many rows, and whether there may be more.

@@ -122,7 +122,7 @@ def test_misuse_is_told_with_the_usage(capsys: pytest.CaptureFixture[str], words
 
 def test_enrol_shows_the_key_to_compare_and_the_records(founded: Installation, command: Command) -> None:
     one = gateway()
-    code, out, _ = command("enrol", *founded.request(one))
+    code, out, _ = command("enrol", *founded.request(one), "--apply")
     assert code == 0
     assert f"key    {one.kid.hex()}" in out
     assert f"record {METER} number 0" in out
@@ -130,7 +130,7 @@ def test_enrol_shows_the_key_to_compare_and_the_records(founded: Installation, c
 
 def test_an_enrolment_that_is_there_already_is_refused(founded: Installation, command: Command) -> None:
     files = founded.request()
-    assert command("enrol", *files)[0] == 0
+    assert command("enrol", *files, "--apply")[0] == 0
     code, _, err = command("enrol", *files)
     assert code == 1
     assert "registered already" in err
@@ -141,7 +141,7 @@ def test_another_key_of_an_enrolled_meter_needs_no_facts_again(
 ) -> None:
     request, facts = founded.request(gateway(2))
     facts.write_text(f'[[meter]]\nid = "{METER}"\nblocks_from = "2026-06-01T00:00:00+05:30"\n')
-    code, out, _ = command("enrol", request, facts)
+    code, out, _ = command("enrol", request, facts, "--apply")
     assert code == 0
     assert f"record {METER} number 1" in out
 
@@ -197,7 +197,7 @@ def test_a_token_is_shown_once_and_never_again(founded: Installation, command: C
 
 def test_a_revoked_token_is_listed_as_revoked(founded: Installation, command: Command) -> None:
     command("token", "create", "--name", "n", "--scope", "console")
-    assert command("token", "revoke", "--name", "n")[0] == 0
+    assert command("token", "revoke", "--name", "n", "--apply")[0] == 0
     assert "n: console; revoked" in command("token", "list")[1]
 
 
@@ -246,14 +246,14 @@ def enrolled(founded: Installation) -> Gateway:
 
 
 def test_a_key_is_revoked_by_the_next_record(enrolled: Gateway, command: Command) -> None:
-    code, out, _ = command("key", "revoke", "--meter", METER, "--kid", enrolled.kid.hex())
+    code, out, _ = command("key", "revoke", "--meter", METER, "--kid", enrolled.kid.hex(), "--apply")
     assert code == 0
     assert f"record {METER} number 1" in out
 
 
 def test_the_good_branch_is_named_by_the_next_record(enrolled: Gateway, command: Command) -> None:
     place = ["--sequence", "3", "--digest", "ab" * 32]
-    code, out, _ = command("key", "good", "--meter", METER, "--kid", enrolled.kid.hex(), *place)
+    code, out, _ = command("key", "good", "--meter", METER, "--kid", enrolled.kid.hex(), *place, "--apply")
     assert code == 0
     assert f"record {METER} number 1" in out
 
@@ -381,7 +381,7 @@ def restore_old_backup(installed: Installation, enrolled: Gateway, command: Comm
     """Puts back the database as it was before its log grew; the checkpoint file is not part of it."""
     file = installed.config.database
     kept = file.read_bytes()
-    assert command("key", "revoke", "--meter", METER, "--kid", enrolled.kid.hex())[0] == 0
+    assert command("key", "revoke", "--meter", METER, "--kid", enrolled.kid.hex(), "--apply")[0] == 0
     for beside in file.parent.glob("headend.db-*"):
         beside.unlink()
     file.write_bytes(kept)

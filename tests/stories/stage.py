@@ -134,7 +134,7 @@ class Stage:
             for meter in gateway.meters
         ]
         facts.write_text("\n".join([f"shard = {gateway.shard}", *blocks]))
-        run([*self.headend("enrol"), str(request), str(facts)])
+        run([*self.headend("enrol"), str(request), str(facts), "--apply"])
 
     def _make_exchange(self) -> None:
         keys: dict[str, tuple[str, str | None]] = {
@@ -170,7 +170,7 @@ class Stage:
         window = Interval(self.window.start_utc - 30 * DAY_S, self.window.end_utc)
         facts.write_text(world.facts(self.side, window, 900))
         (request,) = (self.gateway_folder / "state").glob("enrol-*.cbor")
-        run([*self.headend("enrol"), str(request), str(facts)])
+        run([*self.headend("enrol"), str(request), str(facts), "--apply"])
 
     # What runs
 

@@ -185,7 +185,7 @@ def test_bad_input_is_counted_by_number_and_what_is_genuine_settles_behind_it(tm
         stage.put()
         for gateway in (ROGUE, HONEST, STOLEN):
             stage.enrol(gateway, connection_point=f"CP-{gateway.name}")
-        run([*stage.headend("key", "revoke"), "--meter", STOLEN.meters[0], "--kid", STOLEN.kid.hex()])
+        run([*stage.headend("key", "revoke"), "--meter", STOLEN.meters[0], "--kid", STOLEN.kid.hex(), "--apply"])
         until("the broker is there", stage.works)
         with world(stage) as somebody:
             expected = make_noise(somebody) | overreach(somebody) | quarrel(somebody)

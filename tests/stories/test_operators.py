@@ -49,7 +49,7 @@ def is_held(stage: Stage) -> bool:
 def test_a_discom_that_stands_down_posts_nothing_until_it_is_released(stage: Stage) -> None:
     stage.prepare()
     start(stage, BROKER, EXCHANGE)
-    assert "hold 1" in run([*stage.headend("stand-down"), *WHO])
+    assert "hold 1" in run([*stage.headend("stand-down"), *WHO, "--apply"])
     stage.put()
     start(stage, HEADEND, AGENT)
     until(
@@ -62,7 +62,7 @@ def test_a_discom_that_stands_down_posts_nothing_until_it_is_released(stage: Sta
     until("it works", stage.works)
     assert is_held(stage)
     assert stage.effects() == []
-    run([*stage.headend("hold", "release"), "--number", "1", *WHO])
+    run([*stage.headend("hold", "release"), "--number", "1", *WHO, "--apply"])
     until("it is posted", stage.is_confirmed)
     assert len(stage.effects()) == 1
     listed = said_by(stage.headend("hold", "list")).out

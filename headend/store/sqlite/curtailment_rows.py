@@ -55,7 +55,23 @@ def withdraw(connection: sqlite3.Connection, number: int, *, by: str, at_utc: in
         (by, at_utc, number),
     )
     if not cursor.rowcount:
-        raise RefusedError(f"curtailment {number} does not exist or was taken back: see `sakshi-headend curtail list`")
+        raise _none(number)
+
+
+def standing(connection: sqlite3.Connection, number: int) -> Curtailment:
+    """What stands under a number.
+
+    Raises:
+        RefusedError: there is none with this number, or it was taken back.
+    """
+    row = connection.execute(f"{_SELECT} WHERE curtailment = ? AND withdrawn_utc IS NULL", (number,)).fetchone()
+    if row is None:
+        raise _none(number)
+    return _stored(row).curtailment
+
+
+def _none(number: int) -> RefusedError:
+    return RefusedError(f"curtailment {number} does not exist or was taken back: see `sakshi-headend curtail list`")
 
 
 def overlapping(connection: sqlite3.Connection, window: Interval) -> tuple[Curtailment, ...]:

@@ -1,7 +1,7 @@
 """Rows of disconnections. Every function works inside the caller's transaction."""
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from headend.duties.disconnection import OpenConnection
@@ -58,6 +58,24 @@ def withdraw(connection: sqlite3.Connection, number: int, *, by: str, at_utc: in
             f"disconnection {number} does not exist or was taken back: see `sakshi-headend disconnection list`"
         )
     return _stored(connection.execute(f"{_SELECT} WHERE disconnection = ?", (number,)).fetchone()).entry
+
+
+def close(connection: sqlite3.Connection, number: int, *, until_utc: int) -> OpenConnection:
+    """Says until when an open disconnection lasted, and gives what it says now.
+
+    Raises:
+        RefusedError: there is none with this number, it was taken back or has an end, or the end is not after its beginning.
+    """
+    row = connection.execute(
+        f"{_SELECT} WHERE disconnection = ? AND withdrawn_utc IS NULL AND until_utc IS NULL", (number,)
+    ).fetchone()
+    if row is None:
+        raise RefusedError(
+            f"disconnection {number} is not open: see `sakshi-headend disconnection list`; one with an end is taken back and entered again"
+        )
+    entry = replace(_stored(row).entry, until_utc=until_utc)
+    connection.execute("UPDATE disconnections SET until_utc = ? WHERE disconnection = ?", (until_utc, number))
+    return entry
 
 
 def standing(connection: sqlite3.Connection, connection_point: str) -> tuple[OpenConnection, ...]:

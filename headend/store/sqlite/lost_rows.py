@@ -46,6 +46,15 @@ def put_restore(connection: sqlite3.Connection, restored: Restored) -> None:
     connection.execute("UPDATE gateways SET commands = commands + ?", (COMMAND_STRIDE,))
 
 
+def newest_known_utc(connection: sqlite3.Connection) -> int | None:
+    """When the newest thing happened that the database knows of: a statement of the discom's, an operator's order or act; none in an empty one."""
+    (newest,) = connection.execute(
+        "SELECT max(at) FROM (SELECT max(logged_utc) AS at FROM statements UNION ALL SELECT max(opened_utc) FROM holds "
+        "UNION ALL SELECT max(closed_utc) FROM holds UNION ALL SELECT max(done_utc) FROM acts)"
+    ).fetchone()
+    return None if newest is None else int(newest)
+
+
 def count(connection: sqlite3.Connection) -> int:
     """How many statements are lost still."""
     (number,) = connection.execute("SELECT count(*) FROM lost_leaves").fetchone()

@@ -82,6 +82,12 @@ def waiting(connection: sqlite3.Connection, meter: str) -> Pending | None:
     return None if row is None else _pending(row)
 
 
+def all_waiting(connection: sqlite3.Connection) -> tuple[Pending, ...]:
+    """Every proposal that waits for another person, by number."""
+    rows = connection.execute(f"{_PENDING} WHERE closed_utc IS NULL ORDER BY proposal")
+    return tuple(_pending(row) for row in rows)
+
+
 def proposals(connection: sqlite3.Connection, *, limit: int, below: int | None = None) -> tuple[Pending, ...]:
     """Every proposal, or those with a lesser number than `below`, latest first."""
     rows = connection.execute(

@@ -5,6 +5,7 @@ An erased opening leaves its batch: header, signature, place in the log. A verif
 
 import sqlite3
 from dataclasses import dataclass
+from typing import Any
 
 from headend.errors import RefusedError
 from signing.interval import Interval
@@ -14,6 +15,7 @@ _SPARED = (
     "WHERE chains.chain = batches.chain AND released_utc IS NULL "
     "AND legal_holds.start_utc <= batches.end_utc AND legal_holds.end_utc >= batches.start_utc)"
 )
+_HOLD = "SELECT hold, meter, start_utc, end_utc, by, reason, placed_utc, released_by, released_utc FROM legal_holds"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,16 @@ class LegalHold:
     released_utc: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Openings:
+    """Openings of a meter in a span."""
+
+    kept: int
+    """Not erased."""
+    due: int
+    """Of those: not to be kept any longer, and held by nobody."""
+
+
 def place(connection: sqlite3.Connection, meter: str, span: Interval, *, by: str, reason: str, at_utc: int) -> int:
     """Keeps a meter's blocks of a time, and gives the hold's number."""
     (number,) = connection.execute(
@@ -39,8 +51,8 @@ def place(connection: sqlite3.Connection, meter: str, span: Interval, *, by: str
     return int(number)
 
 
-def release(connection: sqlite3.Connection, number: int, *, by: str, at_utc: int) -> None:
-    """Lets a hold's blocks be erased when their time has come.
+def release(connection: sqlite3.Connection, number: int, *, by: str, at_utc: int) -> LegalHold:
+    """Lets a hold's blocks be erased when their time has come; the hold.
 
     Raises:
         RefusedError: there is none with this number, or it was released.
@@ -53,27 +65,35 @@ def release(connection: sqlite3.Connection, number: int, *, by: str, at_utc: int
         raise RefusedError(f"legal hold {number} does not exist or was released: see `sakshi-headend retention list`")
     # What it held back lies below the mark.
     connection.execute("UPDATE retention_state SET batch_leaf = -1")
+    return _hold(connection.execute(f"{_HOLD} WHERE hold = ?", (number,)).fetchone())
+
+
+def openings(connection: sqlite3.Connection, meter: str, span: Interval, before_utc: int | None) -> Openings:
+    """What is kept of a meter's openings in a span; those that end before `before_utc` and that nobody holds are due, none without it."""
+    kept, due = connection.execute(
+        f"SELECT count(*), coalesce(sum(end_utc < ? AND NOT {_SPARED}), 0) FROM batches "  # noqa: S608 - a constant
+        "JOIN chains USING (chain) JOIN meters USING (meter) WHERE name = ? AND opening NOT NULL AND start_utc <= ? AND end_utc >= ?",
+        (before_utc, meter, span.end_utc, span.start_utc),
+    ).fetchone()
+    return Openings(kept=int(kept), due=int(due))
 
 
 def holds(connection: sqlite3.Connection, *, limit: int) -> tuple[LegalHold, ...]:
     """Legal holds, latest first."""
-    rows = connection.execute(
-        "SELECT hold, meter, start_utc, end_utc, by, reason, placed_utc, released_by, released_utc FROM legal_holds "
-        "ORDER BY hold DESC LIMIT ?",
-        (limit,),
-    )
-    return tuple(
-        LegalHold(
-            number=number,
-            meter=meter,
-            span=Interval(start, end),
-            by=by,
-            reason=reason,
-            placed_utc=placed,
-            released_by=released_by,
-            released_utc=released,
-        )
-        for number, meter, start, end, by, reason, placed, released_by, released in rows
+    return tuple(_hold(row) for row in connection.execute(f"{_HOLD} ORDER BY hold DESC LIMIT ?", (limit,)))
+
+
+def _hold(row: tuple[Any, ...]) -> LegalHold:
+    number, meter, start, end, by, reason, placed, released_by, released = row
+    return LegalHold(
+        number=number,
+        meter=meter,
+        span=Interval(start, end),
+        by=by,
+        reason=reason,
+        placed_utc=placed,
+        released_by=released_by,
+        released_utc=released,
     )
 
 

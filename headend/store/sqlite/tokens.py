@@ -30,8 +30,8 @@ def tokens(connection: sqlite3.Connection) -> tuple[Token, ...]:
     return tuple(_token(row) for row in connection.execute(f"SELECT {_TOKEN} FROM tokens ORDER BY token"))  # noqa: S608 - constants
 
 
-def revoke(connection: sqlite3.Connection, name: str, *, at_utc: int) -> None:
-    """Ends a token and its sessions now. One that is revoked already keeps its time.
+def revoke(connection: sqlite3.Connection, name: str, *, at_utc: int) -> int:
+    """Ends a token and its sessions now; how many sessions. One that is revoked already keeps its time.
 
     Raises:
         TokenRefusedError: there is no such token.
@@ -41,7 +41,8 @@ def revoke(connection: sqlite3.Connection, name: str, *, at_utc: int) -> None:
     )
     if cursor.rowcount == 0:
         raise TokenRefusedError(f"there is no token named {name!r:.80}: list them with `sakshi-headend token list`")
-    connection.execute("DELETE FROM sessions WHERE token = (SELECT token FROM tokens WHERE name = ?)", (name,))
+    ended = connection.execute("DELETE FROM sessions WHERE token = (SELECT token FROM tokens WHERE name = ?)", (name,))
+    return ended.rowcount
 
 
 class StoredTokens:

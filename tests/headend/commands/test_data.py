@@ -98,7 +98,7 @@ def test_a_credential_is_issued_by_a_licensed_discom_and_revoked_once(
     place = tmp_path / "credential.json"
     assert command("ies", "credential", consented, "--by", "asha", "--out", place)[0] == 0
     number = json.loads(place.read_text())["id"].removeprefix("urn:uuid:")
-    words = ("ies", "revoke", "--number", number, "--by", "asha", "--reason", "moved out")
+    words = ("ies", "revoke", "--number", number, "--by", "asha", "--reason", "moved out", "--apply")
     assert command(*words)[0] == 0
     code, _, err = command(*words)
     assert code == 1

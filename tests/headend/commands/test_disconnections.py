@@ -16,7 +16,7 @@ THEN = ist_day_start(service.now()) - 9 * DAY_S
 """Days long past are not validated again, whatever is said of them."""
 SINCE = ["--since", utc_text(THEN + 36_000)]
 UNTIL = ["--until", utc_text(THEN + DAY_S + 43_200)]
-WHO = ["--reference", "WO 7", "--by", "asha", "--reason", "unpaid"]
+WHO = ["--reference", "WO 7", "--by", "asha", "--reason", "unpaid", "--apply"]
 GOOD = ["--point", "CP-1", *SINCE, *UNTIL, *WHO]
 FAR = 2**40
 
@@ -44,7 +44,7 @@ def test_a_disconnection_is_entered_listed_and_taken_back_and_its_days_are_looke
     shown = command("disconnection", "list")[1]
     times = f"since {ist_text(THEN + 36_000)}, to {ist_text(THEN + DAY_S + 43_200)}"
     assert f"1 CP-1, {times}, WO 7, by asha: unpaid" in shown
-    assert command("disconnection", "withdraw", "--number", "1", "--by", "bela")[0] == 0
+    assert command("disconnection", "withdraw", "--number", "1", "--by", "bela", "--apply")[0] == 0
     assert (standing(founded), due(founded)) == (0, {THEN, THEN + DAY_S})
     assert "by bela" in command("disconnection", "list")[1]
 
@@ -56,8 +56,8 @@ def test_one_without_an_end_is_open(founded: Installation, enrolled: Gateway, co
 
 def test_what_was_taken_back_cannot_be_again(enrolled: Gateway, command: Command) -> None:
     command("disconnection", "enter", *GOOD)
-    command("disconnection", "withdraw", "--number", "1", "--by", "bela")
-    code, _, err = command("disconnection", "withdraw", "--number", "1", "--by", "bela")
+    command("disconnection", "withdraw", "--number", "1", "--by", "bela", "--apply")
+    code, _, err = command("disconnection", "withdraw", "--number", "1", "--by", "bela", "--apply")
     assert (code, "disconnection list" in err) == (1, True)
 
 
@@ -69,11 +69,11 @@ def test_what_was_taken_back_cannot_be_again(enrolled: Gateway, command: Command
         (["enter", *GOOD[:2], *GOOD[4:]], 2, "--since"),
         (["enter", "--point", "CP-1", "--since", UNTIL[1], "--until", SINCE[1], *WHO], 1, "'until' after 'since'"),
         (["enter", "--point", "CP-1", *SINCE, "--until", SINCE[1], *WHO], 1, "'until' after 'since'"),
-        (["enter", *GOOD[:-2]], 1, "'reason'"),
+        (["enter", *GOOD[:-3], "--apply"], 1, "'reason'"),
         (["enter", "--point", "CP-1", *SINCE, *WHO[2:]], 1, "'reference'"),
         (["enter", "--point", "CP-9", *SINCE, *WHO], 1, "'CP-9'"),
         (["withdraw", "--by", "bela"], 2, "--number"),
-        (["withdraw", "--number", "1"], 1, "'by'"),
+        (["withdraw", "--number", "1", "--apply"], 1, "'by'"),
     ],
 )
 def test_what_lacks_is_told(founded: Installation, command: Command, words: list[str], code: int, message: str) -> None:

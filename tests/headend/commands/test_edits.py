@@ -31,8 +31,9 @@ def keys(founded: Installation, enrolled: Gateway, command: Command) -> dict[str
         key = create_key(str(private), algorithm)
         public = founded.folder / f"{name}.pub"
         public.write_bytes(key._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-        code, out, _ = command("operator", "add", name, "--key", public, *WHO)
-        assert (code, out) == (0, f"{name} may sign from now on\n")
+        code, out, _ = command("operator", "add", name, "--key", public, *WHO, "--apply")
+        shown = f"key {key.public_key.kid.hex()}  compare it with the person's own\n"
+        assert (code, out) == (0, f"{shown}{name} may sign from now on\n")
         found[name] = ["--as", name, "--key", f"file:{private}"]
     return found
 
@@ -90,7 +91,7 @@ def test_a_proposal_is_dropped_with_a_reason(
     founded: Installation, keys: dict[str, list[str]], command: Command
 ) -> None:
     command("edit", "propose", *WISH, *keys["rao"], "--apply")
-    assert command("edit", "drop", "1", "--by", "bela", "--reason", "wrong day")[0] == 0
+    assert command("edit", "drop", "1", "--by", "bela", "--reason", "wrong day", "--apply")[0] == 0
     assert "dropped by bela: wrong day" in command("edit", "list")[1]
     code, _, err = command("edit", "approve", "1", *keys["sen"], "--apply")
     assert code == 1
@@ -102,7 +103,7 @@ def test_a_proposal_is_dropped_with_a_reason(
 
 def test_who_left_signs_nothing_more(founded: Installation, keys: dict[str, list[str]], command: Command) -> None:
     command("edit", "propose", *WISH, *keys["rao"], "--apply")
-    assert command("operator", "remove", "sen", *WHO)[0] == 0
+    assert command("operator", "remove", "sen", *WHO, "--apply")[0] == 0
     code, _, err = command("edit", "approve", "1", *keys["sen"], "--apply")
     assert code == 1
     assert "no operator is called 'sen' now" in err

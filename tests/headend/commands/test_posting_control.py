@@ -51,28 +51,30 @@ def posting(state: PostingState, name: str = NAME) -> PostingRecord:
 
 
 def test_a_hold_is_placed_listed_and_released(founded: Installation, enrolled: Gateway, command: Command) -> None:
-    code, out, _ = command("hold", "place", "--posted-as", NAME, *WHO)
+    code, out, _ = command("hold", "place", "--posted-as", NAME, *WHO, "--apply")
     assert code == 0
     assert out.startswith("hold 1:")
     assert "1 HOLD CP-1: held (hold 1) since" in command("hold", "list")[1]
-    code, out, _ = command("hold", "release", "--number", "1", "--by", "bela", "--reason", "sealed again")
+    code, out, _ = command("hold", "release", "--number", "1", "--by", "bela", "--reason", "sealed again", "--apply")
     assert code == 0
     assert "ended" in command("hold", "list")[1]
     assert "by bela: sealed again" in command("hold", "list")[1]
 
 
 def test_what_others_still_hold_is_said_when_a_hold_ends(enrolled: Gateway, command: Command) -> None:
-    command("stand-down", *WHO)
-    command("stand-down", *WHO)
-    command("hold", "place", "--posted-as", NAME, *WHO)
-    assert "others still hold: 2, 3 (see `hold list`)" in command("hold", "release", "--number", "1", *WHO)[1]
-    assert "others still hold: 2 (see" in command("hold", "release", "--number", "3", *WHO)[1]
-    assert "its postings go within seconds" in command("hold", "release", "--number", "2", *WHO)[1]
+    command("stand-down", *WHO, "--apply")
+    command("stand-down", *WHO, "--apply")
+    command("hold", "place", "--posted-as", NAME, *WHO, "--apply")
+    assert (
+        "others still hold: 2, 3 (see `hold list`)" in command("hold", "release", "--number", "1", *WHO, "--apply")[1]
+    )
+    assert "others still hold: 2 (see" in command("hold", "release", "--number", "3", *WHO, "--apply")[1]
+    assert "its postings go within seconds" in command("hold", "release", "--number", "2", *WHO, "--apply")[1]
 
 
 def test_a_hold_that_ended_cannot_end_again(enrolled: Gateway, command: Command) -> None:
-    command("stand-down", *WHO)
-    end = ["hold", "release", "--number", "1", "--by", "bela", "--reason", "done"]
+    command("stand-down", *WHO, "--apply")
+    end = ["hold", "release", "--number", "1", "--by", "bela", "--reason", "done", "--apply"]
     assert command(*end)[0] == 0
     code, _, err = command(*end)
     assert code == 1
@@ -81,7 +83,7 @@ def test_a_hold_that_ended_cannot_end_again(enrolled: Gateway, command: Command)
 
 def test_a_dispute_names_who_contests_which_window(founded: Installation, enrolled: Gateway, command: Command) -> None:
     window = ["--start", "2026-04-26T10:00:00+05:30", "--end", "2026-04-26T12:00:00+05:30"]
-    assert command("hold", "dispute", "--posted-as", NAME, *window, "--party", "TPDDL, mail 7", *WHO)[0] == 0
+    assert command("hold", "dispute", "--posted-as", NAME, *window, "--party", "TPDDL, mail 7", *WHO, "--apply")[0] == 0
     with closing(open_database(founded.config.database)) as database:
         (hold,) = hold_rows.open_holds(database.connection)
     assert (hold.order.party, hold.order.window) == ("TPDDL, mail 7", RECORD.delivery.window)
@@ -93,7 +95,7 @@ WINDOW = ["--start", "2026-04-26T10:00:00+05:30", "--end", "2026-04-26T12:00:00+
 @pytest.fixture
 def dispute(enrolled: Gateway, command: Command) -> str:
     """The number of a dispute of which nobody knows more."""
-    code, out, _ = command("hold", "dispute", "--posted-as", NAME, *WINDOW, "--party", "TPDDL, mail 7", *WHO)
+    code, out, _ = command("hold", "dispute", "--posted-as", NAME, *WINDOW, "--party", "TPDDL, mail 7", *WHO, "--apply")
     assert code == 0
     assert "its gateways are asked to read the window again" in out
     return "1"
@@ -127,11 +129,12 @@ def test_two_operators_refuse_a_dispute_one_after_the_other(
     founded: Installation, dispute: str, command: Command
 ) -> None:
     words = ["hold", "release", "--number", dispute, "--refused"]
+    apply = [*words, "--apply"]
     assert "nobody refused it yet\nnothing was signed" in command(*words)[1]
-    code, out, _ = command(*words, "--reason", "the meter was tested", *signing(founded, "rao"))
+    code, out, _ = command(*apply, "--reason", "the meter was tested", *signing(founded, "rao"))
     assert (code, out) == (0, "rao refuses dispute 1; another person has to sign it too\n")
     assert "rao would refuse it: the meter was tested" in command(*words)[1]
-    code, out, _ = command(*words, *signing(founded, "sen"))
+    code, out, _ = command(*apply, *signing(founded, "sen"))
     assert code == 0
     assert out.startswith("dispute 1 is refused by rao and sen: the meter was tested\nrefusal ")
     assert "signed by sen, key " in out
@@ -146,7 +149,7 @@ def test_two_operators_refuse_a_dispute_one_after_the_other(
         (["place", *WHO], 2, "--posted-as"),
         (["place", "--posted-as", NAME, "--start", "2026-04-26T10:00:00Z", *WHO], 2, "together"),
         (["place", "--posted-as", "NOBODY", *WHO], 1, "'NOBODY'"),
-        (["place", "--posted-as", NAME, "--by", "asha"], 1, "'reason'"),
+        (["place", "--posted-as", NAME, "--by", "asha", "--apply"], 1, "'reason'"),
         (["dispute", "--posted-as", NAME, "--party", "x", *WHO], 1, "window"),
     ],
 )

@@ -19,9 +19,9 @@ def test_without_a_policy_there_is_nothing_to_erase(founded: Installation, comma
 
 
 def test_a_legal_hold_is_placed_listed_and_released(enrolled: Gateway, command: Command) -> None:
-    assert command("retention", "hold", *HOLD, *WHO)[0] == 0
+    assert command("retention", "hold", *HOLD, *WHO, "--apply")[0] == 0
     assert f"1 {METER}, 2026-04-26 00:00:00 IST" in command("retention", "list")[1]
-    assert command("retention", "release", "--number", "1", "--by", "bela")[0] == 0
+    assert command("retention", "release", "--number", "1", "--by", "bela", "--apply")[0] == 0
     assert "by bela" in command("retention", "list")[1]
 
 
@@ -29,7 +29,7 @@ def test_a_legal_hold_is_placed_listed_and_released(enrolled: Gateway, command: 
     ("words", "code", "message"),
     [
         (["hold", *HOLD[2:], *WHO], 2, "--meter"),
-        (["hold", *HOLD, "--by", "asha"], 1, "'reason'"),
+        (["hold", *HOLD, "--by", "asha", "--apply"], 1, "'reason'"),
         (["release", "--by", "asha"], 2, "--number"),
         (["release", "--number", "9", "--by", "asha"], 1, "retention list"),
     ],

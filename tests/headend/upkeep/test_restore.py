@@ -127,7 +127,7 @@ def after_a_loss(installed: Installation, one: Gateway) -> tuple[list[Message], 
         back_up(installed.config, installed.folder / "backup.db")
         _, late = running.take_in(*messages[2:])
     lose(installed)
-    restored = restore(installed.config, installed.folder / "backup.db", now_utc=NOW)
+    restored = restore(installed.config, installed.folder / "backup.db", now_utc=NOW).restored
     assert (restored.to_size - restored.from_size, restored.to_size) == (3, 7)
     return messages, early | late
 
@@ -307,7 +307,7 @@ def test_a_backup_that_lacks_nothing_is_restored_without_a_loss(installed: Insta
         running.take_in(one.next())
         back_up(installed.config, installed.folder / "backup.db")
     lose(installed)
-    restored = restore(installed.config, installed.folder / "backup.db", now_utc=NOW)
+    restored = restore(installed.config, installed.folder / "backup.db", now_utc=NOW).restored
     assert restored.from_size == restored.to_size == 3
     with Running(installed) as running:
         assert (running.lost(), running.commands()) == (0, [])

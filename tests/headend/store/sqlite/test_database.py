@@ -173,13 +173,18 @@ def test_a_rehearsal_sees_what_it_did_and_leaves_nothing(tmp_path: Path) -> None
     assert number(tmp_path / "one.db") == 1
 
 
+def fail_after_putting(database: Database) -> None:
+    with database.transaction() as connection:
+        hold_rows.put_act(connection, Act(verb="v", about="a", by="b", reason="r", done_utc=1))
+        _ = 1 // 0
+
+
 def test_a_rehearsed_transaction_that_fails_is_undone_alone(tmp_path: Path) -> None:
     create_database(tmp_path / "one.db")
     with closing(open_rehearsal(tmp_path / "one.db")) as database:
         put(database)
-        with pytest.raises(RuntimeError), database.transaction() as connection:
-            hold_rows.put_act(connection, Act(verb="v", about="a", by="b", reason="r", done_utc=1))
-            raise RuntimeError
+        with pytest.raises(ZeroDivisionError):
+            fail_after_putting(database)
         assert put(database) == 2
 
 
