@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headend import founding, service
-from headend.commands.command import DONE, REFUSED, Adding, add_apply, misuse
+from headend.commands.command import DONE, REFUSED, Adding, add_apply, ended, misuse
 from headend.config import Config
 from headend.founding import LOG
 from headend.log.logbook import Logbook
@@ -118,7 +118,7 @@ def _import(settings: Config, arguments: argparse.Namespace) -> int:
             outcome = desk.importing.apply(sheet, by=arguments.by, at_utc=service.now(), rejected=rejected)
         else:
             outcome = desk.importing.preview(sheet, rejected)
-    return _told(outcome)
+    return _told(outcome, arguments)
 
 
 def _set(settings: Config, arguments: argparse.Namespace) -> int:
@@ -131,7 +131,7 @@ def _set(settings: Config, arguments: argparse.Namespace) -> int:
             outcome = desk.importing.apply(sheet, by=arguments.by, at_utc=service.now())
         else:
             outcome = desk.importing.preview(sheet)
-    return _told(outcome)
+    return _told(outcome, arguments)
 
 
 def _exchange(settings: Config, arguments: argparse.Namespace) -> int:
@@ -158,7 +158,7 @@ def _exchange(settings: Config, arguments: argparse.Namespace) -> int:
             outcome = desk.importing.preview(sheet)
     if lost is not None:
         print(f"WARNING {lost}")
-    return _told(outcome)
+    return _told(outcome, arguments)
 
 
 def _show(settings: Config, arguments: argparse.Namespace) -> int:
@@ -212,10 +212,10 @@ def _find(settings: Config, arguments: argparse.Namespace) -> int:
     return DONE if found else REFUSED
 
 
-def _told(outcome: Outcome) -> int:
+def _told(outcome: Outcome, arguments: argparse.Namespace) -> int:
     for line in registry_report.lines(outcome):
         print(line)
-    return REFUSED if outcome.is_refused else DONE
+    return REFUSED if outcome.is_refused else ended(arguments)
 
 
 def _exchange_words(exchange: Exchange) -> str:

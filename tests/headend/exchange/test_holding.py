@@ -6,13 +6,15 @@ from dataclasses import replace
 import pytest
 
 from headend.config import Channel
-from headend.duties.holds import HoldKind, Order
+from headend.duties.holds import Hold, HoldKind, Order
+from headend.exchange import legs
+from headend.exchange.holding import Bearing, bearing
 from headend.store.sqlite import hold_rows, postings, recording_rows
 from headend.store.sqlite.database import open_database
 from headend.trading.posting import PostingState
 from ledger_client.ledger import Confirmation, Posting, Receipt
 from ledger_client.recording import RecordConfirmation, RecordPosting
-from signing.interval import utc_text
+from signing.interval import Interval, utc_text
 from signing.statements.window_actual import Cause
 from tests.headend.discom import SUBJECT
 from tests.headend.settling import Settling
@@ -120,3 +122,66 @@ def told(settling: Settling) -> list[str]:
     connection, states = settling.headend.database.connection, frozenset(PostingState)
     posted, recorded = postings.postings_in(connection, states), recording_rows.in_states(connection, states)
     return sorted([*(one.state.value for one in posted), *(one.state.value for one in recorded)])
+
+
+def asked(settling: Settling, order: Order, *others: Hold) -> Bearing:
+    """What is said of an order before it is placed or ended."""
+    headend = settling.headend
+    followed = legs.followed(headend.database, settling.config.discom, look_back_days=9, now_utc=settling.now)
+    return bearing(headend.database, headend.registry, order, others, followed)
+
+
+def counted(found: Bearing) -> tuple[int, int, int, int]:
+    return len(found.alone), len(found.shared), found.confirmed, len(found.awaited)
+
+
+def hold_of(settling: Settling, number: int) -> Hold:
+    found = hold_rows.hold(settling.headend.database.connection, number)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("order", [ORDER, ALL, replace(ORDER, window=None)])
+def test_what_an_order_bears_on_is_what_settlement_then_holds_and_lets_go(settling: Settling, order: Order) -> None:
+    settling.trade()
+    settling.whole_day()
+    # A trade that nothing was decided of yet.
+    settling.step(SUBJECT.window.start_utc)
+    assert counted(asked(settling, order)) == (0, 0, 0, 1)
+    number = place(settling, order)
+    settling.step(NOW)
+    (held,) = settling.postings()
+    assert held.state is PostingState.HELD
+    found = asked(settling, order)
+    assert (found.alone, counted(found)) == ((held,), (1, 0, 0, 0))
+    release(settling, number)
+    settling.step(NOW + 60)
+    (after,) = settling.postings()
+    assert after.state is PostingState.CONFIRMED
+    assert counted(asked(settling, order)) == (0, 0, 1, 0)
+
+
+def test_what_others_hold_too_neither_stops_nor_goes(settling: Settling) -> None:
+    settling.trade()
+    settling.whole_day()
+    other = place(settling, ALL)
+    settling.step()
+    assert counted(asked(settling, ORDER, hold_of(settling, other))) == (0, 1, 0, 0)
+    elsewhere = replace(hold_of(settling, other), order=replace(ORDER, connection_point="CP-OTHER"))
+    assert counted(asked(settling, ORDER, elsewhere)) == (1, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        replace(ORDER, connection_point="CP-OTHER"),
+        replace(ORDER, window=Interval(SUBJECT.window.end_utc, SUBJECT.window.end_utc + 900)),
+    ],
+)
+def test_an_order_of_another_place_or_window_bears_on_nothing(settling: Settling, order: Order) -> None:
+    settling.trade()
+    settling.whole_day()
+    settling.step(SUBJECT.window.start_utc)
+    assert counted(asked(settling, order)) == (0, 0, 0, 0)
+    settling.step(NOW)
+    assert counted(asked(settling, order)) == (0, 0, 0, 0)

@@ -9,6 +9,7 @@ import pytest
 
 from headend import founding
 from headend.attest import Attestor
+from headend.duties.holds import HoldKind, Order
 from headend.errors import FatalError, RefusedError
 from headend.intake.report import IntakeReport
 from headend.intake.resend import GapChaser
@@ -17,13 +18,16 @@ from headend.log.entries_file import EntriesFile
 from headend.log.logbook import Logbook
 from headend.onboarding.known import Registry
 from headend.state_lock import only_one
-from headend.store.sqlite import lost_rows
+from headend.store.sqlite import hold_rows, lost_rows
 from headend.store.sqlite.batch_rows import SqliteBatches
 from headend.store.sqlite.database import open_database
+from headend.store.sqlite.hold_rows import Act
 from headend.store.sqlite.lost_rows import COMMAND_STRIDE
 from headend.transport.memory import MemoryTransport
+from headend.upkeep import restore as restoring
 from headend.upkeep.fsck import fsck
 from headend.upkeep.restore import back_up, restore
+from signing.interval import ist_text
 from signing.messages import DownKind, Receipts, SignedAnswer, parse_down
 from signing.statements.answers import Command, CommandKind
 from signing.statements.window_actual import Cause, Status
@@ -349,3 +353,71 @@ def test_a_file_that_ends_early_says_so(tmp_path: Path) -> None:
     file.extend(1, lambda first, end: bytes(32))
     with pytest.raises(FatalError, match="ends before entry 1"):
         list(file.read(0, 2))
+
+
+# what operators ordered since
+
+
+def orders(running: Running) -> list[tuple[int, HoldKind, str]]:
+    return [
+        (hold.number, hold.order.kind, hold.order.reason) for hold in hold_rows.open_holds(running.database.connection)
+    ]
+
+
+def test_a_restored_head_end_stands_down_and_says_until_when_it_knows(installed: Installation, one: Gateway) -> None:
+    with Running(installed) as running:
+        running.take_in(one.next())
+        with running.database.transaction() as connection:
+            act = Act(verb="post", about="a", by="asha", reason="r", done_utc=NOW + 60)
+            hold_rows.put_act(connection, act)
+        back_up(installed.config, installed.folder / "backup.db")
+        with running.database.transaction() as connection:
+            since = Order(
+                kind=HoldKind.HOLD, connection_point="CP-1", window=None, party=None, by="asha", reason="contested"
+            )
+            hold_rows.open_hold(connection, since, at_utc=NOW + 120)
+    lose(installed)
+    recovery = restore(installed.config, installed.folder / "backup.db", now_utc=NOW + 180)
+    with Running(installed) as running:
+        ((number, kind, reason),) = orders(running)
+    assert (number, kind) == (recovery.hold, HoldKind.STAND_DOWN)
+    assert reason == (
+        f"restored from a backup whose newest statement or order is of {ist_text(NOW + 60)}: holds placed since are not known"
+    )
+
+
+def test_a_backup_and_a_restore_tell_how_far_they_are(installed: Installation, one: Gateway) -> None:
+    with Running(installed) as running:
+        running.take_in(one.next())
+    told: list[tuple[int, int]] = []
+    made = back_up(installed.config, installed.folder / "backup.db", tell=lambda *how: told.append(how))
+    assert told[-1][0] == told[-1][1] > 0
+    lose(installed)
+    restore(installed.config, made.path, now_utc=NOW, tell=lambda *how: told.append(how))
+    assert told[-1] == (1, 1)
+    assert len(told) == 2
+
+
+def test_a_copy_of_several_portions_is_whole(
+    installed: Installation, one: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restoring, "_MIB", 4096)
+    monkeypatch.setattr(restoring, "_MIB_AT_ONCE", 3)
+    with Running(installed) as running:
+        running.take_in(one.next())
+    made = back_up(installed.config, installed.folder / "backup.db")
+    lose(installed)
+    told: list[tuple[int, int]] = []
+    restore(installed.config, made.path, now_utc=NOW, tell=lambda *how: told.append(how))
+    total = -(-made.size_bytes // 4096)
+    assert told == [(min(done, total), total) for done in range(3, total + 3, 3)]
+    with Running(installed) as running:
+        assert list(fsck(running.database, running.discom)) == []
+
+
+def test_fsck_tells_how_much_it_read(installed: Installation, one: Gateway) -> None:
+    with Running(installed) as running:
+        running.take_in(one.next(), one.next())
+        told: list[tuple[int, int]] = []
+        assert list(fsck(running.database, running.discom, tell=lambda *how: told.append(how))) == []
+    assert told == [(done, 4) for done in range(1, 5)]
