@@ -7,6 +7,7 @@ from pathlib import Path
 
 from headend import founding, service
 from headend.commands.command import DONE, REFUSED, Adding, add_apply, misuse
+from headend.commands.progress import Telling
 from headend.config import Config
 from headend.duties.holds import said
 from headend.founding import LOG
@@ -38,6 +39,7 @@ def _imports(settings: Config, arguments: argparse.Namespace) -> int:
     parse = PARSERS.get(arguments.file.suffix.lower())
     if parse is None:
         return misuse(f"expected a file that ends in {' or '.join(PARSERS)}, got '{arguments.file}'")
+    tell = Telling()
     content, keys = arguments.file.read_bytes(), founding.open_keys(settings)
     with closing(open_database(settings.database)) as database:
         importing = Importing(
@@ -46,6 +48,7 @@ def _imports(settings: Config, arguments: argparse.Namespace) -> int:
             registry=Registry(database),
             signer=keys.statements,
             stamps=settings.imports.stamps,
+            tell=tell,
         )
         if arguments.apply:
             outcome = importing.take(

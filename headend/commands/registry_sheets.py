@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headend import founding, service
-from headend.commands.command import DONE, REFUSED, Adding, add_apply, ended, misuse
+from headend.commands.command import DONE, REFUSED, Adding, add_apply, misuse
+from headend.commands.progress import Telling
 from headend.config import Config
 from headend.founding import LOG
 from headend.log.logbook import Logbook
@@ -99,11 +100,11 @@ class _Desk:
 
 @contextmanager
 def _opened(settings: Config) -> Iterator[_Desk]:
-    keys = founding.open_keys(settings)
+    keys, tell = founding.open_keys(settings), Telling()
     with closing(open_database(settings.database)) as database:
         book = Logbook(database, {LOG: keys.log}, settings.state)
         registry = Registry(database)
-        importing = RegistryImport(database=database, book=book, registry=registry, signer=keys.statements)
+        importing = RegistryImport(database=database, book=book, registry=registry, signer=keys.statements, tell=tell)
         yield _Desk(database, registry, importing)
 
 
@@ -118,7 +119,7 @@ def _import(settings: Config, arguments: argparse.Namespace) -> int:
             outcome = desk.importing.apply(sheet, by=arguments.by, at_utc=service.now(), rejected=rejected)
         else:
             outcome = desk.importing.preview(sheet, rejected)
-    return _told(outcome, arguments)
+    return _told(outcome)
 
 
 def _set(settings: Config, arguments: argparse.Namespace) -> int:
@@ -131,7 +132,7 @@ def _set(settings: Config, arguments: argparse.Namespace) -> int:
             outcome = desk.importing.apply(sheet, by=arguments.by, at_utc=service.now())
         else:
             outcome = desk.importing.preview(sheet)
-    return _told(outcome, arguments)
+    return _told(outcome)
 
 
 def _exchange(settings: Config, arguments: argparse.Namespace) -> int:
@@ -158,7 +159,7 @@ def _exchange(settings: Config, arguments: argparse.Namespace) -> int:
             outcome = desk.importing.preview(sheet)
     if lost is not None:
         print(f"WARNING {lost}")
-    return _told(outcome, arguments)
+    return _told(outcome)
 
 
 def _show(settings: Config, arguments: argparse.Namespace) -> int:
@@ -212,10 +213,10 @@ def _find(settings: Config, arguments: argparse.Namespace) -> int:
     return DONE if found else REFUSED
 
 
-def _told(outcome: Outcome, arguments: argparse.Namespace) -> int:
+def _told(outcome: Outcome) -> int:
     for line in registry_report.lines(outcome):
         print(line)
-    return REFUSED if outcome.is_refused else ended(arguments)
+    return REFUSED if outcome.is_refused else DONE
 
 
 def _exchange_words(exchange: Exchange) -> str:

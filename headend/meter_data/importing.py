@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from headend.counting import TellPart, untold_part
 from headend.imports.file import Parser
 from headend.imports.plan import ImportPlan, MeterReadings, planned
 from headend.imports.report import ImportOutcome, Verdict, Vouched
@@ -30,7 +31,7 @@ from signing.statements.meter_record import Stamps
 class Importing:
     """Takes files. Owned by the thread that owns the logbook and its database."""
 
-    __slots__ = ("_book", "_database", "_registry", "_salts", "_signer", "_stamps")
+    __slots__ = ("_book", "_database", "_registry", "_salts", "_signer", "_stamps", "_tell")
 
     def __init__(
         self,
@@ -41,8 +42,10 @@ class Importing:
         signer: Signer,
         stamps: Stamps = Stamps.END,
         salts: Callable[[], bytes] = lambda: secrets.token_bytes(SALT_SIZE),
+        tell: TellPart = untold_part,
     ) -> None:
-        """`signer` is the discom's statement key; `stamps` says which register a DAILY reading of IES is."""
+        """`signer` is the discom's statement key; `stamps` says which register a DAILY reading of IES is; `tell` is told how far the writing is."""
+        self._tell = tell
         self._database = database
         self._book = book
         self._registry = registry
@@ -108,7 +111,10 @@ class Importing:
                 source=source,
                 at_utc=at_utc,
             )
-            batches = [self._vouch(transaction, readings, taken) for readings in plan.readings]
+            batches = []
+            for readings in plan.readings:
+                batches.append(self._vouch(transaction, readings, taken))
+                self._tell("meters vouched for", len(batches), len(plan.readings))
             _make_due(connection, plan, at_utc)
             return _outcome(Verdict.TAKEN, digest, file.rows, plan, batches)
 

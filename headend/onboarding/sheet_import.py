@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from headend.consent import Consent
+from headend.counting import TellPart, untold_part
 from headend.log.logbook import Logbook, LogTransaction
 from headend.onboarding.known import Registry
 from headend.onboarding.recording import first_record, log_record, next_record
@@ -25,10 +26,13 @@ from signing.statements.meter_record import Fact
 class RegistryImport:
     """Plans and writes registry sheets. Owned by the thread that owns the logbook and its database."""
 
-    __slots__ = ("_book", "_database", "_registry", "_signer")
+    __slots__ = ("_book", "_database", "_registry", "_signer", "_tell")
 
-    def __init__(self, *, database: Database, book: Logbook, registry: Registry, signer: Signer) -> None:
-        """`signer` is the discom's statement key; all others work on `database`."""
+    def __init__(
+        self, *, database: Database, book: Logbook, registry: Registry, signer: Signer, tell: TellPart = untold_part
+    ) -> None:
+        """`signer` is the discom's statement key; all others work on `database`. `tell` is told how far the writing is."""
+        self._tell = tell
         self._database = database
         self._book = book
         self._registry = registry
@@ -79,10 +83,12 @@ class RegistryImport:
 
     def _write(self, transaction: LogTransaction, planned: Plan, *, by: str, at_utc: int) -> None:
         draft, connection = planned.draft, transaction.connection
-        for meter, facts in draft.changed_facts().items():
+        changed = draft.changed_facts()
+        for done, (meter, facts) in enumerate(changed.items(), start=1):
             current = self._registry.meter(meter)
             record = first_record(meter, facts, (), log=0) if current is None else next_record(current, facts=facts)
             log_record(transaction, record, self._signer, at_utc=at_utc)
+            self._tell("meters recorded", done, len(changed))
         # What a program logged that kept no places yet.
         for meter in registry_rows.unplaced(connection):
             known = self._registry.meter(meter)

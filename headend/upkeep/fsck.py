@@ -16,11 +16,12 @@
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from headend.counting import Tell, untold
 from headend.errors import FatalError
 from headend.intake.chain import Chain, place
 from headend.store.sqlite import import_rows, log_rows, lost_rows, registry_rows
@@ -56,33 +57,27 @@ class Damage:
     remedy: str
 
 
-Tell = Callable[[int, int], None]
-"""Is told how much is done, and of how much."""
-
-
 class _Tally:
     """How much of what takes long was read."""
 
     __slots__ = ("_done", "_tell", "_total")
 
-    def __init__(self, database: Database, tell: Tell | None) -> None:
+    def __init__(self, database: Database, tell: Tell) -> None:
         self._tell = tell
-        self._done = self._total = 0
-        if tell is not None:
-            (self._total,) = database.connection.execute(
-                "SELECT (SELECT count(*) FROM statements) + (SELECT count(*) FROM batches)"
-            ).fetchone()
+        self._done = 0
+        (self._total,) = database.connection.execute(
+            "SELECT (SELECT count(*) FROM statements) + (SELECT count(*) FROM batches)"
+        ).fetchone()
 
     def along(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         """`rows`, each counted once it was looked at."""
         for row in rows:
             yield row
             self._done += 1
-            if self._tell is not None:
-                self._tell(self._done, self._total)
+            self._tell(self._done, self._total)
 
 
-def fsck(database: Database, discom: PublicKey, *, tell: Tell | None = None) -> Iterator[Damage]:
+def fsck(database: Database, discom: PublicKey, *, tell: Tell = untold) -> Iterator[Damage]:
     """Everything that is wrong with the database; nothing when it is sound. `discom` is the key of its statements; `tell` is told how many
     statements and batches were read, and of how many.
 

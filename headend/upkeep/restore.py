@@ -10,12 +10,12 @@ Source: EVIDENCE §2; P21.
 
 import os
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from headend.config import Config
+from headend.counting import Tell, untold
 from headend.duties.holds import HoldKind, Order
 from headend.errors import FatalError, RefusedError
 from headend.founding import LOG, open_keys
@@ -30,9 +30,6 @@ from signing.interval import ist_text
 from signing.log.checkpoint import Checkpoint, open_checkpoint
 from signing.log.merkle import HASH_BYTES, Frontier, leaf_hash
 from signing.log.note import VerifierKey
-
-Tell = Callable[[int, int], None]
-"""Is told how much is done, and of how much."""
 
 _PAGES_AT_ONCE = 4096
 _MIB = 2**20
@@ -59,11 +56,7 @@ class Recovery:
     """Number of the stand-down that keeps it silent."""
 
 
-def _told_to_nobody(done: int, total: int) -> None:
-    """For those who do not ask how far it is."""
-
-
-def back_up(config: Config, path: Path, *, tell: Tell = _told_to_nobody) -> Backup:
+def back_up(config: Config, path: Path, *, tell: Tell = untold) -> Backup:
     """Copies the database of a head-end, which may be running, to `path`: one state of it, checked and durable. `tell` gets pages.
 
     Raises:
@@ -90,7 +83,7 @@ def back_up(config: Config, path: Path, *, tell: Tell = _told_to_nobody) -> Back
     return Backup(path=path, tree_size=size, size_bytes=path.stat().st_size)
 
 
-def restore(config: Config, backup: Path, *, now_utc: int, tell: Tell = _told_to_nobody) -> Recovery:
+def restore(config: Config, backup: Path, *, now_utc: int, tell: Tell = untold) -> Recovery:
     """Makes `backup` the database of `config`, with every leaf of the published log, and standing down. `tell` gets MiB of the copy.
 
     Raises:

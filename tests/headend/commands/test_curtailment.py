@@ -1,15 +1,22 @@
 """curtail: entered, listed and taken back, with who and why."""
 
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
-from headend.store.sqlite import curtailment_rows
+from headend.commands import curtailment
+from headend.exchange.curtailing import Excused
+from headend.store.sqlite import curtailment_rows, postings
 from headend.store.sqlite.database import open_database
+from headend.trading.trades import Delivery
+from ledger_client.ledger import TradeStatus
 from signing.interval import Interval
 from tests.headend.commands.conftest import Command
 from tests.headend.founded import Installation
 from tests.headend.premises import Gateway
+from tests.headend.trading.test_posting import TRADE
+from tests.ledger_client.rehearsal import SELLER_DISCOM
 
 TIME = ["--start", "2026-04-26T10:00:00+05:30", "--end", "2026-04-26T12:00:00+05:30"]
 GOOD = ["--kind", "OUTAGE", "--point", "CP-1", *TIME, "--by", "asha", "--reason", "a tree on the line", "--apply"]
@@ -72,3 +79,41 @@ def test_a_place_that_nobody_recorded_is_refused_before_it_excuses_nothing(
     assert command("registry", "set", "SKS00000001", *moved)[0] == 0
     assert command(*feeder)[0] == 0
     assert standing(founded) == 1
+
+
+def test_what_is_said_of_windows_before_and_after_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    delivery = Delivery(posted_as="S", delivery_start="a", delivery_end="b", window=SPAN)
+    one = Excused(
+        delivery=delivery,
+        connection_point="CP-1",
+        before=TradeStatus.COMPLETED,
+        after=TradeStatus.CURTAILED_OUTAGE,
+    )
+    undecided, same = replace(one, before=None, after=None), replace(one, after=TradeStatus.COMPLETED)
+    curtailment._tell([one, undecided, same])
+    assert capsys.readouterr().out.splitlines() == [
+        "  S 2026-04-26 10:00:00 IST to 2026-04-26 12:00:00 IST at CP-1: COMPLETED -> CURTAILED_OUTAGE",
+        "3 window(s) of trades in it: 1 are said otherwise, 1 have no final figure yet",
+    ]
+    curtailment._tell([one] * 52)
+    assert capsys.readouterr().out.splitlines()[-2] == "  and 2 more"
+
+
+def put_trade(installed: Installation) -> None:
+    one = replace(TRADE, seller_id="LEDGER-SKS00000001", discom_id_seller=SELLER_DISCOM, discom_id_buyer="OTHER")
+    with closing(open_database(installed.config.database)) as database, database.transaction() as connection:
+        postings.put_trades(connection, [one], 1)
+
+
+def test_the_windows_of_known_trades_are_told_before_it_is_entered(
+    founded: Installation, enrolled: Gateway, command: Command
+) -> None:
+    put_trade(founded)
+    dry = GOOD[:-1]
+    out = command("curtail", *["enter", *dry])[1]
+    assert out.startswith("would enter OUTAGE CP-1, 2026-04-26 10:00:00 IST")
+    assert "1 window(s) of trades in it: 0 are said otherwise, 1 have no final figure yet" in out
+    command("curtail", "enter", *GOOD)
+    out = command("curtail", "withdraw", "--number", "1")[1]
+    assert out.startswith("would take back 1 OUTAGE CP-1, 2026-04-26 10:00:00 IST")
+    assert "1 window(s) of trades in it" in out

@@ -239,3 +239,23 @@ def test_a_paper_that_does_not_fit_is_refused(
     got, _, err = command("edit", "approve", "1", "--signed", signed(founded, other, keys["sen"]), "--apply")
     assert (got, "is of another proposal" in err) == (1, True)
     assert edits(founded) == 0
+
+
+def test_who_is_added_or_leaves_is_told_with_the_key_and_what_waits(
+    command: Command, keys: dict[str, list[str]], founded: Installation
+) -> None:
+    command("edit", "propose", *WISH, *keys["rao"], "--apply")
+    private = founded.folder / "third.pem"
+    key = create_key(str(private), Algorithm.EDDSA)
+    public = founded.folder / "third.pub"
+    public.write_bytes(key._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    out = command("operator", "add", "das", "--key", public)[1]
+    assert out.startswith(f"key {key.public_key.kid.hex()}  compare it")
+    assert "1 proposal(s) of others wait for somebody's approval\ndas might sign from then on\nnothing was done" in out
+    out = command("operator", "remove", "rao")[1]
+    assert "\nproposed by rao, and waits still: 1 meter SKS00000001" in out
+    assert "of others" not in out
+    assert "rao would sign nothing more" in out
+    out = command("operator", "remove", "sen")[1]
+    assert "proposed by sen" not in out
+    assert "1 proposal(s) of others wait" in out

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import closing
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -20,6 +21,7 @@ from tests.headend.commands.conftest import Command
 from tests.headend.founded import Installation
 from tests.headend.premises import Gateway
 from tests.headend.trading.test_posting import RECORD
+from tests.headend.trading.test_reconciliation import WORD
 from tests.ledger_client.rehearsal import Rehearsal
 
 NAME = "LEDGER-SKS00000001"
@@ -39,8 +41,6 @@ def states(installed: Installation) -> list[tuple[PostingState, str]]:
 
 
 def posting(state: PostingState, name: str = NAME) -> PostingRecord:
-    from dataclasses import replace
-
     delivery = Delivery(
         posted_as=name,
         delivery_start=RECORD.delivery.delivery_start,
@@ -59,6 +59,88 @@ def test_a_hold_is_placed_listed_and_released(founded: Installation, enrolled: G
     assert code == 0
     assert "ended" in command("hold", "list")[1]
     assert "by bela: sealed again" in command("hold", "list")[1]
+
+
+BEFORE = ["hold", "place", "--posted-as", NAME]
+
+
+def test_a_hold_names_first_what_it_stops_and_what_it_does_not_reach(
+    founded: Installation, enrolled: Gateway, command: Command
+) -> None:
+    put(founded, posting(PostingState.DUE))
+    put(founded, replace(posting(PostingState.CONFIRMED), actual=b"c" * 32))
+    put(founded, replace(posting(PostingState.WAITING, "OTHER"), actual=b"o" * 32))
+    shown = "  LEDGER-SKS00000001 2026-04-26 10:00:00 IST to 2026-04-26 12:00:00 IST: DUE, net"
+    same = "HELD by others too: 0; confirmed by the ledger, where it stays: 1\nawaited, with nothing addressed yet: 0 window(s)\n"
+    out = command(*BEFORE)[1]
+    assert out.startswith("would hold every window of CP-1: nothing of it would be posted or told;")
+    assert f"\nstops now: 1 posting(s), 1 DUE\n{shown}" in out
+    assert out.endswith(f"{same}nothing was done: give --apply to do it\n")
+    assert "would hold CP-1 2026-04-26 10:00:00 IST to" in command(*BEFORE, *WINDOW)[1]
+    elsewhere = ["--start", "2026-04-26T12:00:00+05:30", "--end", "2026-04-26T14:00:00+05:30"]
+    assert (
+        "stops now: 0 posting(s)\nHELD by others too: 0; confirmed by the ledger, where it stays: 0\n"
+        in command(*BEFORE, *elsewhere)[1]
+    )
+    out = command(*BEFORE, *WHO, "--apply")[1]
+    assert out.endswith(f"stops now: 1 posting(s), 1 DUE\n{same}")
+    assert "stops now: 0 posting(s)\nHELD by others too: 1;" in command(*BEFORE)[1]
+
+
+def test_a_stand_down_counts_what_it_stops_and_its_end_what_goes(
+    founded: Installation, enrolled: Gateway, command: Command
+) -> None:
+    put(founded, posting(PostingState.DUE))
+    put(founded, replace(posting(PostingState.WAITING, "OTHER"), actual=b"o" * 32))
+    put(founded, replace(posting(PostingState.CONFIRMED, "OTHER"), actual=b"c" * 32))
+    out = command("stand-down")[1]
+    assert out.startswith("would hold everything:")
+    assert "stops now: 2 posting(s), 1 DUE, 1 WAITING\n" in out
+    assert "confirmed by the ledger, where it stays: 1\n" in out
+    command("stand-down", *WHO, "--apply")
+    out = command("hold", "release", "--number", "1")[1]
+    assert out.startswith(
+        "hold 1 would end; its postings go within seconds where the head-end serves\ngoes now: 2 posting(s)"
+    )
+    command(*BEFORE, *WHO, "--apply")
+    assert "goes now: 1 posting(s), 1 WAITING" in command("hold", "release", "--number", "1")[1]
+    assert "goes now: 1 posting(s), 1 WAITING" in command("hold", "release", "--number", "1", *WHO, "--apply")[1]
+
+
+def test_what_is_many_is_counted_after_the_first_twenty(
+    founded: Installation, enrolled: Gateway, command: Command
+) -> None:
+    for number in range(22):
+        put(founded, replace(posting(PostingState.DUE), actual=bytes([number]) * 32))
+    out = command("stand-down")[1]
+    assert (out.count(": DUE, net"), "  and 2 more\n" in out) == (20, True)
+
+
+def test_an_own_word_is_named_by_its_trade(founded: Installation, enrolled: Gateway, command: Command) -> None:
+    with closing(open_database(founded.config.database)) as database, database.transaction() as connection:
+        recording_rows.put(
+            connection, replace(WORD, state=PostingState.DUE, delivery=posting(PostingState.DUE).delivery)
+        )
+        recording_rows.put(
+            connection,
+            replace(WORD, delivery=posting(PostingState.DUE).delivery, round=3, state=PostingState.CONFIRMED),
+        )
+    out = command(*BEFORE)[1]
+    assert f"kWh of trade {WORD.record_id}\n" in out
+    assert "confirmed by the ledger, where it stays: 1" in out
+    assert "confirmed by the ledger, where it stays: 1" in command("stand-down")[1]
+
+
+def test_a_dispute_shows_the_figure_that_is_contested_and_what_is_read_again(
+    founded: Installation, enrolled: Gateway, command: Command
+) -> None:
+    words = ["hold", "dispute", "--posted-as", NAME, *WINDOW, "--party", "TPDDL, mail 7"]
+    assert "no figure was said of exactly this window yet" in command(*words)[1]
+    command("attest", "--posted-as", NAME, *WINDOW, *WHO, "--apply")
+    out = command(*words)[1]
+    assert "its figure now: revision 0 PENDING, 8 of 8 blocks missing, evidence " in out
+    assert "its gateways would be asked to read the window again: 1 day(s) of its meters" in out
+    assert "its gateways are asked to read the window again: 1 day(s)" in command(*words, *WHO, "--apply")[1]
 
 
 def test_what_others_still_hold_is_said_when_a_hold_ends(enrolled: Gateway, command: Command) -> None:
@@ -131,10 +213,20 @@ def test_two_operators_refuse_a_dispute_one_after_the_other(
     words = ["hold", "release", "--number", dispute, "--refused"]
     apply = [*words, "--apply"]
     assert "nobody refused it yet\nnothing was signed" in command(*words)[1]
-    code, out, _ = command(*apply, "--reason", "the meter was tested", *signing(founded, "rao"))
+    rao, sen = signing(founded, "rao"), signing(founded, "sen")
+    reason = ["--reason", "the meter was tested"]
+    assert (
+        "rao would refuse it: the meter was tested; another person has to sign it too"
+        in command(*words, *reason, *rao)[1]
+    )
+    assert "'reason'" in command(*words, *rao)[2]
+    assert "the key " in command(*words, *reason, *rao[:2], *sen[2:])[2]
+    assert "nobody refused it yet" in command(*words)[1]
+    code, out, _ = command(*apply, *reason, *rao)
     assert (code, out) == (0, "rao refuses dispute 1; another person has to sign it too\n")
     assert "rao would refuse it: the meter was tested" in command(*words)[1]
-    code, out, _ = command(*apply, *signing(founded, "sen"))
+    assert "sen would end it, as the other person: the meter was tested" in command(*words, *sen)[1]
+    code, out, _ = command(*apply, *sen)
     assert code == 0
     assert out.startswith("dispute 1 is refused by rao and sen: the meter was tested\nrefusal ")
     assert "signed by sen, key " in out

@@ -2,7 +2,7 @@
 
 import io
 
-from headend.commands.progress import Progress, along
+from headend.commands.progress import Progress, Telling, along
 
 
 class Terminal(io.StringIO):
@@ -38,3 +38,14 @@ def test_work_that_is_long_by_its_nature_is_told_at_once() -> None:
 
 def test_what_is_gone_along_is_whole() -> None:
     assert list(along(("a", "b"), "letters")) == ["a", "b"]
+
+
+def test_the_parts_of_one_work_count_their_time_from_its_beginning() -> None:
+    now, stream = [0.0], io.StringIO()
+    tell = Telling(stream=stream, clock=lambda: now[0])
+    tell("rows read", 1, 1)
+    now[0] = 11.0
+    tell("meters recorded", 1, 3)
+    tell("meters recorded", 2, 3)
+    tell("meters recorded", 3, 3)
+    assert stream.getvalue().splitlines() == ["1 of 3 meters recorded", "3 of 3 meters recorded"]

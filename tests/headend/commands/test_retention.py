@@ -5,6 +5,7 @@ import pytest
 from tests.headend.commands.conftest import Command
 from tests.headend.founded import Installation
 from tests.headend.premises import Gateway
+from tests.headend.upkeep.test_restore import Running
 
 METER = "SKS00000001"
 HOLD = ["--meter", METER, "--start", "2026-04-26T00:00:00+05:30", "--end", "2026-04-27T00:00:00+05:30"]
@@ -47,3 +48,31 @@ def test_a_legal_hold_on_a_meter_that_nobody_recorded_is_refused_before_it_keeps
     assert (code, out) == (1, "")
     assert "'SKS00000010'" in err
     assert command("retention", "list")[1] == ""
+
+
+def put_batches(installed: Installation, one: Gateway, number: int) -> None:
+    """Batches of the meter, from the hold's day on."""
+    messages = [one.next() for _ in range(number)]
+    with Running(installed) as running:
+        running.take_in(*messages)
+
+
+def test_a_legal_hold_says_how_much_it_keeps_and_its_end_how_much_is_due(
+    founded: Installation, enrolled: Gateway, command: Command
+) -> None:
+    put_batches(founded, enrolled, 3)
+    whole = ["--start", "2026-01-01T00:00:00+05:30", "--end", "2026-12-31T00:00:00+05:30"]
+    words = ["retention", "hold", "--meter", METER, *whole]
+    assert command(*words)[1].startswith(f"3 opening(s) of {METER} are kept in that time; 0 may not")
+    founded.file.write_text(founded.file.read_text() + "[retention]\nopenings_days = 180\n")
+    assert command(*words)[1].startswith(
+        f"3 opening(s) of {METER} are kept in that time; 3 may not be kept any longer but"
+    )
+    command(*words, *WHO, "--apply")
+    command(*words, *WHO, "--apply")
+    assert "3 opening(s) of" in command("retention", "release", "--number", "1")[1]
+    assert "; 0 of them are due to be erased then" in command("retention", "release", "--number", "1")[1]
+    command("retention", "release", "--number", "1", *WHO, "--apply")
+    assert "; 3 of them are due to be erased then" in command("retention", "release", "--number", "2")[1]
+    early = ["--start", "2020-01-01T00:00:00+05:30", "--end", "2020-12-31T00:00:00+05:30"]
+    assert command("retention", "hold", "--meter", METER, *early)[1].startswith("0 opening(s)")

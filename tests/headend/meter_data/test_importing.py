@@ -64,6 +64,23 @@ def taken(headend: Headend, *rows: str, rejected: Rejected = Rejected.REFUSES_AL
 
 
 @pytest.mark.usefixtures("premises")
+def test_taking_tells_how_many_meters_are_vouched_for(headend: Headend) -> None:
+    told: list[tuple[str, int, int]] = []
+    one = Importing(
+        database=headend.database,
+        book=headend.book,
+        registry=headend.registry,
+        signer=headend.statement_signer,
+        tell=lambda *how: told.append(how),
+    )
+    content = table(block(0), block(1))
+    one.preview(content, parse_csv)
+    assert told == []
+    one.take(content, parse_csv, source="HES", by="asha", at_utc=LATER)
+    assert told == [("meters vouched for", 1, 1)]
+
+
+@pytest.mark.usefixtures("premises")
 def test_a_file_becomes_one_logged_statement_a_meter(headend: Headend) -> None:
     outcome = taken(headend, block(0), block(1, 90), register(1, 5000), block(0, meter=OTHER))
     assert outcome.verdict is Verdict.TAKEN

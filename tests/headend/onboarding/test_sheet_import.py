@@ -6,6 +6,7 @@ import pytest
 
 from headend.onboarding.enrol import Application, MeterFacts
 from headend.onboarding.sheet_export import exported
+from headend.onboarding.sheet_import import RegistryImport
 from headend.registry.plan import Rejected
 from headend.registry.report import Outcome, document, lines, summary
 from headend.registry.sheet import parse_csv
@@ -491,3 +492,18 @@ def test_what_an_enrolment_said_is_exported_too(headend: Headend) -> None:
     text = exported(headend.database.connection)
     assert f"LEDGER-{METER}" in text
     assert importer(headend).preview(parse_csv(text.encode())).plan.changes == ()
+
+
+def test_applying_tells_how_many_meters_are_recorded(headend: Headend) -> None:
+    told: list[tuple[str, int, int]] = []
+    importing = RegistryImport(
+        database=headend.database,
+        book=headend.book,
+        registry=headend.registry,
+        signer=headend.statement_signer,
+        tell=lambda *how: told.append(how),
+    )
+    importing.preview(parse_csv(sheet(row(1), row(2))))
+    assert told == []
+    importing.apply(parse_csv(sheet(row(1), row(2))), by="asha", at_utc=NOW)
+    assert told == [("meters recorded", 1, 2), ("meters recorded", 2, 2)]
