@@ -111,3 +111,11 @@ def test_revalidate_says_nothing_where_nothing_changed(
     actual = newest(founded)
     assert actual is not None
     assert actual.revision == 0
+
+
+def test_revalidate_asks_who_answers_before_it_looks_at_any_window(enrolled: Gateway, command: Command) -> None:
+    code, out, err = command("revalidate", *DAY, "--apply")
+    assert (code, out, "'by'" in err) == (1, "", True)
+    code, out, err = command("revalidate", *DAY, *WHO[:2], "--apply")
+    assert (code, out, "'reason'" in err) == (1, "", True)
+    assert command("revalidate", *DAY)[0] == 0
