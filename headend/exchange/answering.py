@@ -19,7 +19,7 @@ from headend.store.sqlite.question_rows import Disclosure
 from headend.trading import posting, questions
 from headend.trading.gates import Gates
 from headend.trading.parties import Party, Sight
-from headend.trading.questions import AskedWindow, Known, Move, Question
+from headend.trading.questions import AskedWindow, Known, Move, Question, QuestionState
 from ledger_client.beckn.on_status import AnswerForm, Figure, on_status
 from ledger_client.beckn.refusal import RefusedError
 from ledger_client.beckn.status import StatusRequest, Wanted, read_status
@@ -29,6 +29,9 @@ from signing.interval import DAY_S, Interval
 
 AT_ONCE = 4
 """Questions of one step: the next step sees what came meanwhile."""
+
+SILENCE_S = 60
+"""How long nothing else is sent where something was not taken: waiting for the same silence again and again would keep all others waiting."""
 
 KEPT_S = 30 * DAY_S
 """How long a question is kept after it expired."""
@@ -100,19 +103,26 @@ class Answering:
         open_holds = hold_rows.open_holds(self._database.connection)
         self._sweep(now_utc)
         self._wake(frozenset(hold.number for hold in open_holds), now_utc)
+        silent: set[str] = set()
         for question in question_rows.due(self._database.connection, now_utc, most=AT_ONCE):
+            if question.callback in silent:
+                continue
             # Asked anew for each: an answer may take long, and what an operator stops stops at once.
             holds = Holds(hold_rows.open_holds(self._database.connection))
             after = self._looked_at(question, holds, now_utc)
             report.moved.append(after)
+            if after.state is QuestionState.OPEN and after.attempts > question.attempts:
+                silent.add(question.callback)
         report.trouble = question_rows.trouble(self._database.connection)
         return report
 
     def _sweep(self, now_utc: int) -> None:
-        """Forgets what expired long ago; a question may be 4 MiB."""
+        """Forgets what expired long ago, a question may be 32 MiB; what the asker refused expires with its windows."""
         if now_utc < self._next_sweep_utc:
             return
         with self._database.transaction() as connection:
+            over_utc = now_utc - (self._config.gates.true_up_days + 1) * DAY_S
+            question_rows.expire_refused(connection, over_utc, now_utc)
             question_rows.drop_expired(connection, now_utc - KEPT_S)
         self._next_sweep_utc = now_utc + DAY_S
 
@@ -212,19 +222,28 @@ class Answering:
         body = on_status(outlook.request, outlook.figures, form=self._form, now=now_utc)
         if body is None:
             return self._put(questions.resting(question, outlook.windows, gates, now_utc))
+        with self._database.transaction() as connection:
+            # Before it leaves: an asker that took it and was not heard to say so has it all the same.
+            question_rows.put_disclosures(connection, outlook.disclosed, again=question.attempts == 0)
         try:
             self._pusher.push(question.callback, body)
         except LedgerRefusedError as error:
             return self._put(questions.refused(question, str(error)))
         except LedgerError as error:
-            return self._put(questions.unanswered(question, str(error), now_utc))
+            return self._unanswered(question, str(error), now_utc)
         told = questions.acknowledged(question, len(outlook.figures), now_utc)
         after = questions.resting(told, outlook.windows, gates, now_utc)
         with self._database.transaction() as connection:
             # The commit point of an answer: before it, a crash sends the same figures again.
             question_rows.put_told(connection, question.number, outlook.known.figures)
-            question_rows.put_disclosures(connection, outlook.disclosed)
             question_rows.put_progress(connection, after)
+        return after
+
+    def _unanswered(self, question: Question, note: str, now_utc: int) -> Question:
+        after = questions.unanswered(question, note, now_utc)
+        with self._database.transaction() as connection:
+            question_rows.put_progress(connection, after)
+            question_rows.put_off(connection, question, now_utc + SILENCE_S)
         return after
 
     def _put(self, question: Question) -> Question:

@@ -193,11 +193,12 @@ def put_told(connection: sqlite3.Connection, number: int, told: Mapping[tuple[st
     )
 
 
-def put_disclosures(connection: sqlite3.Connection, disclosed: Iterable[Disclosure]) -> None:
-    """Notes what left. Nothing is ever taken out again."""
+def put_disclosures(connection: sqlite3.Connection, disclosed: Iterable[Disclosure], *, again: bool) -> None:
+    """Notes what leaves, also what left before where it leaves `again`. Nothing is ever taken out again."""
     connection.executemany(
         "INSERT INTO told_intervals (grantee, purpose, connection_point, start_utc, end_utc, evidence, disclosed_utc) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE ?8 OR NOT EXISTS (SELECT 1 FROM told_intervals WHERE connection_point = ?3 "
+        "AND start_utc = ?4 AND end_utc = ?5 AND evidence = ?6 AND grantee = ?1 AND purpose = ?2)",
         [
             (
                 one.grantee,
@@ -207,6 +208,7 @@ def put_disclosures(connection: sqlite3.Connection, disclosed: Iterable[Disclosu
                 one.window.end_utc,
                 one.evidence,
                 one.disclosed_utc,
+                again,
             )
             for one in disclosed
         ],
@@ -230,6 +232,23 @@ def disclosures(connection: sqlite3.Connection, connection_point: str) -> tuple[
             disclosed_utc=at_utc,
         )
         for grantee, purpose, point, start, end, evidence, at_utc in rows
+    )
+
+
+def put_off(connection: sqlite3.Connection, silent: Question, until_utc: int) -> None:
+    """Has the other questions whose answers go where one was not taken wait at least until a time."""
+    connection.execute(
+        "UPDATE questions SET next_try_utc = max(next_try_utc, ?) "
+        "WHERE callback = ? AND question <> ? AND state IN ('OPEN', 'ANSWERED')",
+        (until_utc, silent.callback, silent.number),
+    )
+
+
+def expire_refused(connection: sqlite3.Connection, ended_utc: int, now_utc: int) -> None:
+    """Lets go of the questions whose answer the asker refused and whose last window ended before a time: nobody asks for it any more."""
+    connection.execute(
+        "UPDATE questions SET state = 'EXPIRED', next_try_utc = ? WHERE state = 'REFUSED' AND end_utc < ?",
+        (now_utc, ended_utc),
     )
 
 

@@ -462,6 +462,70 @@ def test_an_asker_that_does_not_answer_is_tried_again_ever_later_and_others_do_n
     assert states(asked)[0] == (QuestionState.ANSWERED, 0, "1 figure(s) told")
 
 
+class Deaf(BecknPusher):
+    """Gives no answer where one host is called, and notes every call."""
+
+    silent = ""
+
+    def push(self, url: str, body: bytes, *, request_signature: str | None = None) -> PushReceipt:
+        self.calls = [*getattr(self, "calls", []), url]
+        if self.silent and self.silent in url:
+            raise LedgerUnavailableError("nobody there")
+        return super().push(url, body, request_signature=request_signature)
+
+
+def test_many_questions_of_a_silent_asker_keep_no_other_waiting(headend: Headend, tmp_path: Path) -> None:
+    ack = b'{"message":{"status":"ACK"}}'
+    with canned(Canned(status=200, body=ack)) as other, asking(headend, tmp_path / "exchange") as asked:
+        asked.settling.whole_day()
+        asked.settling.trade()
+        asked.settling.step()
+        for number in range(1, 9):
+            asked.send(asked.body({NAME: [WINDOW]}, name=str(number)))
+        with closing(Deaf(signer=signer(OWN), now=asked.now)) as deaf:
+            asked.answering._pusher, deaf.silent = deaf, asked.exchange.address
+            asked.at(NOW + 1)
+            asked.send(asked.body({NAME: [WINDOW]}, uri=f"http://{other.address}/bap/receiver", name="9"))
+            asked.answering.step(NOW + 1)
+            asked.answering.step(NOW + 1)
+            # One that nobody takes is tried, and the other asker's is next.
+            assert [asked.exchange.address in url for url in deaf.calls] == [True, False]
+            asked.answering.step(NOW + 60)
+            assert len(deaf.calls) == 3
+            deaf.silent, deaf.calls = "", []
+            for later in range(121, 125):
+                asked.answering.step(NOW + later)
+            assert len(deaf.calls) == 8
+        assert {state for state, _, _ in states(asked)} == {QuestionState.ANSWERED}
+
+
+def test_what_leaves_by_consent_is_noted_before_it_leaves_and_once_however_often_it_is_tried(asked: Asking) -> None:
+    asked.settling.whole_day()
+    asked.settling.trade()
+    asked.settling.step()
+    asked.consent()
+    connection = asked.headend.database.connection
+    asked.send(asked.body({NAME: QUARTERS[:2]}))
+    with closing(Deaf(signer=signer(OWN), now=asked.now)) as deaf:
+        asked.answering._pusher, deaf.silent = deaf, asked.exchange.address
+        asked.answer()
+        for _ in range(3):
+            asked.at(asked.questions()[0].next_try_utc)
+            asked.answering.step(asked.now())
+        assert len(deaf.calls) > 1
+        logged = question_rows.disclosures(connection, SUBJECT.connection_point)
+        assert [one.window for one in logged] == [Interval(*quarter) for quarter in QUARTERS[:2]]
+        deaf.silent = ""
+        asked.at(asked.questions()[0].next_try_utc)
+        asked.answering.step(asked.now())
+        assert None not in told(asked).values()
+        assert len(question_rows.disclosures(connection, SUBJECT.connection_point)) == 2
+        # Asked for again, it leaves again.
+        asked.send(asked.questions()[0].body, life_s=200)
+        asked.answering.step(asked.now())
+        assert len(question_rows.disclosures(connection, SUBJECT.connection_point)) == 4
+
+
 def test_a_final_nack_stops_until_it_is_asked_again(headend: Headend, tmp_path: Path) -> None:
     nack = b'{"message":{"status":"NACK","error":{"code":"SCH_INVALID_FORMAT","message":"no"}}}'
     with canned(Canned(status=400, body=nack)) as other, asking(headend, tmp_path / "exchange") as asked:
@@ -477,6 +541,24 @@ def test_a_final_nack_stops_until_it_is_asked_again(headend: Headend, tmp_path: 
         assert row.note == "SCH_INVALID_FORMAT: no"
         asked.send(body, life_s=200)
         assert states(asked)[0][0] is QuestionState.OPEN
+
+
+def test_a_refused_answer_troubles_nobody_once_the_true_up_of_its_windows_is_over(
+    headend: Headend, tmp_path: Path
+) -> None:
+    nack = b'{"message":{"status":"NACK","error":{"code":"SCH_INVALID_FORMAT","message":"no"}}}'
+    with canned(Canned(status=400, body=nack)) as other, asking(headend, tmp_path / "exchange") as asked:
+        asked.settling.whole_day()
+        asked.settling.trade()
+        asked.settling.step()
+        asked.send(asked.body({NAME: [WINDOW]}, uri=f"http://{other.address}/bap/receiver"))
+        asked.answer()
+        connection = asked.headend.database.connection
+        for days, refused in ((44, 1), (48, 0)):
+            asked.answering.step(NOW + days * DAY_S)
+            assert len(question_rows.refused(connection)) == refused
+        asked.answering.step(NOW + 79 * DAY_S)
+        assert states(asked) == []
 
 
 def test_a_question_that_comes_again_while_it_is_being_answered_is_answered_again(asked: Asking) -> None:
