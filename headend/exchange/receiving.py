@@ -147,7 +147,7 @@ class ExchangeDoor:
             self._require_callback(received.caller, received.request)
             self._keep(received, received.request, body, now_utc)
         except RefusedError as error:
-            return self._denied(authorization, body, error.refusal, now_utc)
+            return self._denied(authorization, body, error.refusal, now_utc, is_verified=True)
         except HeadendError as error:
             # Nothing is kept, so nothing is ACKed: the asker sends it again.
             _LOG.warning("a question could not be kept: %s", error)
@@ -207,9 +207,11 @@ class ExchangeDoor:
         if not pace.admits(name, now_utc):
             raise refused(Code.POLICY, "too many messages in a minute: send it later, signed anew")
 
-    def _denied(self, authorization: str | None, body: bytes, refusal: Refusal, now_utc: int) -> Reply:
+    def _denied(
+        self, authorization: str | None, body: bytes, refusal: Refusal, now_utc: int, *, is_verified: bool = False
+    ) -> Reply:
         self._count(refusal)
-        reply = self._receiver.nack(authorization, body, refusal, now=now_utc)
+        reply = self._receiver.nack(authorization, body, refusal, now=now_utc, is_verified=is_verified)
         if refusal.code is not Code.POLICY:
             return reply
         return replace(reply, status=_TOO_MANY, headers={**reply.headers, "Retry-After": _AGAIN_S})

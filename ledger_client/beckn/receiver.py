@@ -18,6 +18,9 @@ from ledger_client.signature import DEFAULT_LIFETIME_S, HttpSigner, SignatureErr
 JSON = "application/json"
 CHALLENGE = "(created) (expires) digest"
 
+MOST_UNVERIFIED = 64 * 1024
+"""Longest body of somebody unknown that is read for the id to name in its NACK: as JSON a body may take thirty times its length of memory."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
@@ -68,9 +71,8 @@ class Receiver:
             request = read_status(body, self._identifiers)
             self._gate.require(caller, request.context, own_id=self.own_id)
         except RefusedError as error:
-            return Received(
-                reply=self.nack(authorization, body, error.refusal, now=now), caller=caller, refusal=error.refusal
-            )
+            reply = self.nack(authorization, body, error.refusal, now=now, is_verified=caller is not None)
+            return Received(reply=reply, caller=caller, refusal=error.refusal)
         content = ack_body(request.context.message_id, self._dialect)
         return Received(reply=self._signed(200, content, authorization, now), request=request, caller=caller)
 
@@ -78,9 +80,15 @@ class Receiver:
         """The reply that takes a message without a Beckn envelope, signed over the request's signature."""
         return self._signed(200, ack_body(None, self._dialect), authorization, now)
 
-    def nack(self, authorization: str | None, body: bytes, refusal: Refusal, *, now: int) -> Reply:
-        """The reply that refuses a request, for refusals that the receiver's owner comes to, such as a body that is too long."""
-        content = nack_body(_message_id(body), refusal, self._dialect)
+    def nack(
+        self, authorization: str | None, body: bytes, refusal: Refusal, *, now: int, is_verified: bool = False
+    ) -> Reply:
+        """The reply that refuses a request, for refusals that the receiver's owner comes to, such as a body that is too long.
+
+        It names the message's id where the body is short, or `is_verified` to be by whom it says.
+        """
+        is_read = is_verified or len(body) <= MOST_UNVERIFIED
+        content = nack_body(_message_id(body) if is_read else None, refusal, self._dialect)
         reply = self._signed(refusal.http_status, content, authorization, now)
         if reply.status != 401:
             return reply
@@ -89,8 +97,9 @@ class Receiver:
         return Reply(status=401, body=content, headers={**reply.headers, "WWW-Authenticate": challenge})
 
     def internal(self, authorization: str | None, body: bytes, *, now: int) -> Reply:
-        """The reply where this node failed: nothing of it is told, and the asker may send the same again, signed anew."""
-        return self.nack(authorization, body, Refusal(code=Code.INTERNAL_ERROR, message="this node failed"), now=now)
+        """The reply to a verified caller where this node failed: nothing of it is told, and the same may be sent again, signed anew."""
+        refusal = Refusal(code=Code.INTERNAL_ERROR, message="this node failed")
+        return self.nack(authorization, body, refusal, now=now, is_verified=True)
 
     def _signed(self, status: int, content: bytes, authorization: str | None, now: int) -> Reply:
         """`content` with its ``Signature`` header, over the request's signature where there is one to name."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ledger_client.beckn.ack import Dialect, read_ack
 from ledger_client.beckn.context import Identifiers
-from ledger_client.beckn.receiver import Receiver, Reply
+from ledger_client.beckn.receiver import MOST_UNVERIFIED, Receiver, Reply
 from ledger_client.beckn.refusal import Code, Refusal
 from ledger_client.signature import digest, parse_header, public_key, verify
 from tests.ledger_client.beckn.messages import NOW, Missing, attributes, changed
@@ -88,6 +88,20 @@ def test_the_body_is_not_looked_at_before_its_signer_is_known() -> None:
     received = receiver().status(LEDGER.sign(b"{}", created=NOW, expires=NOW + 300), b"[", now=NOW)
     assert received.refusal is not None
     assert received.refusal.code is Code.SIGNATURE_INVALID
+
+
+def test_a_long_body_is_not_read_for_the_id_in_its_refusal_before_its_signer_is_known() -> None:
+    def long(length: int) -> bytes:
+        body = changed((("message",), Missing))
+        return body + b" " * (length - len(body))
+
+    for length, named in ((MOST_UNVERIFIED, MESSAGE_ID), (MOST_UNVERIFIED + 1, None)):
+        body = long(length)
+        assert read_ack(receiver().status(None, body, now=NOW).reply.body).message_id == named
+        # A verified caller's is named however long it is.
+        authorization = LEDGER.sign(body, created=NOW, expires=NOW + 300)
+        assert read_ack(receiver().status(authorization, body, now=NOW).reply.body).message_id == MESSAGE_ID
+        assert read_ack(receiver().internal(authorization, body, now=NOW).body).message_id == MESSAGE_ID
 
 
 def test_a_context_of_somebody_else_is_refused_though_the_signature_is_good() -> None:
