@@ -78,7 +78,13 @@ class StoredMarket:
                 sight = self._seen(connection, subscriber, posted_as, window, now_utc)
             if sight is None:
                 return None
-            trades = trade_views.of_window(connection, self._config.discom, posted_as, window)
+            party = self._party(subscriber)
+            trades = [
+                # Whether its meter sells and buys in one window is no business of another trade's platform.
+                trade
+                for trade in trade_views.of_window(connection, self._config.discom, posted_as, window)
+                if subscriber is None or (party is not None and party.is_in(trade))
+            ]
             look = self._look(connection, size, now_utc)
             return self._standing(look, posted_as, window, trades, sight)
 
@@ -94,15 +100,16 @@ class StoredMarket:
             reached = size if len(looked) < _AT_ONCE else looked[-1].index + 1
             for view in looked:
                 actual = view.statement
-                if subscriber is not None and not self._seen(
-                    connection, subscriber, actual.posted_as, actual.window, now_utc
-                ):
-                    continue
+                sight: Sight | None = None
+                if subscriber is not None:
+                    sight = self._seen(connection, subscriber, actual.posted_as, actual.window, now_utc)
+                    if sight is None:
+                        continue
                 if len(items) == limit:
                     reached = view.index
                     break
                 is_held = subscriber is not None and _over(holds, view) is not None
-                items.append(ChangeView(actual=view, is_held=is_held))
+                items.append(ChangeView(actual=view, is_held=is_held, sight=sight))
         # A cursor beyond the published log waits there: nothing before it is skipped, nothing is told twice.
         following = max(after, reached)
         return ChangesView(items=tuple(items), next_index=following, is_end=following >= size)

@@ -36,6 +36,8 @@ class ChangeView:
     actual: ActualView
     is_held: bool
     """Whether the figure is kept back: ask for its window when the hold is over."""
+    sight: Sight | None
+    """By what its caller may see it; none for a token's holder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

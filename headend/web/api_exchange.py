@@ -11,12 +11,11 @@ from fastapi import FastAPI, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from headend.trading.contracts import SideContract
-from headend.trading.parties import Sight
 from headend.views.exchange import Market, SlotView, StandingView, TradeView
 from headend.web import answers, conditional, standings, trade_answers
 from headend.web.api import signed_actual
 from headend.web.claims import Json, jws
-from headend.web.desk import AtDesk, Desk, disclosed, subscriber
+from headend.web.desk import AtDesk, Desk, disclosed_figure, subscriber
 from headend.web.parameters import DEFAULT_LIMIT, Limit, OptionalInstant, instant_or, window
 from headend.web.problems import ApiError, Problem, invalid, problem
 from signing.canonical import encode
@@ -95,8 +94,8 @@ def _standing_answer(request: Request, desk: Desk, views: tuple[StandingView, ..
     stated = [standings.standing(desk.domain, view, now) for view in views]
     kind = conditional.wanted(request, (JSON, CBOR))
     for view in views:
-        if view.sight is not Sight.TRADE and view.revisions:
-            disclosed(request, f"figure {view.revisions[-1].digest.hex()} by {view.sight.value}")
+        if view.revisions:
+            disclosed_figure(request, view.revisions[-1], view.sight)
 
     def build() -> Response:
         words = [_signed(desk, one) for one in stated]
@@ -128,6 +127,9 @@ def changes(request: Request, desk: AtDesk, after: Cursor = 0, limit: Limit = DE
 
     def build() -> Response:
         word = _signed(desk, stated)
+        for one in view.items:
+            if not one.is_held:
+                disclosed_figure(request, one.actual, one.sight)
         if kind == CBOR:
             items = [[one.actual.index, None if one.is_held else one.actual.sign1] for one in view.items]
             return Response(encode({"jws": word, "next": view.next_index, "actuals": items}), media_type=CBOR)

@@ -19,6 +19,7 @@ from headend.registry.report import Outcome
 from headend.registry.sheet import Sheet
 from headend.tokens import Token, Tokens
 from headend.trading.outcomes import Notice, Taken
+from headend.trading.parties import Sight
 from headend.views.duty import DutyReads
 from headend.views.evidence import ActualView, Reads
 from headend.views.exchange import Market
@@ -200,9 +201,20 @@ def is_shown(request: Request, actual: ActualView, *, with_blocks: bool = False)
     asker, desk = subscriber(request), of(request)
     if asker is None:
         return True
-    if desk.market is None or desk.market.sight(asker, actual, desk.now()) is None:
+    sight = None if desk.market is None else desk.market.sight(asker, actual, desk.now())
+    if desk.market is None or sight is None:
         return False
-    return not with_blocks or desk.market.has_consent(asker, actual, desk.now())
+    if with_blocks:
+        return desk.market.has_consent(asker, actual, desk.now())
+    disclosed_figure(request, actual, sight)
+    return True
+
+
+def disclosed_figure(request: Request, actual: ActualView, sight: Sight | None) -> None:
+    """Logs that a figure was given to a subscriber that is a party to no trade of its window: it is interval data."""
+    if sight not in {None, Sight.TRADE}:
+        assert sight is not None
+        disclosed(request, f"figure {actual.digest.hex()} by {sight.value}")
 
 
 AtDesk = Annotated[Desk, Depends(of)]

@@ -3,6 +3,7 @@
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from headend.registry.supply import Supply
 from headend.store.sqlite import hold_rows, supply_rows
 from headend.tokens import Scope
 from headend.web.did import did_document
+from ledger_client.ledger import Side
 from signing.bundle import Bundle, Kind
 from signing.canonical import decode
 from signing.envelope import parse, unseal
@@ -27,7 +29,7 @@ from tests.headend.asking import LEDGER, OTHER_LEDGER, SELLER_PLATFORM, WINDOW, 
 from tests.headend.discom import SUBJECT
 from tests.headend.premises import DAY, Headend, log_key
 from tests.headend.settling import NAME
-from tests.ledger_client.rehearsal import NOW, signer
+from tests.ledger_client.rehearsal import BUYER_DISCOM, BUYER_PLATFORM, NOW, SELLER_DISCOM, contract, signer
 
 BY_TRADE = "/v1/actuals?transactionId=tx-1&orderItemId=it-1"
 BY_METER = f"/v1/actuals?meter={NAME}&start={utc_text(WINDOW[0])}&end={utc_text(WINDOW[1])}"
@@ -169,6 +171,25 @@ def test_a_platform_sees_the_trades_that_it_trades(settled: Asking) -> None:
     assert len(settled.get("/v1/changes", subscriber=SELLER_PLATFORM).json()["items"]) == 1
 
 
+def test_a_platform_is_not_told_on_which_side_its_meter_stands_in_the_trades_of_others(asked: Asking) -> None:
+    asked.settling.whole_day()
+    asked.settling.trade()
+    theirs = contract(
+        order_item_id="it-2",
+        platform_id_seller=OTHER_LEDGER,
+        seller_id="M-9",
+        discom_id_seller=BUYER_DISCOM,
+        buyer_id=NAME,
+        discom_id_buyer=SELLER_DISCOM,
+    )
+    for role, name in ((Side.SELLER, OTHER_LEDGER), (Side.BUYER, BUYER_PLATFORM)):
+        with asked.exchange.platform(name) as platform:
+            platform.put(replace(theirs, role=role))
+    asked.settling.step()
+    for subscriber, sides in ((LEDGER, ["BUYER", "SELLER"]), (SELLER_PLATFORM, ["SELLER"]), (OTHER_LEDGER, ["BUYER"])):
+        assert asked.get(BY_METER, subscriber=subscriber).json()["windows"][0]["sides"] == sides
+
+
 def test_an_unchanged_standing_is_304_however_late_and_a_revision_is_not(settled: Asking) -> None:
     first = settled.get(BY_TRADE)
     settled.at(NOW + 60)
@@ -233,6 +254,25 @@ def test_blocks_go_to_a_subscriber_only_with_consent_and_are_logged(
     with caplog.at_level("INFO", logger="sakshi.headend.web"):
         assert Bundle.parse(settled.get(path).content).kind is Kind.WINDOW
     assert f"disclosed window bundle {digest} to {LEDGER}" in caplog.text
+
+
+def test_a_figure_that_a_subscriber_gets_by_consent_is_logged_by_whichever_way_it_is_pulled(
+    asked: Asking, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked.settling.whole_day()
+    asked.settling.trade()
+    asked.settling.step()
+    digest = asked.settling.postings()[0].actual.hex()
+    paths = (BY_METER, "/v1/changes", f"/v1/actuals/{digest}", f"/v1/evidence/{digest}?kind=actual")
+    asked.consent(OTHER_LEDGER)
+    with caplog.at_level("INFO", logger="sakshi.headend.web"):
+        for path in paths:
+            # A party to the trade gets its figure by the trade.
+            assert asked.get(path, subscriber=LEDGER).status_code == 200
+            assert caplog.messages == []
+            assert asked.get(path, subscriber=OTHER_LEDGER).status_code == 200
+            assert caplog.messages == [f"disclosed figure {digest} by CONSENT to {OTHER_LEDGER}"]
+            caplog.clear()
 
 
 # --- changes
