@@ -275,11 +275,24 @@ class _Planner:
                 for entry in self.draft.terms_of(meter):
                     if entry.value.role is Role.REVENUE and entry.value.connection_point == point:
                         began[entry.from_utc].add(meter)
+            self._warn_of_returns(point, began)
             for at_utc, meters in began.items():
                 for row in self._rows_of(meters, at_utc) if len(meters) > 1 else ():
                     others = ", ".join(sorted(meters - {row.meter}))
                     remedy = "make one a CHECK meter, or give the later one its own time"
                     self._refuse(row, "role", f"one REVENUE meter at {point} from this time", f"also {others}", remedy)
+
+    def _warn_of_returns(self, point: str, began: Mapping[int, set[str]]) -> None:
+        """The meter whose fact began last measures: a row of one that was exchanged takes the place back, which may be a slip."""
+        times = sorted(began)
+        for earlier, before_utc, at_utc in zip(range(len(times)), times, times[1:], strict=False):
+            was_here = set().union(*(began[time] for time in times[:earlier]))
+            for row in self._rows_of((began[at_utc] & was_here) - began[before_utc], at_utc):
+                others = ", ".join(sorted(began[before_utc]))
+                self.warnings.append(
+                    f"line {row.line}: meter {row.meter} takes {point} back from {others} from {ist_text(at_utc)} on: "
+                    f"if {others} still measures there, correct its row instead"
+                )
 
     def _rows_of(self, meters: Iterable[str], at_utc: int) -> Iterator[Row]:
         return (row for meter in sorted(meters) if (row := self.lines.get((meter, at_utc))) is not None)

@@ -308,6 +308,28 @@ def test_a_meter_that_comes_later_from_elsewhere_did_not_begin_here(headend: Hea
     applied(headend, row(1))
 
 
+@pytest.mark.parametrize(
+    ("meter", "column", "told"),
+    [
+        (
+            1,
+            "sanctioned_kw",
+            "line 2: meter SKS00000001 takes CP-1 back from SKS00000002 from 2026-05-01 00:00:00 IST on",
+        ),
+        (2, "sanctioned_kw", None),
+        # What is about the place begins nothing.
+        (1, "feeder", None),
+    ],
+)
+def test_a_row_of_a_meter_that_was_exchanged_takes_its_place_back_and_is_told(
+    headend: Headend, meter: int, column: str, told: str | None
+) -> None:
+    applied(headend, row(1), row(2, connection_point="CP-1", since="2026-04-01"))
+    outcome = applied(headend, {"meter": f"SKS{meter:08d}", "from": "2026-05-01", column: "9"})
+    warned = [warning for warning in outcome.plan.warnings if "back" in warning]
+    assert [warning.split(": if")[0] for warning in warned] == ([] if told is None else [told])
+
+
 def test_a_consent_needs_to_know_who_consents(headend: Headend) -> None:
     assert said(refused(headend, row(consent_purpose="p", consent_grantee="g"))) == [(2, "consumer")]
 
