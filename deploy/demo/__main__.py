@@ -58,8 +58,9 @@ def _perform(stage: Stage, *, stays: bool) -> int:
     seconds = time.monotonic() - stage.started
     proofs = report.prove(stage, outcome)
     shown = turn.shown(stage, outcome, proofs)
-    values = report.result(outcome, proofs, seconds, shown)
-    print(f"\n{report.table(stage, outcome, proofs, shown)}\n")
+    signed = report.contracts(stage)
+    values = report.result(outcome, proofs, seconds, shown, signed)
+    print(f"\n{report.table(stage, outcome, proofs, shown, signed)}\n")
     if stays:
         _show_consoles(stage, outcome)
         while True:

@@ -2,7 +2,10 @@
 
 import json
 import subprocess
+import time
+from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -11,7 +14,9 @@ from deploy.demo import world
 from deploy.demo.processes import DemoError, program
 from deploy.demo.stage import NOTHING_MORE, Headend, Outcome, Proof, Shown, Stage
 from deploy.demo.world import SIDES
-from signing.interval import ist_text
+from signing.interval import ist_text, utc_text
+
+_UNDER_WAY_S = 5
 
 
 def prove(stage: Stage, outcome: Outcome) -> dict[str, Proof]:
@@ -23,12 +28,38 @@ def prove(stage: Stage, outcome: Outcome) -> dict[str, Proof]:
     }
 
 
-def result(outcome: Outcome, proofs: dict[str, Proof], seconds: float, shown: Shown = NOTHING_MORE) -> dict[str, Any]:
+def contracts(stage: Stage) -> dict[str, str]:
+    """On whose word each head-end shows the trade: which platforms' contracts it verified. Waits a little for those on their way."""
+    ends = time.monotonic() + _UNDER_WAY_S
+    while True:
+        found = {name: _basis(stage, headend) for name, headend in stage.headends.items()}
+        if time.monotonic() > ends or all(basis.endswith("both platforms: verified") for basis in found.values()):
+            return found
+        time.sleep(0.1)
+
+
+def _basis(stage: Stage, headend: Headend) -> str:
+    window = {"start": utc_text(stage.window.start_utc), "end": utc_text(stage.window.end_utc)}
+    answer = httpx.get(
+        f"{headend.url}/v1/trades", params=window, headers={"Authorization": f"Bearer {headend.token}"}, timeout=30
+    )
+    slots = answer.raise_for_status().json()
+    return "; ".join(sorted({trade["basis"] for slot in slots for trade in slot["trades"]}))
+
+
+def result(
+    outcome: Outcome,
+    proofs: dict[str, Proof],
+    seconds: float,
+    shown: Shown = NOTHING_MORE,
+    signed: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     """The one JSON object: energies and rupees are decimal strings, null where absent; a case adds what it showed."""
     trade = outcome.trade
     more = {"case": {**shown.values, "as_it_should": shown.is_as_it_should}} if shown.values else {}
     return {
         "contracted_kwh": trade["contractedKwh"],
+        "contracts": dict(signed),
         "metered": {side.name: _metered(outcome, side.name) for side in SIDES},
         "pushed_kwh": trade["pushedKwh"],
         "pulled_kwh": trade["pulledKwh"],
@@ -48,7 +79,13 @@ def result(outcome: Outcome, proofs: dict[str, Proof], seconds: float, shown: Sh
     }
 
 
-def table(stage: Stage, outcome: Outcome, proofs: dict[str, Proof], shown: Shown = NOTHING_MORE) -> str:
+def table(
+    stage: Stage,
+    outcome: Outcome,
+    proofs: dict[str, Proof],
+    shown: Shown = NOTHING_MORE,
+    signed: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """The table for people."""
     trade = outcome.trade
     metered = {side.name: _metered(outcome, side.name) for side in SIDES}
@@ -56,6 +93,7 @@ def table(stage: Stage, outcome: Outcome, proofs: dict[str, Proof], shown: Shown
         ("delivery", f"{ist_text(stage.window.start_utc)} to {ist_text(stage.window.end_utc)}"),
         ("contracted", f"{trade['contractedKwh']} kWh at INR {world.PRICE_INR} per kWh"),
     ]
+    rows += [(f"trade at {side.discom}", signed[side.name]) for side in SIDES if side.name in signed]
     for side in SIDES:
         energies = metered[side.name]
         rows.append(

@@ -46,6 +46,8 @@ class Stage:
     broker_port: int = 0
     exchange: str = ""
     headends: dict[str, Headend] = field(default_factory=dict)
+    web_ports: dict[str, int] = field(default_factory=dict)
+    """Of the head-ends, by side: known before they start, because the exchange sends them contracts."""
     addresses: dict[str, str] = field(default_factory=dict)
     """Of the meters, by id."""
     started: float = 0.0

@@ -18,6 +18,8 @@ from deploy.demo.turns import turn_of
 from deploy.demo.world import BUYER, SELLER, SIDES, Meter, Side
 from signing.interval import utc_text
 
+_DIRECTORY = "subscribers.toml"
+
 SETTLED_DOWN_S = 6
 """How long a window must stay PENDING before the trade counts as one that cannot be decided."""
 
@@ -30,6 +32,8 @@ def set_up(stage: Stage) -> Turn:
     keys = _platform_keys(stage)
     _start_meters(stage)
     turn, sides = turn_of(stage.play), stage.play.sides
+    stage.web_ports = {side.name: turn.web_port(side) or ports.reserve() for side in sides}
+    (stage.folder / _DIRECTORY).write_text(world.subscribers(keys))
     founded = {side.name: _found(stage, side, turn) for side in sides}
     for side in sides:
         keys[side.subscriber] = (founded[side.name]["beckn_public_key"], side.discom)
@@ -173,14 +177,19 @@ def _configure_headend(stage: Stage, side: Side, turn: Turn) -> None:
         posts=stage.play.posts,
         pending_after_s=stage.play.pending_after_s,
         channel=stage.play.channel,
-        web_port=turn.web_port(side),
+        web_port=stage.web_ports[side.name],
     )
+    if side.subscriber not in turn.receivers():
+        text += world.closed_network(stage.web_ports[side.name], stage.folder / _DIRECTORY)
     (folder / "headend.toml").write_text(text + turn.settings(stage, side))
 
 
 def _start_exchange(stage: Stage, keys: dict[str, tuple[str, str | None]], turn: Turn) -> None:
     registry = stage.folder / "participants.toml"
-    registry.write_text(world.participants(keys, turn.receivers()))
+    doors = {
+        side.subscriber: f"http://{ports.HOST}:{stage.web_ports[side.name]}/v1/contracts" for side in stage.play.sides
+    }
+    registry.write_text(world.participants(keys, turn.receivers(), doors))
     state = stage.folder / "exchange"
     run([program("sakshi-ledger"), "sandbox-init", "--state", str(state)])
     command = ["sandbox", "--listen", "127.0.0.1:0", "--state", str(state), "--participants", str(registry)]

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 
+from ledger_client.sandbox.provider import TEST_NETWORK
 from signing.interval import DAY_S, Interval, ist_day_start, utc_text
 
 QUANTITY_KWH = Decimal(6)
@@ -81,14 +82,22 @@ def delivery_window(now_utc: int) -> Interval:
     return Interval(day + _DELIVERY_FROM_S, day + _DELIVERY_TO_S)
 
 
-def participants(keys: dict[str, tuple[str, str | None]], receivers: Mapping[str, str] = MappingProxyType({})) -> str:
-    """The exchange's registry: public key and, of a discom, its short code, by subscriber id; `receivers` is where discoms are asked."""
+def participants(
+    keys: dict[str, tuple[str, str | None]],
+    receivers: Mapping[str, str] = MappingProxyType({}),
+    doors: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """The exchange's registry: public key and, of a discom, its short code, by subscriber id.
+
+    `receivers` is where discoms are asked, `doors` where they take platforms' contracts.
+    """
     blocks = []
     for subscriber, (public_key, discom) in keys.items():
         role = 'role = "platform"' if discom is None else f'role = "discom"\ndiscom_id = "{discom}"'
         blocks.append(
             f'[[participant]]\nsubscriber_id = "{subscriber}"\nkey_id = "k1"\npublic_key = "{public_key}"\n{role}\n'
             + (f'receiver_url = "{receivers[subscriber]}"\n' if subscriber in receivers else "")
+            + (f'contracts_url = "{doors[subscriber]}"\n' if subscriber in doors else "")
         )
     return "\n".join(blocks)
 
@@ -134,6 +143,24 @@ statuses = {json.dumps(list(posts))}
 [windows]
 pending_after_s = {pending_after_s}
 """
+
+
+def subscribers(keys: Mapping[str, tuple[str, str | None]]) -> str:
+    """The directory of a closed network: the platforms' keys."""
+    return "\n".join(
+        f'[[subscriber]]\nsubscriber_id = "{side.platform}"\nkey_id = "k1"\npublic_key = "{keys[side.platform][0]}"\n'
+        f'networks = ["{TEST_NETWORK}"]\n'
+        for side in SIDES
+    )
+
+
+def closed_network(web_port: int, directory: Path) -> str:
+    """`[beckn]` of a head-end that nobody asks, and that takes platforms' contracts."""
+    callers = "".join(f'[[beckn.caller]]\nsubscriber = "{side.platform}"\nsees = "platform"\n' for side in SIDES)
+    return (
+        f'\n[beckn]\nreceiver = "http://127.0.0.1:{web_port}/bpp/receiver"\nnetworks = ["{TEST_NETWORK}"]\n'
+        f'directory = "file:{directory}"\n{callers}'
+    )
 
 
 def facts(side: Side, window: Interval, period_s: int, *, recorded: Collection[str] = ()) -> str:

@@ -24,10 +24,12 @@ def proof(*, verified: bool = True) -> Proof:
 
 def test_a_settled_trade_is_told_in_decimal_strings() -> None:
     outcome = Outcome(trade=SETTLED, actuals={"seller": actual("0.000", "7.627"), "buyer": actual("8.830", "0.000")})
-    values = json.loads(report.line(report.result(outcome, {"seller": proof(), "buyer": proof()}, 9.512)))
+    proofs = {"seller": proof(), "buyer": proof()}
+    values = json.loads(report.line(report.result(outcome, proofs, 9.512, signed={"seller": "verified"})))
     evidence = {"bundle": "/b.cbor", "trust": "/t.toml"}
     assert values == {
         "contracted_kwh": "6.000",
+        "contracts": {"seller": "verified"},
         "metered": {
             "seller": {"import_kwh": "0.000", "export_kwh": "7.627"},
             "buyer": {"import_kwh": "8.830", "export_kwh": "0.000"},

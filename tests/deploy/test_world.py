@@ -12,6 +12,7 @@ from deploy.demo.world import BUYER, SELLER, SIDES, Side
 from edge_agent import config as agent_config
 from headend import config as headend_config
 from headend.onboarding import facts as headend_facts
+from ledger_client.file_directory import FileDirectory
 from ledger_client.sandbox.participants import Participants
 from ledger_client.signature import KeyId
 from signing.interval import DAY_S, Interval, parse_instant
@@ -90,3 +91,21 @@ def test_only_a_discom_with_an_address_is_asked() -> None:
     asked = {SELLER.subscriber: "http://127.0.0.1:8420/bpp/receiver"}
     registry = Participants.parsed(world.participants(keys, asked))
     assert {one.subscriber_id: one.receiver_url for one in registry.discoms()} == asked
+
+
+def test_a_discom_with_a_door_is_sent_contracts_by_the_platforms_that_its_directory_knows() -> None:
+    key = base64.b64encode(ed25519.Ed25519PrivateKey.generate().public_key().public_bytes_raw()).decode()
+    keys: dict[str, tuple[str, str | None]] = {side.platform: (key, None) for side in SIDES}
+    keys[SELLER.subscriber] = (key, SELLER.discom)
+    door = "http://127.0.0.1:8420/v1/contracts"
+    registry = Participants.parsed(world.participants(keys, doors={SELLER.subscriber: door}))
+    assert registry.contract_urls() == {SELLER.discom: door}
+    directory = FileDirectory.parsed(world.subscribers(keys))
+    text = world.headend(SELLER, broker_port=1884, ledger="127.0.0.1:9000", web_port=8420)
+    config = headend_config.parse(text + world.closed_network(8420, Path("x.toml")), "headend.toml", Path("folder"))
+    assert config.beckn is not None
+    for side in SIDES:
+        known = directory.subscriber(KeyId(subscriber_id=side.platform, unique_key_id="k1"))
+        assert known is not None
+        assert known.networks <= config.beckn.networks
+    assert directory.subscriber(KeyId(subscriber_id=SELLER.subscriber, unique_key_id="k1")) is None

@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.story, pytest.mark.slow, pytest.mark.timeout(240)]
 
 KEYS = {
     "contracted_kwh",
+    "contracts",
     "metered",
     "pushed_kwh",
     "pulled_kwh",
@@ -33,6 +34,7 @@ KEYS = {
     "verified",
     "seconds",
 }
+SIGNED = dict.fromkeys((side.name for side in SIDES), "contract signed by both platforms: verified")
 METERS = {side.name: next(meter.id for meter in side.meters if meter.settles) for side in SIDES}
 LIMIT_S = 60
 """Seconds from the first process to the settled trade. Source: issue "What a newcomer does"."""
@@ -86,6 +88,7 @@ def test_the_contract_settles_and_every_figure_is_the_meters(tmp_path: Path, bro
     assert played.code == 0, played.complained
     values = played.values
     assert set(values) == KEYS
+    assert values["contracts"] == SIGNED
     assert set(values["evidence"]) == {"seller", "buyer"}
     assert all(set(evidence) == {"bundle", "trust"} for evidence in values["evidence"].values())
     assert values["contracted_kwh"] == values["settled_kwh"] == "6.000"
@@ -135,6 +138,7 @@ def test_a_trade_that_cannot_be_decided_says_so_and_posts_nothing(
     assert played.code == 1, played.complained
     values = played.values
     assert set(values) == KEYS
+    assert values["contracts"] == SIGNED
     assert values["metered"]["seller"] == {"import_kwh": None, "export_kwh": None}
     assert values["pushed_kwh"] is values["settled_kwh"] is values["amount_inr"] is None
     # The other side of the trade is untouched.

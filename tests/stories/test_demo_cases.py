@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.stories.play import Played, once
-from tests.stories.test_demo import KEYS, METERS, kwh, postings, require_truth, simulated, verify_again
+from tests.stories.test_demo import KEYS, METERS, SIGNED, kwh, postings, require_truth, simulated, verify_again
 
 pytestmark = [pytest.mark.story, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -16,6 +16,7 @@ def played(folder: Path, case: str) -> Played:
     found = once(folder, "--broker", "embedded", "--case", case)
     assert found.code == 0, found.said + found.complained
     assert set(found.values) == {*KEYS, "case"}
+    assert found.values["contracts"] == SIGNED
     assert found.values["verified"] is True
     assert found.values["case"]["as_it_should"] is True
     return found
