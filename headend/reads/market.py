@@ -21,7 +21,7 @@ from headend.trading.contracts import KeptContract, Listing, listing, side_contr
 from headend.trading.parties import Party, Sight, sides_of
 from headend.trading.trades import TradeSide, own_sides
 from headend.views.evidence import ActualView
-from headend.views.exchange import ChangesView, ChangeView, Phase, SlotView, StandingView, TradeView
+from headend.views.exchange import ChangesView, ChangeView, Phase, SlotsView, SlotView, StandingView, TradeView
 from ledger_client.ledger import Side, Trade
 from signing.interval import Interval
 
@@ -129,10 +129,10 @@ class StoredMarket:
         with self._pool.borrowed() as connection:
             return bool(self._sights.consents(connection, subscriber, point, window, now_utc))
 
-    def slots(self, span: Interval, feeder: str | None, now_utc: int, limit: int) -> tuple[SlotView, ...]:
+    def slots(self, span: Interval, feeder: str | None, now_utc: int, limit: int) -> SlotsView:
         """Trades that begin in `span`, by slot and feeder."""
         with self._pool.borrowed() as connection:
-            rows = trade_views.beginning(connection, span, limit=limit)
+            rows, following = trade_views.beginning(connection, span, limit=limit)
             seen = {trade.record_id: seen_utc for trade, seen_utc in rows}
             views = [
                 self._trade(connection, own, seen[own.trade.record_id], now_utc)
@@ -142,7 +142,8 @@ class StoredMarket:
         for view in views:
             if feeder is None or view.feeder == feeder:
                 by_slot.setdefault((view.trade.window, view.feeder or ""), []).append(view)
-        return tuple(_slot(window, found) for (window, _), found in sorted(by_slot.items(), key=lambda item: item[0]))
+        slots = (_slot(window, found) for (window, _), found in sorted(by_slot.items(), key=lambda item: item[0]))
+        return SlotsView(slots=tuple(slots), next_utc=following)
 
     def contracts(self, transaction_id: str, order_item_id: str, limit: int) -> tuple[KeptContract, ...]:
         """The contracts under a trade's ids, of whatever platform, in the order received."""

@@ -96,6 +96,15 @@ class SlotView:
     """Those that the policy does not show as upcoming."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotsView:
+    """Slots of a span, each with all of its trades."""
+
+    slots: tuple[SlotView, ...]
+    next_utc: int | None
+    """Where those begin that are not among them; none where these are all."""
+
+
 class Market(Protocol):
     """Trades and their figures. Safe to call from several threads; each answer is one state of the store.
 
@@ -120,8 +129,8 @@ class Market(Protocol):
     def has_consent(self, subscriber: str, actual: ActualView, now_utc: int) -> bool:
         """Whether the blocks behind an actual may go to a subscriber."""
 
-    def slots(self, span: Interval, feeder: str | None, now_utc: int, limit: int) -> tuple[SlotView, ...]:
-        """Trades that begin in `span`, by slot and feeder; `limit` bounds the trades."""
+    def slots(self, span: Interval, feeder: str | None, now_utc: int, limit: int) -> SlotsView:
+        """Trades that begin in `span`, by slot and feeder; `limit` bounds the trades, but for those of one instant."""
 
     def contracts(self, transaction_id: str, order_item_id: str, limit: int) -> tuple[KeptContract, ...]:
         """The contracts under a trade's ids, of whatever platform, in the order received; the first `limit` of them."""

@@ -6,6 +6,7 @@ signed, a "not yet" and a "nothing here" too. Source: EXCHANGE §4, §7.
 
 from http import HTTPStatus
 from typing import Annotated, Any, TypeAlias
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Query, Request
 from starlette.responses import JSONResponse, Response
@@ -146,9 +147,13 @@ def changes(request: Request, desk: AtDesk, after: Cursor = 0, limit: Limit = DE
 
 
 def trades(
-    desk: AtDesk, start: OptionalInstant = None, end: OptionalInstant = None, feeder: OptionalName = None
+    desk: AtDesk,
+    response: Response,
+    start: OptionalInstant = None,
+    end: OptionalInstant = None,
+    feeder: OptionalName = None,
 ) -> list[trade_answers.Slot]:
-    """Our side of trades by slot and feeder, from now for a day unless told otherwise; at most 2000 trades.
+    """Our side of trades by slot and feeder, from now for a day unless told otherwise. The header `Link` names the rest beyond 2000 trades.
 
     Each says whether its platforms' verified contracts bear it out. With `ledger.contracts = "required"` a slot counts only trades that both
     platforms signed so; the others stand in `apart`.
@@ -158,7 +163,13 @@ def trades(
     until = instant_or(end, "query.end", since + DAY_S)
     if not 0 < until - since <= _MAX_SPAN_S:
         raise invalid("expected 'query.end' 1 second to 31 days after 'query.start'", "ask for a shorter span")
-    return [_slot(view) for view in _market(desk).slots(Interval(since, until), feeder, now, _MAX_TRADES)]
+    view = _market(desk).slots(Interval(since, until), feeder, now, _MAX_TRADES)
+    if view.next_utc is not None:
+        rest = {"start": utc_text(view.next_utc), "end": utc_text(until)} | (
+            {} if feeder is None else {"feeder": feeder}
+        )
+        response.headers["Link"] = f'</v1/trades?{urlencode(rest)}>; rel="next"'
+    return [_slot(one) for one in view.slots]
 
 
 def _slot(view: SlotView) -> trade_answers.Slot:

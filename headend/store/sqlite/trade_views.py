@@ -28,8 +28,25 @@ def by_item(connection: sqlite3.Connection, transaction_id: str, order_item_id: 
     return tuple(trade_of_row(row) for row in rows)
 
 
-def beginning(connection: sqlite3.Connection, span: Interval, *, limit: int) -> tuple[tuple[Trade, int], ...]:
-    """The trades that begin in `span`, ascending, with when each was first seen."""
+def beginning(
+    connection: sqlite3.Connection, span: Interval, *, limit: int
+) -> tuple[tuple[tuple[Trade, int], ...], int | None]:
+    """The trades that begin in `span`, ascending, with when each was first seen; and where more of them begin, or none.
+
+    No more than `limit`, but always all that begin at one instant: half a slot would look like all of it.
+    """
+    rows = _beginning(connection, span, limit + 1)
+    if len(rows) <= limit:
+        return rows, None
+    following = rows[limit][0].window.start_utc
+    whole = tuple(row for row in rows if row[0].window.start_utc < following)
+    if not whole:
+        following += 1
+        whole = _beginning(connection, Interval(span.start_utc, following), -1)
+    return whole, following if following < span.end_utc else None
+
+
+def _beginning(connection: sqlite3.Connection, span: Interval, limit: int) -> tuple[tuple[Trade, int], ...]:
     rows = connection.execute(
         f"SELECT {TRADE_COLUMNS}, first_seen_utc FROM trades WHERE start_utc >= ? AND start_utc < ? "  # noqa: S608 - constants
         "ORDER BY start_utc, end_utc, record_id LIMIT ?",

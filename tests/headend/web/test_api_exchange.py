@@ -18,6 +18,7 @@ from headend.registry.dated import Dated
 from headend.registry.supply import Supply
 from headend.store.sqlite import hold_rows, supply_rows
 from headend.tokens import Scope
+from headend.web import api_exchange, console_trades
 from headend.web.did import did_document
 from ledger_client.ledger import Side
 from signing.bundle import Bundle, Kind
@@ -351,6 +352,37 @@ def test_trades_are_shown_ahead_by_feeder_and_slot_with_whose_word_they_are(aske
             (slot,) = client.get(f"/v1/trades?start={utc_text(start)}&feeder=F-11").json()
             assert slot["trades"][0]["phase"] == phase
         assert client.get(f"/v1/trades?start={utc_text(end)}&end={utc_text(start)}").status_code == 422
+
+
+async def test_more_trades_than_a_page_holds_are_shown_slot_by_whole_slot_and_the_rest_is_named(
+    asked: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = DAY + 18 * 3600
+    slots = [start, start, start, start + 3600, start + 7200]
+    for number, at in enumerate(slots):
+        ends = {"delivery_start": utc_text(at), "delivery_end": utc_text(at + 3600)}
+        asked.settling.trade(order_item_id=f"it-{number}", **ends)
+    asked.settling.step()
+    base = asked.url.removesuffix("/bpp/receiver")
+    headers = {"Authorization": f"Bearer {asked.served.token(Scope.READ_OPERATIONS)}"}
+    console = asked.served.token(Scope.CONSOLE)
+    for most, pages in ((5, [5]), (4, [4, 1]), (3, [3, 2]), (2, [3, 2]), (1, [3, 1, 1])):
+        monkeypatch.setattr(api_exchange, "_MAX_TRADES", most)
+        monkeypatch.setattr(console_trades, "_MOST_TRADES", most)
+        path, found = f"/v1/trades?start={utc_text(start)}&end={utc_text(start + 10800)}", []
+        async with httpx.AsyncClient(base_url=base, headers=headers) as client:
+            while path:
+                answer = await client.get(path)
+                found.append(sum(len(slot["trades"]) for slot in answer.json()))
+                path = answer.links.get("next", {}).get("url", "")
+                if found[-1] >= 3:
+                    assert answer.json()[0]["sold_kwh"] == "18.000"
+        assert found == pages
+        async with asked.served.client(console) as reader:
+            page = (await reader.get("/console/trades")).text
+            assert ("on</a>" in page) is (len(pages) > 1)
+            rest = (await reader.get(f"/console/trades?after={start + 7200}")).text
+            assert [f"it-{number}" in rest for number in range(5)] == [False, False, False, False, True]
 
 
 async def test_the_console_shows_the_trades_of_a_day(asked: Asking) -> None:
