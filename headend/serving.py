@@ -1,5 +1,6 @@
 """The web in a thread of its own, on a socket that is bound before anything starts."""
 
+import asyncio
 import socket
 import ssl
 import threading
@@ -8,11 +9,19 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
+import h11
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from headend.config import WebSettings
 from headend.errors import FatalError
+
+REQUEST_S = 60.0
+"""How long a request may take to come in whole: 32 MiB at 5 Mbit/s. Who sends it waits 30 s for an ACK."""
+
+MOST_CONNECTIONS = 400
+"""At once. Each is an open file, and the settlement beside the web must never find none left: a process has 1024 unless told otherwise."""
 
 _STOP_S = 5
 _PAUSE_S = 0.01
@@ -29,6 +38,42 @@ class Web:
     def works(self) -> bool:
         """Whether it still answers."""
         return self.thread.is_alive()
+
+
+class BoundedProtocol(H11Protocol):
+    """HTTP that waits for no request for ever: whoever opens connections and says nothing, or little, would have them all."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        """Begins to wait for a request, or hangs up where too many others are served."""
+        super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            transport.abort()
+        else:
+            self._await_request()
+
+    def data_received(self, data: bytes) -> None:
+        """Waits no longer once the request is whole; the next one has its own time from its first byte."""
+        super().data_received(data)
+        if self.conn.their_state in {h11.IDLE, h11.SEND_BODY}:
+            self._await_request()
+        else:
+            self._stop_waiting()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forgets the connection."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _await_request(self) -> None:
+        if self._late is None:
+            self._late = self.loop.call_later(REQUEST_S, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
 
 @contextmanager
@@ -63,6 +108,7 @@ def _configuration(app: FastAPI, settings: WebSettings) -> uvicorn.Config:
         app,
         log_config=None,
         access_log=False,
+        http=BoundedProtocol,
         ssl_certfile=settings.certificate,
         ssl_keyfile=settings.certificate_key,
         timeout_graceful_shutdown=_STOP_S,

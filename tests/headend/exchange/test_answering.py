@@ -371,6 +371,9 @@ def test_a_discom_may_take_the_providers_question_for_the_word_that_there_is_a_t
         asked.answer()
         asked.answer(NOW + 5)
         assert [key[0] for key, digest in told(asked).items() if digest is not None] == [NAME]
+        # The word of a platform is not taken for it.
+        path = f"/v1/actuals?meter={NAME}&start={utc_text(WINDOW[0])}&end={utc_text(WINDOW[1])}"
+        assert [asked.get(path, subscriber=one).status_code for one in (LEDGER, SELLER_PLATFORM)] == [200, 404]
 
 
 def test_a_platform_is_told_of_its_own_trades_only(headend: Headend, tmp_path: Path) -> None:
