@@ -18,6 +18,7 @@ from headend.exchange.contract_door import forget_unknown
 from headend.exchange.feeding import Feeding
 from headend.exchange.outcome_log import OutcomeLog
 from headend.exchange.proven import ProvenActuals
+from headend.exchange.pushing import Pushing
 from headend.exchange.reconciling import Reconciling
 from headend.founding import LOG, HeadendKeys
 from headend.log.logbook import Logbook
@@ -136,8 +137,10 @@ def answers(office: Office) -> Iterator[Step]:
         log = PublishedLog(log=LOG, key=office.keys.log.verifier, folder=config.state)
         proven = ProvenActuals(database=database, log=log, key=office.keys.statements.public_key)
         answering = Answering(config=config, settings=settings, database=database, proven=proven, pusher=pusher)
+        pushing = Pushing(config=config, settings=settings, database=database)
 
         def step() -> str | None:
+            pushing.step(office.now())
             report = answering.step(office.now())
             for one in report.moved:
                 _LOG.info("question %d of %s: %s %s", one.number, one.subscriber, one.state.value, one.note)

@@ -11,6 +11,7 @@ from headend.config import Config
 from headend.duties.holds import Holds
 from headend.exchange import legs
 from headend.exchange.proven import ProvenActuals
+from headend.exchange.pushing import pushed
 from headend.exchange.sight import Seen, Sights
 from headend.settings.beckn import BecknSettings, Revisions
 from headend.store.sqlite import actuals, hold_rows, question_rows
@@ -143,7 +144,7 @@ class Answering:
         if party is None:
             return self._put(questions.refused(question, "it is no caller that is served any more"))
         try:
-            request = read_status(question.body, self._settings.identifiers)
+            request = pushed(question.body) if question.is_push else self._read(question.body)
         except RefusedError as error:
             return self._put(questions.refused(question, f"kept, and not readable any more: {error}"))
         outlook = self._outlook(question, request, party, holds, now_utc)
@@ -166,6 +167,9 @@ class Answering:
                 return self._put(questions.expired(question, now_utc))
             case Move.SEND:
                 return self._sent(question, outlook, gates, now_utc)
+
+    def _read(self, body: bytes) -> StatusRequest:
+        return read_status(body, self._settings.identifiers)
 
     def _outlook(
         self, question: Question, request: StatusRequest, party: Party, holds: Holds, now_utc: int

@@ -21,8 +21,11 @@
     [[beckn.caller]]
     subscriber = "ledger.example.org"
     sees = "ledger"                        # or "platform"; or "discom", with its short code
+    push = "https://ledger.example.org/bap/receiver"    # of a ledger: it is told each figure without asking; not told unless given
+    network = "indiaenergystack.in/ies-p2p-trading-network"    # in which it is told; needed where there are several
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -58,6 +61,16 @@ class Untraded(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """A ledger that is told each figure without asking."""
+
+    subscriber: str
+    uri: str
+    """Where it is told, without the action."""
+    network: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BecknSettings:
     """Who may ask, and how it is answered."""
 
@@ -79,6 +92,7 @@ class BecknSettings:
     per_minute: int
     most_windows: int
     parties: tuple[Party, ...]
+    pushes: tuple[Push, ...] = ()
 
     @property
     def status_path(self) -> str:
@@ -98,27 +112,34 @@ class BecknSettings:
 def beckn(table: Table, base: Path) -> BecknSettings:
     """The section; relative paths are under `base`."""
     receiver = _receiver(table)
-    parties = tuple(_party(one) for one in table.tables("caller", least=1))
+    networks = table.texts("networks", least=1)
+    revisions = _member(table, "revisions", Revisions.PUSH)
+    parties, pushes = list[Party](), list[Push]()
+    for one in table.tables("caller", least=1):
+        parties.append(_party(one))
+        pushes += _push(one, parties[-1], networks, revisions)
+        one.close()
     if len({party.subscriber for party in parties}) != len(parties):
         table.faults.add(table.key("caller"), "expected every subscriber once")
     hosts = table.texts("callback_hosts", default=())
     shape = table.text("shape", default=_AS_ASKED)
     return BecknSettings(
         receiver=receiver,
-        networks=frozenset(table.texts("networks", least=1)),
+        networks=frozenset(networks),
         directory=_directory(table, base),
         callback_hosts=frozenset(host.lower() for host in hosts) or None,
         dialect=_member(table, "dialect", Dialect.MESSAGE_STATUS),
         shape=None if shape == _AS_ASKED else _named(table, "shape", shape, Shape.DATASET, also=(_AS_ASKED,)),
         evidence=_member(table, "evidence", EvidenceColumn.BY_SIDE),
         identifiers=_member(table, "identifiers", Identifiers.ANY),
-        revisions=_member(table, "revisions", Revisions.PUSH),
+        revisions=revisions,
         untraded=_member(table, "untraded", Untraded.CONSENT),
         purpose=table.text("purpose", default="p2p-settlement"),
         patience_s=table.integer("patience_s", least=0, most=86_400, default=300),
         per_minute=table.integer("per_minute", least=1, most=10_000, default=60),
         most_windows=table.integer("most_windows", least=1, most=500_000, default=50_000),
-        parties=parties,
+        parties=tuple(parties),
+        pushes=tuple(pushes),
     )
 
 
@@ -147,8 +168,25 @@ def _party(table: Table) -> Party:
     if (sees is Sees.DISCOM) != (discom is not None):
         table.faults.add(table.key("discom"), 'expected a short code exactly with sees = "discom"')
         sees, discom = Sees.LEDGER, None
-    table.close()
     return Party(subscriber=subscriber, sees=sees, discom=discom)
+
+
+def _push(table: Table, party: Party, networks: Sequence[str], revisions: Revisions) -> tuple[Push, ...]:
+    """Where a caller is told without asking, if anywhere."""
+    uri, network = table.optional_text("push"), table.optional_text("network")
+    if network is not None and (uri is None or network not in networks):
+        table.faults.add(table.key("network"), "expected one of the networks, beside push")
+    if uri is None:
+        return ()
+    if not is_callable(uri) or party.sees is not Sees.LEDGER:
+        table.faults.add(table.key("push"), 'expected https://host[:port]/path, of a caller with sees = "ledger"')
+    if revisions is not Revisions.PUSH:
+        table.faults.add(
+            table.key("push"), 'expected revisions = "push" beside it: what is told unasked is revised unasked'
+        )
+    if network is None and len(networks) > 1:
+        table.faults.add(table.key("network"), "expected in which of the networks it is told")
+    return (Push(subscriber=party.subscriber, uri=uri, network=network or next(iter(networks), "")),)
 
 
 def _member(table: Table, name: str, default: E) -> E:

@@ -56,6 +56,8 @@ class Question:
     """Since the last ACK."""
     next_try_utc: int
     note: str
+    is_push: bool = False
+    """Whether nobody asked: this head-end began it itself."""
 
     @property
     def is_due(self) -> bool:

@@ -4,9 +4,11 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -14,8 +16,9 @@ import pytest
 
 from headend import founding
 from headend.founding import LOG
+from headend.jobs import Office, answers
 from headend.log.logbook import Logbook
-from headend.store.sqlite import actuals
+from headend.store.sqlite import actuals, postings
 from headend.store.sqlite.database import open_database
 from ledger_client.sandbox.provider import TEST_NETWORK
 from ledger_client.sandbox.question import Form, Spoiled, status
@@ -25,6 +28,7 @@ from signing.statements.window_actual import Totals, WindowActual
 from tests.headend.actuals import actual
 from tests.headend.founded import SUBSCRIBER, Installation, free_port, installation
 from tests.headend.premises import gateway
+from tests.headend.trading.test_posting import TRADE
 from tests.ledger_client.rehearsal import signer
 from tests.ledger_client.served import Canned, canned
 from tests.stories.stage import until
@@ -153,6 +157,33 @@ def test_a_head_end_killed_between_ack_and_answer_answers_once_it_is_back(tmp_pa
         energy, evidence = series["intervals"][0]["payloads"]
         assert energy["values"] == [-4.321]
         assert evidence["values"] == [f"sk1:{said.digest.hex()}"]
+
+
+def test_a_ledger_that_asks_for_nothing_is_told_by_the_job_that_answers(tmp_path: Path) -> None:
+    made, _ = asked(tmp_path)
+    said = attested(made)
+    with canned(Canned(status=200, body=ACK)) as provider:
+        text = made.file.read_text().replace("[ledger]\n", "[ledger]\nlook_back_days = 30\n")
+        made.file.write_text(f'{text}push = "http://{provider.address}/bap/receiver"\n')
+        stop = threading.Event()
+        stop.set()
+        config = made.config
+        office = Office(
+            config=config,
+            keys=founding.open_keys(config),
+            now=lambda: int(time.time()),
+            stop=stop,
+            components=tuple,
+        )
+        span = window()
+        traded = replace(TRADE, discom_id_seller=config.discom, seller_id=NAME, window=span)
+        with answers(office) as step, office.opened() as (database, _):
+            with database.transaction() as connection:
+                postings.put_trades(connection, [traded], int(time.time()))
+            assert step() is None
+        (body,) = map(json.loads, provider.bodies)
+    assert (body["context"]["action"], body["context"]["bapId"]) == ("on_status", LEDGER)
+    assert f"sk1:{said.digest.hex()}" in json.dumps(body["message"])
 
 
 def _state(made: Installation) -> str:

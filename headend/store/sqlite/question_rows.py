@@ -13,7 +13,14 @@ from signing.statements.window_actual import Status
 
 _QUESTION = (
     "SELECT question, subscriber, message_id, body, callback, received_utc, end_utc, asks, answers, state, attempts, "
-    "next_try_utc, note FROM questions"
+    "next_try_utc, note, is_push FROM questions"
+)
+_WITH_TOTALS = (int(Status.PROVISIONAL), int(Status.FINAL), int(Status.TRUE_UP))
+_TRADED = (
+    "SELECT buyer_id AS posted_as, start_utc, end_utc FROM trades "
+    "WHERE discom_id_buyer = ?1 AND trade_type = 'ENERGY' AND start_utc >= ?3 AND end_utc < ?4 UNION "
+    "SELECT seller_id, start_utc, end_utc FROM trades "
+    "WHERE discom_id_seller = ?1 AND trade_type = 'ENERGY' AND start_utc >= ?3 AND end_utc < ?4"
 )
 _OWN = (
     "NOT EXISTS (SELECT 1 FROM question_windows AS later JOIN questions AS those ON those.question = later.question "
@@ -32,6 +39,8 @@ class NewQuestion:
     callback: str
     windows: tuple[tuple[str, Interval], ...]
     """Meter as the asker spells it, and window; at least one."""
+    is_push: bool = False
+    """Whether nobody asked: this head-end begins it itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +59,7 @@ def put_question(connection: sqlite3.Connection, new: NewQuestion, now_utc: int)
     """Keeps a question, and gives its number; the same one asked again is answered again, whatever became of it."""
     (number, asks) = connection.execute(
         "INSERT INTO questions (subscriber, message_id, digest, body, callback, received_utc, end_utc, asks, answers, state, "
-        "attempts, next_try_utc, note) VALUES (?, ?, ?, ?, ?, ?, ?, 1, 0, 'OPEN', 0, ?, '') "
+        "attempts, next_try_utc, note, is_push) VALUES (?, ?, ?, ?, ?, ?, ?, 1, 0, 'OPEN', 0, ?, '', ?) "
         "ON CONFLICT (subscriber, digest) DO UPDATE SET asks = asks + 1, state = 'OPEN', attempts = 0, "
         "callback = excluded.callback, received_utc = excluded.received_utc, next_try_utc = excluded.next_try_utc, note = '' "
         "RETURNING question, asks",
@@ -63,6 +72,7 @@ def put_question(connection: sqlite3.Connection, new: NewQuestion, now_utc: int)
             now_utc,
             max(window.end_utc for _, window in new.windows),
             now_utc,
+            new.is_push,
         ),
     ).fetchone()
     if asks == 1:
@@ -71,6 +81,22 @@ def put_question(connection: sqlite3.Connection, new: NewQuestion, now_utc: int)
             [(name, window.start_utc, window.end_utc, number) for name, window in new.windows],
         )
     return int(number)
+
+
+def untold(
+    connection: sqlite3.Connection, discom: str, subscriber: str, span: Interval, *, limit: int
+) -> tuple[tuple[str, Interval], ...]:
+    """Meter and window of the trades of `discom` that began in `span`, have a figure, and are in no question of a subscriber, ascending."""
+    rows = connection.execute(
+        f"SELECT posted_as, start_utc, end_utc FROM ({_TRADED}) AS wanted "  # noqa: S608 - constants
+        "WHERE EXISTS (SELECT 1 FROM actuals WHERE is_newest = 1 AND status IN (?5, ?6, ?7) "
+        "AND actuals.posted_as = wanted.posted_as AND actuals.start_utc = wanted.start_utc AND actuals.end_utc = wanted.end_utc) "
+        "AND NOT EXISTS (SELECT 1 FROM question_windows AS asked JOIN questions USING (question) WHERE subscriber = ?2 "
+        "AND asked.posted_as = wanted.posted_as AND asked.start_utc = wanted.start_utc AND asked.end_utc = wanted.end_utc) "
+        "ORDER BY start_utc, end_utc, posted_as LIMIT ?8",
+        (discom, subscriber, span.start_utc, span.end_utc, *_WITH_TOTALS, limit),
+    )
+    return tuple((name, Interval(start, end)) for name, start, end in rows)
 
 
 def due(connection: sqlite3.Connection, now_utc: int, *, most: int) -> tuple[Question, ...]:
@@ -294,7 +320,22 @@ def seen_windows(connection: sqlite3.Connection, since_utc: int) -> dict[tuple[s
 
 
 def _question(row: tuple[Any, ...]) -> Question:
-    number, subscriber, message_id, body, callback, received, end, asks, answers, state, attempts, next_try, note = row
+    (
+        number,
+        subscriber,
+        message_id,
+        body,
+        callback,
+        received,
+        end,
+        asks,
+        answers,
+        state,
+        attempts,
+        next_try,
+        note,
+        own,
+    ) = row
     return Question(
         number=number,
         subscriber=subscriber,
@@ -309,4 +350,5 @@ def _question(row: tuple[Any, ...]) -> Question:
         attempts=attempts,
         next_try_utc=next_try,
         note=note,
+        is_push=bool(own),
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from headend.settings.beckn import Revisions, Untraded
+from headend.settings.beckn import Push, Revisions, Untraded
 from headend.trading.parties import Party, Sees
 from ledger_client.beckn.on_status import EvidenceColumn
 from ledger_client.beckn.status import Shape
@@ -51,6 +51,23 @@ def test_every_choice_is_read(tmp_path: Path) -> None:
     assert found.parties[1] == Party(subscriber="b", sees=Sees.DISCOM, discom="BRPL")
 
 
+PUSHED = CALLER + 'push = "https://ledger.example.org/bap/receiver"\n'
+
+
+def test_a_ledger_may_be_told_without_asking(tmp_path: Path) -> None:
+    uri = "https://ledger.example.org/bap/receiver"
+    for addition, callers, network in (
+        ("", PUSHED, "n"),
+        ('networks = ["n", "m"]', PUSHED + 'network = "m"', "m"),
+    ):
+        found = configuration(tmp_path, section(addition, callers)).beckn
+        assert found is not None
+        assert found.pushes == (Push(subscriber="ledger.example.org", uri=uri, network=network),)
+    silent = configuration(tmp_path, section()).beckn
+    assert silent is not None
+    assert silent.pushes == ()
+
+
 @pytest.mark.parametrize(
     ("addition", "callers", "message"),
     [
@@ -65,6 +82,12 @@ def test_every_choice_is_read(tmp_path: Path) -> None:
         ("", CALLER + CALLER, "beckn.caller: expected every subscriber once"),
         ("", CALLER + 'sees = "discom"', "discom: expected a short code exactly with"),
         ("", CALLER + 'discom = "X"', "discom: expected a short code exactly with"),
+        ("", CALLER + 'push = "http://ledger.example.org/x"', "push: expected https"),
+        ("", PUSHED + 'sees = "platform"', "push: expected https"),
+        ('revisions = "wait"', PUSHED, 'push: expected revisions = "push" beside it'),
+        ('networks = ["n", "m"]', PUSHED, "network: expected in which of the networks"),
+        ("", PUSHED + 'network = "m"', "network: expected one of the networks"),
+        ("", CALLER + 'network = "n"', "network: expected one of the networks, beside push"),
         ("surprise = 1", CALLER, "beckn.surprise: unknown key"),
     ],
 )
