@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sqlite3
 from contextlib import closing
 
 from headend import service
@@ -22,7 +23,7 @@ from headend.config import Channel, Config
 from headend.errors import RefusedError
 from headend.exchange import reconciling
 from headend.peers import ledger
-from headend.store.sqlite import hold_rows, recording_rows
+from headend.store.sqlite import actuals, hold_rows, recording_rows
 from headend.store.sqlite import postings as rows
 from headend.store.sqlite.database import open_database
 from headend.store.sqlite.hold_rows import Act
@@ -33,6 +34,7 @@ from headend.trading.recordings import Recording
 from signing.energy import kwh_text
 from signing.errors import SigningError
 from signing.interval import DAY_S, Interval, ist_text
+from signing.statements.window_actual import Status
 
 
 def add(verb: Adding) -> None:
@@ -58,7 +60,8 @@ def _post(settings: Config, arguments: argparse.Namespace) -> int:
         return misuse(str(error))
     by, reason, now = whose(arguments), why(arguments), service.now()
     with closing(acting(settings, arguments)) as database:
-        found = [record for record in rows.postings_from(database.connection, span) if _is_wanted(record, arguments)]
+        still = posting.stuck(rows.postings_from(database.connection, span))
+        found = [one for one in still if _is_wanted(one, arguments) and _has_figure(database.connection, one)]
         words = recordings.stuck(recording_rows.beginning(database.connection, span))
         said_words = [one for one in words if _is_wanted(one, arguments)]
         for about in (*map(_told, found), *map(_told, said_words)):
@@ -77,6 +80,15 @@ def _post(settings: Config, arguments: argparse.Namespace) -> int:
 
 def _is_wanted(record: PostingRecord | Recording, arguments: argparse.Namespace) -> bool:
     return record.state in STUCK and arguments.posted_as in {None, record.delivery.posted_as}
+
+
+def _has_figure(connection: sqlite3.Connection, record: PostingRecord) -> bool:
+    """Whether what was posted still stands: a figure that was taken back since must not go again."""
+    status = actuals.newest_status(connection, record.delivery.posted_as, record.delivery.window)
+    if status in {Status.PENDING, Status.NOT_MEASURABLE, Status.WITHDRAWN}:
+        print(f"{_about(record)}: its window is {status.name} now, so it is not tried again")
+        return False
+    return True
 
 
 def _told(record: PostingRecord | Recording) -> str:

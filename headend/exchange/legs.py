@@ -15,7 +15,7 @@ from headend.store.sqlite import postings as rows
 from headend.store.sqlite.database import Database
 from headend.trading import posting
 from headend.trading.amendments import Agreed, Amending, Amendment, agreed
-from headend.trading.posting import NO_TERMS, OPEN, Policy, PostingRecord, PostingState, Terms, Trouble
+from headend.trading.posting import NO_TERMS, OPEN, STUCK, Policy, PostingRecord, PostingState, Terms, Trouble
 from headend.trading.trades import Delivery, own_sides
 from ledger_client.ledger import (
     Ledger,
@@ -40,8 +40,12 @@ POSTS_ABREAST = 8
 _TRADES_AT_ONCE = 500
 """Trades that changed, in one transaction: intake waits meanwhile."""
 
-_UNSENT = frozenset({PostingState.DUE, PostingState.WAITING, PostingState.HELD})
-_REPLACED = OPEN | {PostingState.CONFIRMED, PostingState.HELD}
+_UNSENT = frozenset(
+    {PostingState.DUE, PostingState.WAITING, PostingState.HELD, PostingState.REFUSED, PostingState.EXPIRED}
+)
+_REPLACED = OPEN | STUCK | {PostingState.CONFIRMED, PostingState.HELD}
+"""What stands still too: an operator who has it tried again would put an older figure over a newer one."""
+
 _SAID = frozenset({PostingState.POSTED, PostingState.CONFIRMED, PostingState.DIFFERS, PostingState.REFUSED})
 """States in which the ledger has the figure, or an operator has to look before it is given again."""
 

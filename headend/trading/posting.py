@@ -209,6 +209,12 @@ def released(record: PostingRecord, now_utc: int) -> PostingRecord:
     return replace(record, state=PostingState.DUE, next_try_utc=now_utc, note="its hold ended")
 
 
+def stuck(records: Iterable[PostingRecord]) -> tuple[PostingRecord, ...]:
+    """Those of `records`, by revision, that stand still while nothing later that holds was addressed to their delivery."""
+    newest = {record.delivery: record for record in records if record.state is not PostingState.SUPERSEDED}
+    return tuple(record for record in newest.values() if record.state in STUCK)
+
+
 def retried(record: PostingRecord, now_utc: int, by: str) -> PostingRecord:
     """`record`, that stood still, once an operator says that the reason is gone: the same post goes again."""
     return replace(record, state=PostingState.DUE, next_try_utc=now_utc, note=f"tried again by {by}")

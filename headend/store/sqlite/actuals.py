@@ -80,6 +80,15 @@ def newest(connection: sqlite3.Connection, key: PublicKey, posted_as: str, windo
     return None if row is None else _stored(key, *row)
 
 
+def newest_status(connection: sqlite3.Connection, posted_as: str, window: Interval) -> Status | None:
+    """The status of the newest revision for a subject and window; none before the first."""
+    row = connection.execute(
+        "SELECT status FROM actuals WHERE posted_as = ? AND start_utc = ? AND end_utc = ? AND is_newest = 1",
+        (posted_as, window.start_utc, window.end_utc),
+    ).fetchone()
+    return None if row is None else Status(row[0])
+
+
 def newest_settled(
     connection: sqlite3.Connection, key: PublicKey, posted_as: str, window: Interval
 ) -> StoredActual | None:

@@ -15,8 +15,9 @@ from headend.trading.recordings import Recording
 from headend.trading.trades import Delivery
 from ledger_client.ledger import Side, TradeStatus
 from signing.backends.file import create_key
-from signing.interval import Interval
+from signing.interval import Interval, utc_text
 from signing.keys import Algorithm
+from signing.statements.window_actual import Status
 from tests.headend.commands.conftest import Command
 from tests.headend.founded import Installation
 from tests.headend.premises import Gateway
@@ -276,6 +277,30 @@ def test_what_does_not_stand_still_is_left_alone(
     put(founded, posting(state))
     assert "0 posting(s)" in command("post", *DAY, *WHO, "--apply")[1]
     assert states(founded) == [(state, "")]
+
+
+def test_an_older_figure_is_not_tried_again_over_a_newer_one(
+    founded: Installation, enrolled: Gateway, command: Command
+) -> None:
+    put(founded, posting(PostingState.REFUSED))
+    put(founded, replace(posting(PostingState.CONFIRMED), actual=b"n" * 32, revision=RECORD.revision + 1))
+    assert "0 posting(s)" in command("post", *DAY, *WHO, "--apply")[1]
+    assert [state for state, _ in states(founded)] == [PostingState.REFUSED, PostingState.CONFIRMED]
+
+
+@pytest.mark.parametrize("status", [Status.PENDING, Status.NOT_MEASURABLE, Status.WITHDRAWN])
+def test_a_figure_that_was_taken_back_is_not_tried_again(
+    founded: Installation, enrolled: Gateway, command: Command, status: Status
+) -> None:
+    put(founded, posting(PostingState.DIFFERS))
+    window = RECORD.delivery.window
+    times = (utc_text(window.start_utc), utc_text(window.end_utc))
+    assert command("attest", "--posted-as", NAME, "--start", times[0], "--end", times[1], *WHO, "--apply")[0] == 0
+    with closing(open_database(founded.config.database)) as database, database.transaction() as connection:
+        connection.execute("UPDATE actuals SET status = ?", (int(status),))
+    out = command("post", *DAY, *WHO, "--apply")[1]
+    assert f"its window is {status.name} now, so it is not tried again\n0 posting(s)" in out
+    assert [state for state, _ in states(founded)] == [PostingState.DIFFERS]
 
 
 def test_only_the_meter_that_was_named_is_tried_again(

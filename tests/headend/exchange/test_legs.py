@@ -375,6 +375,37 @@ def test_a_figure_that_was_refused_before_another_one_is_posted_when_it_comes_ag
     assert (after.revision, after.state, after.allocated_wh) == (2, PostingState.CONFIRMED, 4000)
 
 
+@pytest.mark.parametrize("fate", [PostingState.REFUSED, PostingState.DIFFERS, PostingState.EXPIRED])
+def test_what_stood_still_is_superseded_by_another_figure_so_that_nobody_has_the_older_one_tried_again(
+    leg: Leg, fate: PostingState
+) -> None:
+    first = leg.exported(4000)
+    (planned,) = leg.plan(first)
+    leg.put(replace(planned, state=fate))
+    leg.plan(leg.exported(5000, supersedes=first))
+    leg.post()
+    assert [record.state for record in leg.postings()] == [PostingState.SUPERSEDED, PostingState.CONFIRMED]
+
+
+@pytest.mark.parametrize(
+    ("fate", "after"),
+    [
+        (PostingState.REFUSED, PostingState.SUPERSEDED),
+        (PostingState.EXPIRED, PostingState.SUPERSEDED),
+        # The ledger shows something of it, and somebody still has to look.
+        (PostingState.DIFFERS, PostingState.DIFFERS),
+    ],
+)
+def test_what_the_ledger_never_took_is_superseded_when_its_figure_is_taken_back(
+    leg: Leg, fate: PostingState, after: PostingState
+) -> None:
+    first = leg.exported(4000)
+    (planned,) = leg.plan(first)
+    leg.put(replace(planned, state=fate))
+    leg.plan(leg.actual(None, status=Status.PENDING, supersedes=first))
+    assert [record.state for record in leg.postings()] == [after]
+
+
 def test_more_evidence_for_what_was_said_keeps_a_late_trade_within_reach(leg: Leg) -> None:
     first = leg.exported(12_000)
     leg.plan(first)
