@@ -63,7 +63,7 @@ def _post(settings: Config, arguments: argparse.Namespace) -> int:
         still = posting.stuck(rows.postings_from(database.connection, span))
         found = [one for one in still if _is_wanted(one, arguments) and _has_figure(database.connection, one)]
         words = recordings.stuck(recording_rows.beginning(database.connection, span))
-        said_words = [one for one in words if _is_wanted(one, arguments)]
+        said_words = [one for one in words if _is_wanted(one, arguments) and _has_figure(database.connection, one)]
         for about in (*map(_told, found), *map(_told, said_words)):
             print(about)
         number = len(found) + len(said_words)
@@ -82,7 +82,7 @@ def _is_wanted(record: PostingRecord | Recording, arguments: argparse.Namespace)
     return record.state in STUCK and arguments.posted_as in {None, record.delivery.posted_as}
 
 
-def _has_figure(connection: sqlite3.Connection, record: PostingRecord) -> bool:
+def _has_figure(connection: sqlite3.Connection, record: PostingRecord | Recording) -> bool:
     """Whether what was posted still stands: a figure that was taken back since must not go again."""
     status = actuals.newest_status(connection, record.delivery.posted_as, record.delivery.window)
     if status in {Status.PENDING, Status.NOT_MEASURABLE, Status.WITHDRAWN}:

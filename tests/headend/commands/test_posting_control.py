@@ -300,6 +300,9 @@ def test_a_figure_that_was_taken_back_is_not_tried_again(
         connection.execute("UPDATE actuals SET status = ?", (int(status),))
     out = command("post", *DAY, *WHO, "--apply")[1]
     assert f"its window is {status.name} now, so it is not tried again\n0 posting(s)" in out
+    with closing(open_database(founded.config.database)) as database, database.transaction() as connection:
+        recording_rows.put(connection, word(PostingState.REFUSED, 1))
+    assert "0 posting(s)" in command("post", *DAY, *WHO, "--apply")[1]
     assert [state for state, _ in states(founded)] == [PostingState.DIFFERS]
 
 
