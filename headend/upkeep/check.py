@@ -20,10 +20,12 @@ from headend.errors import HeadendError, RefusedError, TransportUnavailableError
 from headend.founding import LOG, open_keys
 from headend.log.logbook import Logbook
 from headend.peers import directory, ledger, ledger_signer, mqtt_settings
+from headend.registry.dated import holding
 from headend.settings.beckn import BecknSettings
-from headend.store.sqlite import question_rows
+from headend.store.sqlite import question_rows, registry_rows
 from headend.store.sqlite.database import open_database
 from headend.transport.mqtt import MqttSettings
+from ledger_client.beckn.networks import KNOWN, complaints
 from ledger_client.clock_offset import Offset
 from ledger_client.http import clock_offset
 from ledger_client.ledger import LedgerError, LedgerUnavailableError, TradeQuery
@@ -32,6 +34,9 @@ from signing.errors import SigningError
 from signing.topics import shard_filter
 
 _PATIENCE_S = 10.0
+_MOST_TOLD = 3
+"""Complaints of one kind that are spelled out."""
+
 _NO_RECORD = "sakshi-check"
 """A record id that no trade has: the answer is empty, and proves the way there and the signature."""
 
@@ -55,6 +60,7 @@ def check(config: Config, now: Callable[[], int], *, patience_s: float = _PATIEN
         (f"ledger {config.ledger.url}", lambda: _ledger(config, now, patience_s)),
     ]
     if (settings := config.beckn) is not None:
+        checks += [(f"names on {network}", partial(_names, config, network, now)) for network in _ruled(settings)]
         checks.append((f"network directory {settings.directory}", lambda: _network(config, settings, now)))
         checks += [(f"clock of {url}", partial(_clock, url, now, patience_s)) for url in _peers(config, settings)]
     checks += [(f"clock of {who}", partial(_clock, url, now, patience_s)) for who, url in _listeners(config)]
@@ -121,6 +127,29 @@ def _listeners(config: Config) -> tuple[tuple[str, str], ...]:
     told = config.alerts.webhook
     feeds = ((f"feed {feed.name}", feed.webhook.url) for feed in config.feeds)
     return *(() if told is None else (("the webhook of alerts", told.url),)), *feeds
+
+
+def _ruled(settings: BecknSettings) -> list[str]:
+    """The networks whose rules for names are known; every one that is looked up in a registry is one of those."""
+    is_closed = settings.directory.startswith("file:")
+    return sorted(name for name in settings.networks if name in KNOWN or not is_closed)
+
+
+def _names(config: Config, network: str, now: Callable[[], int]) -> str:
+    """Whether the network takes the names under which this discom answers.
+
+    Source: EXCHANGE §4 (TEST_ rule, discom ids); EXCHANGE_GAPS C5.
+    """
+    with closing(open_database(config.database)) as database:
+        found = registry_rows.aliases(database.connection)
+    names = sorted(name for name, history in found.items() if holding(history, now()) is not None)
+    said = complaints(network, discom_id=config.discom, meter_ids=names)
+    if said:
+        more = "" if len(said) <= _MOST_TOLD else f"; and {len(said) - _MOST_TOLD} more"
+        raise RefusedError(
+            f"{'; '.join(said[:_MOST_TOLD])}{more}: correct them by `registry import`, or the configuration"
+        )
+    return f"{config.discom} and the ids of {len(names)} meter(s) are as the network has them"
 
 
 def _network(config: Config, settings: BecknSettings, now: Callable[[], int]) -> str:

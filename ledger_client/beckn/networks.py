@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 PRODUCTION = "indiaenergystack.in/ies-p2p-trading-network"
 TESTS = frozenset({"indiaenergystack.in/test-ies-p2p-trading-network", "nfh.global/testnet-deg"})
+KNOWN = TESTS | {PRODUCTION}
 PRODUCTION_DISCOMS = frozenset({"PaVVNL", "TPDDL", "BRPL"})
 """Discoms that the production network lists, as of 2026-07. Codes such as ``PVVNL`` and ``PVVNL-DL`` stand in old records only."""
 
@@ -22,8 +23,8 @@ def complaints(
     discoms: frozenset[str] = PRODUCTION_DISCOMS,
 ) -> tuple[str, ...]:
     """What the network would refuse, in words with their remedy; empty where nothing is. `discoms` replaces the known list."""
-    if network_id not in TESTS | {PRODUCTION}:
-        known = ", ".join(sorted(TESTS | {PRODUCTION}))
+    if network_id not in KNOWN:
+        known = ", ".join(sorted(KNOWN))
         return (f"{network_id} is no network of the policy: expected one of {known}",)
     found = []
     is_test = network_id in TESTS

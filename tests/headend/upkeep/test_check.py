@@ -11,14 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from headend.store.sqlite import question_rows
+from headend.registry.dated import Dated
+from headend.store.sqlite import question_rows, supply_rows
 from headend.store.sqlite.database import open_database
 from headend.store.sqlite.question_rows import NewQuestion
 from headend.upkeep.check import Finding, check
+from ledger_client.beckn.networks import PRODUCTION
+from ledger_client.sandbox.provider import TEST_NETWORK
 from signing.interval import Interval
 from tests.headend.founded import SUBSCRIBER, Installation, free_port, installation
 from tests.ledger_client.rehearsal import NOW as RIGHT
-from tests.ledger_client.rehearsal import running, signer
+from tests.ledger_client.rehearsal import SELLER_DISCOM, running, signer
 
 NOW = 1_777_200_000
 CONNACK_OK, CONNACK_REFUSED = b"\x20\x02\x00\x00", b"\x20\x02\x00\x05"
@@ -156,6 +159,55 @@ def test_the_clock_is_compared_with_that_of_everybody_who_asked(tmp_path: Path, 
     assert [one.what for one in findings if one.what.startswith("clock")] == [f"clock of {callback}"]
     assert finding.is_good is (off == 0)
     assert words in finding.text
+
+
+PRODUCTION_CODE = "PaVVNL"
+
+
+def names_findings(
+    folder: Path, network: str, discom: str, *names: str, directory: str = "file:s.toml"
+) -> list[Finding]:
+    """What is found of the names under which a discom answers in a network."""
+    made = beckn_installation(folder, directory)
+    text = made.file.read_text().replace('networks = ["n"]', f'networks = ["{network}"]')
+    made.file.write_text(text.replace(f'discom = "{SELLER_DISCOM}"', f'discom = "{discom}"'))
+    with closing(open_database(made.config.database)) as database, database.transaction() as connection:
+        for name in names:
+            supply_rows.put_aliases(connection, name, (Dated(0, "CP-1"),))
+        supply_rows.put_aliases(connection, "LEFT", (Dated(0, "CP-1"), Dated(10, None)))
+    return [one for one in check(made.config, lambda: NOW, patience_s=0.1) if one.what.startswith("names on")]
+
+
+@pytest.mark.parametrize(
+    ("network", "discom", "names", "text"),
+    [
+        (TEST_NETWORK, "TEST_DISCOM", ("TEST_1", "TEST_2"), None),
+        (TEST_NETWORK, "TEST_DISCOM", ("TEST_1", "123"), f"123: expected TEST_ at the start on {TEST_NETWORK}"),
+        (PRODUCTION, PRODUCTION_CODE, ("123",), None),
+        (PRODUCTION, PRODUCTION_CODE, ("TEST_1",), f"TEST_1: expected no TEST_ at the start on {PRODUCTION}"),
+        (PRODUCTION, "PAVVNL", ("123",), "PAVVNL is not on the network's list of discoms; write PaVVNL"),
+    ],
+)
+def test_names_that_the_network_would_refuse_are_told(
+    tmp_path: Path, network: str, discom: str, names: tuple[str, ...], text: str | None
+) -> None:
+    (found,) = names_findings(tmp_path, network, discom, *names)
+    assert found.is_good is (text is None)
+    assert (text or f"the ids of {len(names)} meter(s) are as the network has them") in found.text
+
+
+def test_many_names_are_told_in_short(tmp_path: Path) -> None:
+    (found,) = names_findings(tmp_path, PRODUCTION, PRODUCTION_CODE, *(f"TEST_{number}" for number in range(5)))
+    assert found.text.count("expected no TEST_") == 3
+    assert "; and 2 more: correct them" in found.text
+
+
+def test_a_closed_network_has_its_own_rules_and_one_of_a_registry_is_known(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir()
+    assert names_findings(tmp_path / "closed", "n", "X", "1") == []
+    (tmp_path / "open").mkdir()
+    (found,) = names_findings(tmp_path / "open", "n", "X", "1", directory=f"http://127.0.0.1:{free_port()}")
+    assert "n is no network of the policy" in found.text
 
 
 def test_a_registry_and_its_clock_are_checked_each_for_itself(tmp_path: Path) -> None:
