@@ -181,6 +181,22 @@ def test_everybody_together_is_bounded_before_a_signature_is_looked_at(asked: As
         one.caller(signer(LEDGER).sign(b"", created=NOW, expires=NOW + 9), NOW)
 
 
+def test_a_flood_of_others_keeps_no_caller_out_whose_key_was_verified_before(asked: Asking) -> None:
+    one = door(asked, url=f"http://{asked.exchange.address}")
+    body = asked.body({NAME: [WINDOW]})
+    assert said(one, body, life_s=100) == (200, "")
+    for number in range(599):
+        assert one.status(None if number % 2 else "Signature x", b"{}", NOW).status == 401
+    assert one.status(None, b"{}", NOW).status == 429
+    assert said(one, body, life_s=101) == (200, "")
+    assert one.caller(signer(LEDGER).sign(b"", created=NOW + SKEW_S, expires=NOW + 99), NOW) == LEDGER
+    # Under its name no more come than under all others' either.
+    for number in range(598):
+        forged = signer(OWN).sign(b"{}", created=NOW, expires=NOW + 9).replace(OWN, LEDGER)
+        assert one.status(forged, b"{}", NOW).status == 401, number
+    assert said(one, body, life_s=102) == (429, "POL_GENERIC_ERROR")
+
+
 # --- what was sent before
 
 
