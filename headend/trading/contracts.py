@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from headend.trading.amendments import label, value_text
-from ledger_client.contract_body import ContractTerms
+from ledger_client.beckn.refusal import RefusedError
+from ledger_client.contract_body import ContractTerms, read_contract
 from ledger_client.ledger import Side, Trade
+from ledger_client.signature import SignatureError, public_key, verify
 
 _COMPARED = (
     "window", "quantity_wh", "buyer_id", "seller_id", "discom_id_buyer", "discom_id_seller", "platform_id_buyer",
@@ -92,6 +94,27 @@ class Decision:
     is_kept: bool
     changes: str = ""
     """What a late one would have changed."""
+
+
+def contradiction(kept: KeptContract) -> str | None:
+    """Why a contract is not what is kept of it, or none: its signature by the key of then, and its terms, are read from its bytes again."""
+    verified = kept.verified
+    try:
+        key = public_key(verified.public_key)
+        header = verify(
+            verified.authorization,
+            verified.body,
+            now=verified.created_utc,
+            keys=lambda name: key if str(name) == verified.key_id else None,
+        )
+        terms = read_contract(verified.body)
+    except (SignatureError, RefusedError) as error:
+        return str(error)
+    if (terms, header.created, header.signature) != (verified.terms, verified.created_utc, verified.signature):
+        return "its row says something else than was signed"
+    if header.key_id.subscriber_id != terms.platform:
+        return f"it is signed by {header.key_id.subscriber_id} and states the terms of {terms.platform}"
+    return None
 
 
 def standing(known: Iterable[KeptContract]) -> KeptContract | None:

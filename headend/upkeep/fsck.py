@@ -13,6 +13,7 @@
 11. every posting is of an actual of its window, and of its figure
 12. the edits of each meter are numbered from 0 and linked, and two persons signed each
 13. every import is what its statement commits to, and the newest of each block and register is the one that holds
+14. every contract is signed by the key of its platform that the directory gave then, and its row says what it says
 """
 
 from collections import Counter
@@ -24,10 +25,11 @@ from typing import Any
 from headend.counting import Tell, untold
 from headend.errors import FatalError
 from headend.intake.chain import Chain, place
-from headend.store.sqlite import import_rows, log_rows, lost_rows, registry_rows
+from headend.store.sqlite import contract_rows, import_rows, log_rows, lost_rows, registry_rows
 from headend.store.sqlite.database import Database
 from headend.store.sqlite.log_rows import StoredNodes, leaf_place, leaf_row
 from headend.store.store import Gap, Link
+from headend.trading.contracts import contradiction
 from headend.trading.posting import figure_wh
 from ledger_client.ledger import Side
 from signing.envelope import Envelope, parse, unseal
@@ -99,6 +101,10 @@ def fsck(database: Database, discom: PublicKey, *, tell: Tell = untold) -> Itera
     yield from _edits(database)
     for text in import_rows.contradictions(database.connection):
         yield Damage(check=13, what=text, remedy=_RESTORE)
+    for contract in contract_rows.every(database.connection):
+        if (why := contradiction(contract)) is not None:
+            what = f"contract {contract.number} of {contract.terms.platform}: {why}"
+            yield Damage(check=14, what=what, remedy=_TELL)
     lost = {leaf: digest for digest, leaf in lost_rows.lost(database.connection).items()}
     # What was found behind a leaf was taken out on the way.
     for leaf, digest in entries.items():

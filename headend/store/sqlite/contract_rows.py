@@ -1,7 +1,7 @@
 """Rows of platforms' signed contracts. Every function works inside the caller's transaction."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -83,6 +83,12 @@ def by_item(
         (transaction_id, order_item_id, most),
     )
     return tuple(_kept(row) for row in rows)
+
+
+def every(connection: sqlite3.Connection) -> Iterator[KeptContract]:
+    """All contracts, in the order received."""
+    rows = connection.execute(f"SELECT contract, {_COLUMNS} FROM contracts ORDER BY contract")  # noqa: S608 - constants
+    return map(_kept, rows)
 
 
 def of_platform(connection: sqlite3.Connection, terms: ContractTerms) -> tuple[KeptContract, ...]:

@@ -16,13 +16,14 @@ from headend.exchange.contract_door import MOST_AHEAD_S, ContractDoor, forget_un
 from headend.exchange.strangers import PER_MINUTE
 from headend.store.sqlite import contract_rows
 from headend.store.sqlite.database import Database
-from headend.trading.contracts import KeptContract
+from headend.trading.contracts import KeptContract, contradiction
+from headend.upkeep.fsck import fsck
 from ledger_client.beckn.directory import DirectoryUnavailableError, Subscriber
 from ledger_client.deg import put_request
 from ledger_client.file_directory import FileDirectory
 from ledger_client.ledger import Side
 from ledger_client.sandbox.provider import TEST_NETWORK
-from ledger_client.signature import KeyId, public_key, verify
+from ledger_client.signature import KeyId, parse_header, public_key, verify
 from signing.interval import DAY_S, utc_text
 from tests.headend.asking import section
 from tests.headend.founded import installation
@@ -122,6 +123,46 @@ def test_a_contract_is_kept_byte_for_byte_and_can_be_verified_by_anybody(doorway
     header = verify(proof.authorization, proof.body, now=proof.created_utc, keys=lambda _: public_key(proof.public_key))
     assert (str(header.key_id), header.signature) == (proof.key_id, proof.signature)
     assert (one.terms.platform, one.terms.quantity_wh, one.late) == (SELLER_PLATFORM, 6000, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "said_of_it"),
+    [
+        ("quantity_wh = 7000", "its row says something else than was signed"),
+        ("created_utc = created_utc + 1", "its row says something else than was signed"),
+        ("signature = zeroblob(64)", "its row says something else than was signed"),
+        ("key_id = 'x|k1|ed25519'", "AUT_"),
+        ("body = CAST(replace(CAST(body AS TEXT), '6', '7') AS BLOB)", "AUT_SIGNATURE_INVALID"),
+        ("public_key = 'A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg='", "AUT_SIGNATURE_INVALID"),
+        ("platform_id_seller = 'p.example'", "its row says something else than was signed"),
+    ],
+)
+def test_fsck_14_finds_a_contract_that_is_not_what_was_signed(doorway: Doorway, change: str, said_of_it: str) -> None:
+    said(doorway.door, body())
+    key = doorway.headend.statement_signer.public_key
+    assert list(fsck(doorway.database, key)) == []
+    with doorway.database.transaction() as connection:
+        connection.execute(f"UPDATE contracts SET {change}")
+    (damage,) = fsck(doorway.database, key)
+    assert damage.check == 14
+    assert damage.what.startswith("contract 1 of ")
+    assert said_of_it in damage.what
+
+
+def test_a_contract_signed_by_another_than_its_platform_contradicts_itself(doorway: Doorway) -> None:
+    said(doorway.door, body())
+    (one,) = doorway.kept()
+    assert contradiction(one) is None
+    thief = signer(BUYER_PLATFORM)
+    stolen = replace(
+        one.verified,
+        authorization=thief.sign(one.verified.body, created=NOW, expires=NOW + 300),
+        key_id=str(thief.key_id),
+        public_key=thief.public_key_text,
+    )
+    header = parse_header(stolen.authorization)
+    said_of_it = contradiction(replace(one, verified=replace(stolen, signature=header.signature)))
+    assert said_of_it == f"it is signed by {BUYER_PLATFORM} and states the terms of {SELLER_PLATFORM}"
 
 
 def test_an_ack_is_signed_over_the_platforms_signature(doorway: Doorway) -> None:
