@@ -53,9 +53,11 @@ class Pushing:
         newest = actuals.last_said(self._database.connection)
         if not self._settings.pushes or now_utc < self._next_utc or newest == self._last_leaf:
             return 0
-        found = sum(self._begun(push, now_utc) for push in self._settings.pushes)
-        self._last_leaf, self._next_utc = newest, now_utc + GATHER_S
-        return found
+        begun = [self._begun(push, now_utc) for push in self._settings.pushes]
+        # More than one push holds is begun next time, whether anything new comes or not.
+        is_all = max(begun) < self._settings.most_windows
+        self._last_leaf, self._next_utc = newest if is_all else None, now_utc + GATHER_S
+        return sum(begun)
 
     def _begun(self, push: Push, now_utc: int) -> int:
         span = Interval(now_utc - self._config.ledger.look_back_days * DAY_S, now_utc + 1)

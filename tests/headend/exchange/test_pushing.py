@@ -14,7 +14,7 @@ from headend.store.sqlite import hold_rows, question_rows
 from headend.trading.questions import QuestionState
 from ledger_client.sandbox.faults import Fault
 from ledger_client.sandbox.provider import TEST_NETWORK
-from signing.interval import DAY_S, Interval
+from signing.interval import DAY_S, Interval, utc_text
 from signing.statements.window_actual import Cause
 from tests.headend.asking import LEDGER, OWN, QUARTERS, Asking, asking
 from tests.headend.discom import SUBJECT
@@ -80,6 +80,16 @@ def test_a_push_is_begun_once_also_by_a_program_that_starts_again(asked: Asking)
     assert first.step(NOW + GATHER_S) == 0
     assert pushing(asked).step(NOW) == 0
     assert len(asked.questions()) == 1
+
+
+def test_more_figures_than_one_push_holds_are_told_by_the_next_though_nothing_new_comes(asked: Asking) -> None:
+    later = (SUBJECT.window.end_utc, SUBJECT.window.end_utc + 900)
+    asked.settling.trade(order_item_id="it-2", delivery_start=utc_text(later[0]), delivery_end=utc_text(later[1]))
+    asked.settling.whole_day()
+    asked.settling.step()
+    beginning = pushing(asked)
+    beginning._settings = replace(beginning._settings, most_windows=1)
+    assert [beginning.step(NOW + place * GATHER_S) for place in range(4)] == [1, 1, 0, 0]
 
 
 def test_what_was_asked_for_is_no_push(asked: Asking) -> None:

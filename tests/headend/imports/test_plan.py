@@ -66,5 +66,11 @@ def test_two_registers_of_one_instant_are_a_fault_of_the_later_row() -> None:
     assert [(fault.column, fault.got) for fault in plan.faults] == [("time", "another one")]
 
 
+def test_a_block_of_another_length_than_the_meter_has_is_a_fault() -> None:
+    plan = planned(file([block(DAY, 1800), block(DAY + DAY_S, 900), block(DAY + 900)], []), Names())
+    assert [(fault.column, fault.got) for fault in plan.faults] == [("period_s", "900 s"), ("period_s", "1800 s")]
+    assert [len(one.blocks) for one in plan.readings] == [1]
+
+
 def test_nothing_is_nothing() -> None:
     assert sizes() == []

@@ -94,3 +94,14 @@ async def test_a_list_of_revocations_is_bounded_and_heeds_no_filter(served: Serv
     async with served.client(app=app(served)) as anybody:
         assert (await anybody.get(f"{LIST}?{query}")).status_code == status
         assert (await anybody.get(LIST.replace("pavvnl", "other"))).status_code == 404
+
+
+async def test_another_discoms_registry_is_not_here(served: Served) -> None:
+    (name,) = issued(served, 1)
+    revoke(served.headend.database, name, by="asha", reason="moved out", at_utc=LATER)
+    async with served.client(app=app(served)) as anybody:
+        found = [
+            (await anybody.get(f"/dedi/lookup/{domain}/vc-revocation-registry/{name}")).status_code
+            for domain in ("pavvnl.example", "other.example")
+        ]
+    assert found == [200, 404]
