@@ -144,7 +144,7 @@ def answers(office: Office) -> Iterator[Step]:
             report = answering.step(office.now())
             for one in report.moved:
                 _LOG.info("question %d of %s: %s %s", one.number, one.subscriber, one.state.value, one.note)
-            if not report.moved:
+            if not report.looked_at:
                 office.stop.wait(_ANSWER_S)
             return report.trouble
 

@@ -51,8 +51,10 @@ class Pusher(Protocol):
 class AnswerReport:
     """What one step did."""
 
+    looked_at: int = 0
+    """Questions that were due: where there were any, more may be."""
     moved: list[Question] = field(default_factory=list)
-    """Every question that something was done for, as it stands after."""
+    """Every question that was answered, or stands otherwise than before, as it stands after."""
     trouble: str | None = None
     """Why some asker cannot be answered, for as long as it cannot."""
 
@@ -110,8 +112,11 @@ class Answering:
                 continue
             # Asked anew for each: an answer may take long, and what an operator stops stops at once.
             holds = Holds(hold_rows.open_holds(self._database.connection))
-            after = self._looked_at(question, holds, now_utc)
-            report.moved.append(after)
+            after, is_sent = self._looked_at(question, holds, now_utc)
+            report.looked_at += 1
+            # What goes on waiting or resting is no news: it would be read as an answer each time.
+            if is_sent or (after.state, after.note) != (question.state, question.note):
+                report.moved.append(after)
             if after.state is QuestionState.OPEN and after.attempts > question.attempts:
                 silent.add(question.callback)
         report.trouble = question_rows.trouble(self._database.connection)
@@ -139,14 +144,15 @@ class Answering:
                 question_rows.wake(connection, self._last_leaf, now_utc)
         self._last_leaf, self._held = newest, held
 
-    def _looked_at(self, question: Question, holds: Holds, now_utc: int) -> Question:
+    def _looked_at(self, question: Question, holds: Holds, now_utc: int) -> tuple[Question, bool]:
+        """The question after it, and whether an answer went out."""
         party = self._settings.party(question.subscriber)
         if party is None:
-            return self._put(questions.refused(question, "it is no caller that is served any more"))
+            return self._put(questions.refused(question, "it is no caller that is served any more")), False
         try:
             request = pushed(question.body) if question.is_push else self._read(question.body)
         except RefusedError as error:
-            return self._put(questions.refused(question, f"kept, and not readable any more: {error}"))
+            return self._put(questions.refused(question, f"kept, and not readable any more: {error}")), False
         outlook = self._outlook(question, request, party, holds, now_utc)
         gates = self._config.gates
         move = questions.move(
@@ -160,11 +166,11 @@ class Answering:
         )
         match move:
             case Move.WAIT:
-                return self._put(questions.waiting(question, self._settings.patience_s, now_utc))
+                return self._put(questions.waiting(question, self._settings.patience_s, now_utc)), False
             case Move.REST:
-                return self._put(questions.resting(question, outlook.windows, gates, now_utc))
+                return self._put(questions.resting(question, outlook.windows, gates, now_utc)), False
             case Move.EXPIRE:
-                return self._put(questions.expired(question, now_utc))
+                return self._put(questions.expired(question, now_utc)), False
             case Move.SEND:
                 return self._sent(question, outlook, gates, now_utc)
 
@@ -222,26 +228,27 @@ class Answering:
             with self._database.transaction() as connection:
                 question_rows.put_sights(connection, question.number, changed)
 
-    def _sent(self, question: Question, outlook: _Outlook, gates: Gates, now_utc: int) -> Question:
+    def _sent(self, question: Question, outlook: _Outlook, gates: Gates, now_utc: int) -> tuple[Question, bool]:
+        """The question after its answer was sent, with True; nothing is sent where no interval may be told."""
         body = on_status(outlook.request, outlook.figures, form=self._form, now=now_utc)
         if body is None:
-            return self._put(questions.resting(question, outlook.windows, gates, now_utc))
+            return self._put(questions.resting(question, outlook.windows, gates, now_utc)), False
         with self._database.transaction() as connection:
             # Before it leaves: an asker that took it and was not heard to say so has it all the same.
             question_rows.put_disclosures(connection, outlook.disclosed, again=question.attempts == 0)
         try:
             self._pusher.push(question.callback, body)
         except LedgerRefusedError as error:
-            return self._put(questions.refused(question, str(error)))
+            return self._put(questions.refused(question, str(error))), True
         except LedgerError as error:
-            return self._unanswered(question, str(error), now_utc)
+            return self._unanswered(question, str(error), now_utc), True
         told = questions.acknowledged(question, len(outlook.figures), now_utc)
         after = questions.resting(told, outlook.windows, gates, now_utc)
         with self._database.transaction() as connection:
             # The commit point of an answer: before it, a crash sends the same figures again.
             question_rows.put_told(connection, question.number, outlook.known.figures)
             question_rows.put_progress(connection, after)
-        return after
+        return after, True
 
     def _unanswered(self, question: Question, note: str, now_utc: int) -> Question:
         after = questions.unanswered(question, note, now_utc)

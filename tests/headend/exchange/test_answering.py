@@ -83,6 +83,33 @@ def test_a_question_is_acked_kept_answered_and_allocated(asked: Asking) -> None:
     assert told(asked) == {(NAME, SUBJECT.window): posting.actual}
 
 
+def test_what_a_look_leaves_as_it_was_is_not_told_to_the_operator(headend: Headend, tmp_path: Path) -> None:
+    """A line of the log each second of `patience_s`, or "1 figure(s) told" while everything stands down, would be read as answers."""
+    with asking(headend, tmp_path / "exchange", patience_s="300", untraded='"answer"') as asked:
+        asked.settling.whole_day()
+        asked.settling.trade()
+        asked.settling.step()
+        asked.send(asked.body({NAME: [WINDOW, QUARTERS[0]]}))
+        looks = []
+        for at in (NOW, NOW + 299, NOW + 300):
+            asked.at(at)
+            report = asked.answering.step(at)
+            looks.append((report.looked_at, [one.note for one in report.moved]))
+        assert looks == [(1, ["windows are being decided"]), (1, []), (1, ["1 figure(s) told"])]
+        place(asked, HoldKind.STAND_DOWN)
+        held = asked.answering.step(NOW + 301)
+        assert (held.looked_at, held.moved) == (1, [])
+
+
+def test_a_figure_that_is_told_again_is_told_to_the_operator_again(asked: Asking) -> None:
+    asked.settling.whole_day()
+    asked.settling.trade()
+    asked.settling.step()
+    for _ in range(2):
+        asked.pull(everything=True)
+        assert [one.note for one in asked.answering.step(asked.now()).moved] == ["1 figure(s) told"]
+
+
 @pytest.mark.parametrize("form", list(Form))
 @pytest.mark.parametrize("shape", ["as-asked", "dataset", "attributes"])
 def test_every_form_of_question_is_answered_in_every_shape_and_allocated(
