@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from headend.ies.rows import Mark, block_rows, doubted
+from headend.ies.codes import Mode
+from headend.ies.rows import Mark, StampedRegister, block_rows, doubted, register_rows
 from headend.readings import Quality
 from headend.series import Day, Note
 from headend.vee.declared import Channel
@@ -67,3 +68,31 @@ def test_a_doubted_row_is_suspect_whoever_signed_it() -> None:
         Mark(status="SUSPECT", source="METER", method=None, fail_code="VEE-V32")
     }
     assert {channel: energy.wh for channel, energy in found.energies.items()} == {Channel.IMPORT: 7, Channel.EXPORT: 8}
+
+
+def shown(place: int, import_wh: int | None, export_wh: int | None = None, device: str = "A") -> StampedRegister:
+    return StampedRegister(stamp_utc=DAY + place * DAY_S, device=device, import_wh=import_wh, export_wh=export_wh)
+
+
+def daily(mode: Mode, *registers: StampedRegister) -> list[tuple[int, dict[Channel, int]]]:
+    """Day and energies of what is given."""
+    rows = register_rows(registers, Interval(DAY, DAY + 3 * DAY_S), mode)
+    return [
+        ((row.start_utc - DAY) // DAY_S, {channel: one.wh for channel, one in row.energies.items()}) for _, row in rows
+    ]
+
+
+def test_a_day_is_what_its_registers_rose_by_and_nothing_where_they_fell_or_one_lacks() -> None:
+    fell = (shown(0, 500), shown(1, 700, 5), shown(2, 30, 9), shown(3, 30))
+    assert daily(Mode.USAGE, *fell) == [(0, {Channel.IMPORT: 200}), (1, {Channel.EXPORT: 4}), (2, {Channel.IMPORT: 0})]
+    assert daily(Mode.READING, *fell) == [
+        (0, {Channel.IMPORT: 700, Channel.EXPORT: 5}),
+        (1, {Channel.IMPORT: 30, Channel.EXPORT: 9}),
+        (2, {Channel.IMPORT: 30}),
+    ]
+
+
+def test_registers_of_two_devices_have_nothing_to_do_with_one_another() -> None:
+    assert daily(Mode.USAGE, shown(0, 500), shown(1, 700, device="B"), shown(2, 900, device="B")) == [
+        (1, {Channel.IMPORT: 200})
+    ]
