@@ -37,11 +37,13 @@ from headend.views.evidence import (
     TreeView,
     TurnedAway,
 )
-from signing.bundle import Kind
+from signing.bundle import Bundle, Kind
 from signing.interval import Interval
 from signing.keys import PublicKey
 from signing.log.merkle import Frontier
 from signing.log.tiles import EntryBundle, Tile
+from signing.statements.edit import Edit
+from signing.statements.reading_batch import ReadingBatch
 from signing.statements.window_actual import Status
 
 _KINDS = {BundleKind.ACTUAL: Kind.ACTUAL, BundleKind.WINDOW: Kind.WINDOW}
@@ -145,7 +147,9 @@ class StoredReads:
             nodes = StoredNodes(connection, self._log.log)
             tip = Tip(log=self._log.log, frontier=Frontier.read(size, nodes), checkpoint=tree.note)
             content = bundle(connection, self._key, Anchoring(tip=tip, nodes=nodes), digest, _KINDS[kind])
-        return None if content is None else BundleView(kind=kind, tree_size=size, content=content)
+        if content is None:
+            return None
+        return BundleView(kind=kind, tree_size=size, content=content, blocks=_blocks_of(Bundle.parse(content)))
 
     def batch(self, index: int) -> BatchView | None:
         """The batch at a published log index, or none when another statement stands there."""
@@ -215,3 +219,12 @@ class StoredReads:
 
     def _leaf(self, index: int) -> int:
         return leaf_row(self._log.log, index)
+
+
+def _blocks_of(found: Bundle) -> Interval | None:
+    """From the first to the last block whose energies stand in a bundle, opened or edited."""
+    headers = [ReadingBatch.parse(batch.envelope.payload) for batch in found.batches if batch.opening]
+    edits = [Edit.parse(entry.envelope.payload).proposal.span for entry in found.edits]
+    starts = [header.start_utc for header in headers] + [span.start_utc for span in edits]
+    ends = [header.end_utc for header in headers] + [span.end_utc for span in edits]
+    return Interval(min(starts), max(ends)) if starts else None

@@ -121,13 +121,13 @@ class StoredMarket:
                 return None
             return self._seen(connection, subscriber, actual.statement.posted_as, actual.statement.window, now_utc)
 
-    def has_consent(self, subscriber: str, actual: ActualView, now_utc: int) -> bool:
-        """Whether the blocks behind an actual may go to a subscriber."""
+    def has_consent(self, subscriber: str, actual: ActualView, span: Interval, now_utc: int) -> bool:
+        """Whether the blocks behind an actual, those of a span, may go to a subscriber."""
         if self._sights is None:
             return False
-        point, window = actual.statement.connection_point, actual.statement.window
+        point = actual.statement.connection_point
         with self._pool.borrowed() as connection:
-            return bool(self._sights.consents(connection, subscriber, point, window, now_utc))
+            return bool(self._sights.consents(connection, subscriber, point, span, now_utc))
 
     def slots(self, span: Interval, feeder: str | None, now_utc: int, limit: int) -> SlotsView:
         """Trades that begin in `span`, by slot and feeder."""

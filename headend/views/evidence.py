@@ -201,6 +201,8 @@ class BundleView:
     tree_size: int
     """The checkpoint that it is anchored in."""
     content: bytes
+    blocks: Interval | None
+    """From the first to the last block whose energies are in it: more than its window, a batch is of a day. None where it holds none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

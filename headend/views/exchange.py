@@ -126,8 +126,8 @@ class Market(Protocol):
     def sight(self, subscriber: str, actual: ActualView, now_utc: int) -> Sight | None:
         """By what a subscriber may see an actual, or none."""
 
-    def has_consent(self, subscriber: str, actual: ActualView, now_utc: int) -> bool:
-        """Whether the blocks behind an actual may go to a subscriber."""
+    def has_consent(self, subscriber: str, actual: ActualView, span: Interval, now_utc: int) -> bool:
+        """Whether the blocks behind an actual, those of a span, may go to a subscriber."""
 
     def slots(self, span: Interval, feeder: str | None, now_utc: int, limit: int) -> SlotsView:
         """Trades that begin in `span`, by slot and feeder; `limit` bounds the trades, but for those of one instant."""

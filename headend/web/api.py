@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from headend.views.evidence import ActualView, BundleKind
 from headend.web import answers, conditional
 from headend.web.claims import signed_claims
-from headend.web.desk import AtDesk, Desk, disclosed, is_shown
+from headend.web.desk import AtDesk, Desk, are_blocks_shown, disclosed, is_shown
 from headend.web.parameters import (
     DEFAULT_LIMIT,
     AfterMeter,
@@ -117,7 +117,8 @@ def evidence(request: Request, desk: AtDesk, digest: DigestPath, kind: BundleKin
     if found is None or not is_shown(request, found, with_blocks=kind is BundleKind.WINDOW):
         raise not_found(f"there is no actual {digest}", _NO_ACTUAL)
     view = desk.reads.bundle(bytes.fromhex(digest), kind)
-    if view is None:
+    # Its batches are of whole days: whoever lived there earlier that day has a say too.
+    if view is None or not (view.blocks is None or are_blocks_shown(request, found, view.blocks)):
         raise not_found(f"there is no actual {digest}", _NO_ACTUAL)
     # A later checkpoint anchors the same evidence in other bytes.
     tag = f'"{digest}-{kind.value}-{view.tree_size}"'

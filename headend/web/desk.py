@@ -25,6 +25,7 @@ from headend.views.evidence import ActualView, Reads
 from headend.views.exchange import Market
 from ledger_client.beckn.receiver import Reply
 from signing.envelope import Signed
+from signing.interval import Interval
 from signing.keys import Signer
 from signing.statements.edit import Edit, EditedBlock, EditProposal
 
@@ -205,9 +206,17 @@ def is_shown(request: Request, actual: ActualView, *, with_blocks: bool = False)
     if desk.market is None or sight is None:
         return False
     if with_blocks:
-        return desk.market.has_consent(asker, actual, desk.now())
+        return are_blocks_shown(request, actual, actual.statement.window)
     disclosed_figure(request, actual, sight)
     return True
+
+
+def are_blocks_shown(request: Request, actual: ActualView, span: Interval) -> bool:
+    """Whether whoever sent `request` may see the blocks of a span behind an actual: everybody whose they are let it."""
+    asker, desk = subscriber(request), of(request)
+    if asker is None:
+        return True
+    return desk.market is not None and desk.market.has_consent(asker, actual, span, desk.now())
 
 
 def disclosed_figure(request: Request, actual: ActualView, sight: Sight | None) -> None:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from headend.consent import Consent
 from headend.duties.holds import HoldKind, Order
 from headend.registry.dated import Dated
 from headend.registry.supply import Supply
@@ -26,7 +27,7 @@ from signing.canonical import decode
 from signing.envelope import parse, unseal
 from signing.interval import utc_text
 from signing.statements.window_actual import Cause, WindowActual
-from tests.headend.asking import LEDGER, OTHER_LEDGER, SELLER_PLATFORM, WINDOW, Asking, asking
+from tests.headend.asking import CONSUMER, LEDGER, OTHER_LEDGER, SELLER_PLATFORM, WINDOW, Asking, asking
 from tests.headend.discom import SUBJECT
 from tests.headend.premises import DAY, Headend, log_key
 from tests.headend.settling import NAME
@@ -255,6 +256,27 @@ def test_blocks_go_to_a_subscriber_only_with_consent_and_are_logged(
     with caplog.at_level("INFO", logger="sakshi.headend.web"):
         assert Bundle.parse(settled.get(path).content).kind is Kind.WINDOW
     assert f"disclosed window bundle {digest} to {LEDGER}" in caplog.text
+
+
+def test_blocks_of_whoever_lived_there_earlier_that_day_do_not_leave_without_their_consent(settled: Asking) -> None:
+    path = f"/v1/evidence/{settled.settling.postings()[0].actual.hex()}"
+    settled.consent(LEDGER)
+    supplies = (Dated(0, Supply(consumer="C-0")), Dated(WINDOW[0] - 3600, Supply(consumer=CONSUMER)))
+    with settled.headend.database.transaction() as connection:
+        supply_rows.put_supplies(connection, SUBJECT.connection_point, supplies)
+    assert settled.get(path).status_code == 404
+    assert settled.get(f"{path}?kind=actual").status_code == 200
+    earlier = Consent(
+        connection_point=SUBJECT.connection_point,
+        consumer="C-0",
+        purpose="p2p-settlement",
+        grantee=LEDGER,
+        from_utc=0,
+        until_utc=None,
+    )
+    with settled.headend.database.transaction() as connection:
+        supply_rows.put_consent(connection, earlier)
+    assert settled.get(path).status_code == 200
 
 
 def test_a_figure_that_a_subscriber_gets_by_consent_is_logged_by_whichever_way_it_is_pulled(
