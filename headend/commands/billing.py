@@ -17,11 +17,12 @@ from headend.billing.tariff import parse
 from headend.commands.command import DONE, REFUSED, Adding, file_text, instant, misuse
 from headend.commands.progress import along
 from headend.config import Config
+from headend.errors import RefusedError
 from headend.exchange import legs
 from headend.onboarding.known import Registry
 from headend.peers import ledger
 from headend.reads.duty import charges
-from headend.store.sqlite.database import open_database
+from headend.store.sqlite.database import Database, open_database
 from headend.trading.trades import own_sides
 from signing.energy import kwh_text
 from signing.errors import SigningError
@@ -58,7 +59,7 @@ def _billing(settings: Config, arguments: argparse.Namespace) -> int:
     with closing(open_database(settings.database)) as database:
         month = Month(database=database, registry=Registry(database), discom=settings.discom, tariff=tariff)
         if arguments.action == "lookup":
-            return _lookup(month, arguments)
+            return _lookup(month, database, arguments)
         if arguments.month is None:
             return misuse("expected --month, such as 2026-04")
         if arguments.action == "reconcile":
@@ -117,7 +118,7 @@ def _side(line: SideLine) -> dict[str, str | None]:
     }
 
 
-def _lookup(month: Month, arguments: argparse.Namespace) -> int:
+def _lookup(month: Month, database: Database, arguments: argparse.Namespace) -> int:
     if arguments.posted_as is None or arguments.start is None or arguments.end is None:
         return misuse("expected --posted-as, --start and --end of the slot")
     try:
@@ -130,8 +131,13 @@ def _lookup(month: Month, arguments: argparse.Namespace) -> int:
             f"{slot.record_id}: {slot.side} of {kwh_text(slot.quantity_wh)} kWh, {ist_text(slot.start_utc)} to "
             f"{ist_text(slot.end_utc)}"
         )
-    if not slots:
-        print("no trade")
+    if slots:
+        return DONE
+    name = arguments.posted_as
+    if Registry(database).connection_point(name) is None:
+        # An id that is spelled otherwise must not read as "bill it in full".
+        raise RefusedError(f"no connection point is posted as '{name}': `registry export` lists the ids")
+    print("no trade")
     return DONE
 
 

@@ -250,6 +250,11 @@ class StoredDuty:
         )
         return tuple(sorted(slots, key=lambda slot: (slot.window, slot.record_id, slot.side)))
 
+    def names_a_place(self, posted_as: str) -> bool:
+        """Whether a ledger's id names, or ever named, a connection point."""
+        with self._pool.borrowed() as connection:
+            return Registry(Database(connection)).connection_point(posted_as) is not None
+
     def bills(self, month: str, *, after: str | None, limit: int) -> tuple[Mapping[str, object], ...]:
         """Determinants of a month as JSON has them, by connection point."""
         with self._pool.borrowed() as connection:

@@ -197,6 +197,9 @@ class DutyReads(Protocol):
     def slots(self, posted_as: str, span: Interval) -> tuple[TradeSlot, ...]:
         """The trades that a ledger's meter takes part in during `span`, by window. The meter is compared exactly."""
 
+    def names_a_place(self, posted_as: str) -> bool:
+        """Whether a ledger's id names, or ever named, a connection point. It is compared exactly."""
+
     def bills(self, month: str, *, after: str | None, limit: int) -> tuple[Mapping[str, object], ...]:
         """Determinants of a month as JSON has them, by connection point. `after` is a connection point.
 

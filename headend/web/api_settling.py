@@ -26,7 +26,7 @@ from headend.web.parameters import (
     bounded_window,
     holder_of,
 )
-from headend.web.problems import ApiError, Problem, invalid, problem
+from headend.web.problems import ApiError, Problem, invalid, not_found, problem
 from signing.energy import kwh_text
 from signing.errors import DecodeError
 from signing.interval import Interval, utc_text
@@ -211,7 +211,10 @@ def notices(duty: AtDuty, after: AfterRow = None, limit: Limit = DEFAULT_LIMIT) 
 
 
 def p2p(duty: AtDuty, posted_as: PostedAs, start: Instant, end: Instant) -> Slots:
-    """Whether there is a P2P trade for a meter and time, and which: their energy is billed by the trade and not again."""
+    """Whether there is a P2P trade for a meter and time, and which: their energy is billed by the trade and not again.
+
+    404 where no connection point is posted so, and no trade names it.
+    """
     span: Interval = bounded_window(start, end)
     found = [
         Slot(
@@ -223,6 +226,12 @@ def p2p(duty: AtDuty, posted_as: PostedAs, start: Instant, end: Instant) -> Slot
         )
         for slot in duty.slots(posted_as, span)
     ]
+    if not found and not duty.names_a_place(posted_as):
+        # An id that is spelled otherwise must not read as "bill it in full".
+        raise not_found(
+            f"no connection point is posted as {posted_as}",
+            "spell the id exactly as the ledger does; /v1/registry has all",
+        )
     return Slots(traded=bool(found), trades=found)
 
 

@@ -69,9 +69,9 @@ def p2p(  # noqa: PLR0917 - FastAPI takes parameters by name
     first, last = start or _clock(today), end or _clock(today + DAY_S)
     span = bounded_window(_instant(first, "query.start"), _instant(last, "query.end"))
     slots = duty.slots(posted_as, span) if posted_as else None
-    return shown(
-        request, "p2p.html", {"posted_as": posted_as, "start": first, "end": last, "span": span, "slots": slots}
-    )
+    is_known = bool(slots) or not posted_as or duty.names_a_place(posted_as)
+    context = {"posted_as": posted_as, "start": first, "end": last, "span": span, "slots": slots, "is_known": is_known}
+    return shown(request, "p2p.html", context)
 
 
 def _clock(at_utc: int) -> str:

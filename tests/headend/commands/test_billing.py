@@ -45,6 +45,12 @@ def test_a_slot_without_a_trade_says_so(enrolled: Gateway, command: Command) -> 
     assert command("billing", "lookup", "--posted-as", "LEDGER-SKS00000001", *SLOT) == (0, "no trade\n", "")
 
 
+def test_a_slot_of_an_id_that_names_no_place_is_refused(enrolled: Gateway, command: Command) -> None:
+    code, out, err = command("billing", "lookup", "--posted-as", "ledger-sks00000001", *SLOT)
+    assert (code, out) == (1, "")
+    assert "no connection point is posted as 'ledger-sks00000001'" in err
+
+
 def test_a_tariff_that_is_wrong_is_named(founded: Installation, enrolled: Gateway, command: Command) -> None:
     (founded.folder / "tariff.toml").write_text("[[charge]]\n")
     words = ["--month", "2026-04", "--tariff", founded.folder / "tariff.toml"]

@@ -255,8 +255,18 @@ async def test_a_buyer_and_the_first_and_last_second_are_traded(served: Served, 
     ],
 )
 async def test_another_meter_discom_or_time_is_not_traded(served: Served, other: Trade) -> None:
+    served.found()
     put(served, other)
     assert (await got(served, Scope.READ_BILLING, "/v1/p2p", SLOT)).json() == {"traded": False, "trades": []}
+
+
+async def test_an_id_that_names_no_place_is_not_said_to_be_untraded(served: Served) -> None:
+    """A billing system that spells the id otherwise would bill what the trade bills already."""
+    served.found()
+    put(served, trade("t-1"))
+    answer = await got(served, Scope.READ_BILLING, "/v1/p2p", SLOT | {"posted_as": SUBJECT.posted_as.lower()})
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert f"no connection point is posted as {SUBJECT.posted_as.lower()}" in answer.json()["message"]
 
 
 @pytest.mark.parametrize(

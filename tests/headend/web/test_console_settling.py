@@ -70,6 +70,16 @@ async def test_a_look_up_says_whether_a_slot_is_traded_and_shows_the_evidence(
     assert "t-1" not in before
 
 
+async def test_a_look_up_of_an_id_that_names_no_place_does_not_say_that_there_is_no_trade(
+    story: Story, console: httpx.AsyncClient
+) -> None:
+    put(story.served, trade("t-1"))
+    query = {"posted_as": "OTHERWISE", "start": "2026-04-26T10:00", "end": "2026-04-26T12:00"}
+    text = (await console.get("/console/p2p", params=query)).text
+    assert "No connection point is posted as OTHERWISE" in text
+    assert "No trade of" not in text
+
+
 async def test_a_look_up_without_a_time_is_about_today(served: Served, console: httpx.AsyncClient) -> None:
     put(served, trade("t-1", Interval(LATER + 3600, LATER + 7200)))
     text = (await console.get("/console/p2p", params={"posted_as": SUBJECT.posted_as})).text
