@@ -120,6 +120,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
+    tally = problems.Tally()
     app.state.desk = Desk(
         discom=discom,
         reads=reads,
@@ -137,14 +138,16 @@ def create_app(
         edits=edits,
         data=data,
         contracts=contract_desk,
+        refusals=tally.counts,
     )
     app.state.receiver = receiver = RECEIVER if door is None else door.status_path
     beckn.add_routes(app, receiver)
     for part in _PARTS:
         part.add_routes(app)
-    problems.add_handlers(app, console.denied)
+    denial = tally.counted(console.denied)
+    problems.add_handlers(app, denial)
     app.add_middleware(
-        Guard, routes=app.routes, tokens=tokens, now=now, denial=console.denied, door=door, renamed={receiver: RECEIVER}
+        Guard, routes=app.routes, tokens=tokens, now=now, denial=denial, door=door, renamed={receiver: RECEIVER}
     )
     return app
 

@@ -1,7 +1,7 @@
 """What the routes work with: one value, made by the factory and handed to every request."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Protocol
@@ -169,6 +169,8 @@ class Desk:
     """None where this program takes and gives no meter data."""
     contracts: ContractDesk | None
     """None where nobody of the exchange is served."""
+    refusals: Callable[[], Mapping[str, int]]
+    """Requests that were refused since the start, by code."""
 
 
 def of(request: Request) -> Desk:

@@ -38,6 +38,12 @@ class StoreCollector(Collector):
         for number in sorted({*CHECKS, *counts.turned_away}):
             refused.add_metric([str(number)], counts.turned_away.get(number, 0))
         yield refused
+        no_request = CounterMetricFamily(
+            "sakshi_web_refused", "Requests refused since the start, by code", labels=["code"]
+        )
+        for code_name, number in sorted(desk.refusals().items()):
+            no_request.add_metric([code_name], number)
+        yield no_request
         if desk.door is not None:
             said_no = CounterMetricFamily(
                 "sakshi_exchange_refused", "Messages of the exchange refused since the start, by code", labels=["code"]

@@ -3,8 +3,10 @@
 Nothing of a stack, a payload or a secret gets into one: unexpected errors say only that there was one.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
+from threading import Lock
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -76,6 +78,40 @@ def unavailable(error: HeadendError) -> tuple[HTTPStatus, Problem]:
 
 Denial = Callable[[HTTPConnection, HTTPStatus, Problem], Response]
 """How a refusal looks: JSON for programs, a page under the console."""
+
+
+class Tally:
+    """How often requests were refused since the start, by code. Safe between threads: each count is one step."""
+
+    _USUAL = (
+        "unauthenticated",
+        "forbidden",
+        "not_found",
+        "invalid_request",
+        "unsupported_media_type",
+        "too_large",
+        "conflict",
+    )
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        # A series must not appear with its first event.
+        self._counts = Counter(dict.fromkeys(self._USUAL, 0))
+
+    def counted(self, denial: Denial) -> Denial:
+        """`denial`, each refusal of which is counted."""
+
+        def counting(connection: HTTPConnection, status: HTTPStatus, what: Problem) -> Response:
+            with self._lock:
+                self._counts[what.code] += 1
+            return denial(connection, status, what)
+
+        return counting
+
+    def counts(self) -> dict[str, int]:
+        """By code, as of now."""
+        with self._lock:
+            return dict(self._counts)
 
 
 def add_handlers(app: FastAPI, denial: Denial) -> None:

@@ -88,6 +88,25 @@ async def test_metrics_of_an_empty_head_end_have_every_series(served: Served) ->
     assert sum(key.startswith("sakshi_turned_away_total") for key in series) == 7
 
 
+async def test_every_refused_request_is_counted_by_its_code(served: Served) -> None:
+    stranger = {"Authorization": "Bearer x"}
+    async with served.client(served.token(Scope.READ_OPERATIONS)) as client:
+        await client.get("/v1/meters", headers=stranger)
+        await client.get("/console/", headers=stranger)
+        before = lines((await client.get("/metrics")).text)
+        await client.get("/v1/meters")
+        await client.get("/v1/postings", params={"limit": "none"})
+        await client.get("/nowhere")
+        after = lines((await client.get("/metrics")).text)
+
+    def refused(series: dict[str, float], code: str) -> float:
+        return series[f'sakshi_web_refused_total{{code="{code}"}}']
+
+    assert (refused(before, "unauthenticated"), refused(before, "forbidden")) == (2, 0)
+    assert (refused(after, "forbidden"), refused(after, "invalid_request"), refused(after, "not_found")) == (1, 1, 1)
+    assert (refused(after, "unauthenticated"), refused(after, "too_large")) == (2, 0)
+
+
 async def test_recordings_are_listed_latest_first_by_state_and_in_pages(story: Story) -> None:
     served = story.served
     served.say(story.first, PostingState.SUPERSEDED)
