@@ -79,7 +79,7 @@ class Disclosing:
         """A MeterDataCredential of everything that is asked for of one connection point, noted before it leaves.
 
         Raises:
-            RequestRefusedError: it asks for more than one meter, or for more than one page.
+            RequestRefusedError: it asks for more than one meter or connection point, or for more than one page.
             ConsentRefusedError, StoreUnavailableError: as `meter_data`.
             CredentialRefusedError: the statement key cannot sign one.
         """
@@ -89,8 +89,13 @@ class Disclosing:
         page = self._page(asked, meters, None)
         if page.next is not None:
             raise RequestRefusedError(f"expected at most {asked.most} records in a credential: ask for a shorter time")
-        fact = meters[0].record.fact(asked.span.start_utc) or meters[0].record.facts[0]
-        subject = point_did(self._domain, fact.connection_point)
+        points = [point for point, _ in _places(meters[0].record, asked.span)]
+        if len(points) != 1:
+            # A credential has one subject: what was measured elsewhere is not said of it.
+            raise RequestRefusedError(
+                f"expected a time in which the meter was at one connection point, it was at {len(points)}: ask for each time alone"
+            )
+        subject = point_did(self._domain, points[0])
         valid = Interval(at_utc, at_utc + days * DAY_S)
         signed = issue(
             document(page.runs, form, self._domain),

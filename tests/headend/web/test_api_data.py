@@ -211,6 +211,11 @@ async def test_a_meter_that_moved_needs_the_consent_of_both_places(metered: Serv
         supply_rows.put_supplies(connection, "CP-2", (Dated(0, Supply(consumer="K9")),))
         supply_rows.put_consent(connection, replace(CONSENT, connection_point="CP-2", consumer="K9"))
     answer = await posted(metered, asking())
+    both = await posted(metered, asking(), "/v1/ies/credentials")
+    assert (both.status_code, "one connection point, it was at 2" in both.text) == (422, True)
+    for start, point in (("2026-04-26T00:00:00+05:30", POINT), ("2026-04-26T12:00:00+05:30", "CP-2")):
+        alone = await posted(metered, asking(**{"from": start, "duration": "PT12H"}), "/v1/ies/credentials")
+        assert alone.json()["credentialSubject"]["id"] == f"did:web:pavvnl.example:connections:{point}"
     points = [profile["serviceDeliveryPointRefs"][0]["value"] for profile in answer.json()[1:]]
     assert set(points) == {f"did:web:pavvnl.example:connections:{point}" for point in (POINT, "CP-2")}
 
