@@ -1,6 +1,7 @@
 """JSON in which a decimal number stays the decimal number it was: no binary float in either direction."""
 
 import json
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from json.encoder import encode_basestring_ascii as _quoted
@@ -12,6 +13,9 @@ from signing.energy import kwh_decimal
 class JsonError(LedgerError):
     """The bytes are not JSON that this package reads. The message holds no payload."""
 
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+"""Half of a letter, escaped: only so can a lone one come into a text."""
 
 _MOST_DIGITS = 40
 """Longer than any integer that a field holds."""
@@ -74,6 +78,30 @@ def loads(body: bytes) -> object:
 def loads_strict(body: bytes) -> object:
     """The JSON value in `body` as `loads` gives it, where an object that names a key twice is refused."""
     return _loads(body, _unique)
+
+
+def loads_text(body: bytes) -> object:
+    """The JSON value in `body` as `loads_strict` gives it, where a text that no UTF-8 can hold is refused: it could be neither kept nor told."""
+    value = _loads(body, _unique)
+    if _SURROGATE.search(body):
+        _require_unicode(value)
+    return value
+
+
+def _require_unicode(value: object) -> None:
+    """Refuses a lone surrogate anywhere in a value."""
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case str() as text:
+                if any("\ud800" <= letter <= "\udfff" for letter in text):
+                    raise JsonError("expected Unicode text, got a lone surrogate")
+            case dict() as fields:
+                waiting += [*fields.keys(), *fields.values()]
+            case list() as entries:
+                waiting += entries
+            case _:
+                pass
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

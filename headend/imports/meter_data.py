@@ -20,7 +20,7 @@ from headend.imports.file import (
     whole_wh,
 )
 from headend.registry.sheet import Fault
-from ledger_client.exact_json import JsonError, decimal_text, loads_strict
+from ledger_client.exact_json import JsonError, decimal_text, loads_text
 from signing.statements.meter_record import Stamps
 
 _FINER = "whole Wh of at least 0"
@@ -34,7 +34,7 @@ def parse_meter_data(content: bytes, stamps: Stamps = Stamps.END) -> ImportedFil
     """
     require_size(content)
     try:
-        document = read(loads_strict(content))
+        document = read(loads_text(content))
     except JsonError as error:
         raise ImportRefusedError(f"{error}: send MeterData v0.6") from error
     faults = [

@@ -25,7 +25,7 @@ from headend.onboarding.known import Registry
 from headend.registry.plan import Rejected
 from headend.store.sqlite import disclosure_rows
 from headend.store.sqlite.database import Database, open_database
-from ledger_client.exact_json import JsonError, loads_strict
+from ledger_client.exact_json import JsonError, loads_text
 
 _KINDS: Mapping[str, Parser] = {"text/csv": PARSERS[".csv"], "application/json": PARSERS[".json"]}
 
@@ -169,6 +169,6 @@ def read_asked(body: bytes) -> MeterDataRequest:
 
 def _json(body: bytes) -> object:
     try:
-        return loads_strict(body)
+        return loads_text(body)
     except JsonError as error:
         raise RequestRefusedError(f"{error}: send JSON") from error

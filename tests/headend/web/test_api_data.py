@@ -348,6 +348,21 @@ async def test_a_credential_is_of_one_meter_whole_and_by_a_licensed_discom(meter
     assert given(metered) == []
 
 
+async def test_a_text_that_nobody_could_keep_is_refused_and_no_failure(metered: Served) -> None:
+    secret = metered.token(Scope.READ_METER_DATA, Scope.WRITE_IMPORTS, name=GRANTEE)
+    async with metered.client(secret, app(metered)) as client:
+        for path, body in (
+            ("/v1/ies/meter-data", json.dumps(asking(resources=["\ud800"])).encode()),
+            ("/v1/ies/credentials", json.dumps(asking(resources=["\udfff"])).encode()),
+            ("/v1/imports", b'[{"profileType":"\\uD8ff"}]'),
+            ("/v1/imports", b'[{"profileType":"DESCRIPTOR","\\uDc00":1}]'),
+        ):
+            answer = await client.post(path, content=body, headers={"Content-Type": "application/json"})
+            assert (answer.status_code, "a lone surrogate" in answer.text) == (422, True)
+        whole = json.dumps(asking(resources=["\U0001f600"])).encode()
+        assert (await client.post("/v1/ies/meter-data", content=whole)).status_code == 403
+
+
 async def test_a_head_end_without_such_a_desk_says_so(metered: Served) -> None:
     secret = metered.token(Scope.READ_METER_DATA, Scope.WRITE_IMPORTS)
     async with metered.client(secret) as client:
