@@ -76,7 +76,7 @@ class AskedWindow:
     told: bytes | None
     """Evidence digest of the figure that the asker ACKed last."""
     is_own: bool
-    """Whether no later question of the same asker asks for it too: only the last one is answered again."""
+    """Whether no later live question of the same asker asks for it too: only the last one is answered again, and none that it refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ _TRADED = (
 _OWN = (
     "NOT EXISTS (SELECT 1 FROM question_windows AS later JOIN questions AS those ON those.question = later.question "
     "WHERE later.posted_as = asked.posted_as AND later.start_utc = asked.start_utc AND later.end_utc = asked.end_utc "
-    "AND later.question > asked.question AND those.subscriber = ?)"
+    "AND later.question > asked.question AND those.subscriber = ? AND those.state IN ('OPEN', 'ANSWERED'))"
 )
 
 

@@ -229,6 +229,26 @@ def test_only_the_last_question_about_a_window_is_answered_again_by_itself(asked
     assert row.told not in (None, signed.digest)
 
 
+def test_a_revision_is_told_by_an_earlier_question_where_the_answer_to_the_last_one_was_refused(
+    headend: Headend, tmp_path: Path
+) -> None:
+    nack = b'{"message":{"status":"NACK","error":{"code":"SCH_INVALID_FORMAT","message":"no"}}}'
+    with canned(Canned(status=400, body=nack)) as other, asking(headend, tmp_path / "exchange") as asked:
+        asked.settling.whole_day()
+        asked.settling.trade()
+        asked.settling.step()
+        asked.send(asked.body({NAME: [WINDOW]}, name="1"))
+        asked.answer()
+        asked.send(asked.body({NAME: [WINDOW]}, uri=f"http://{other.address}/bap/receiver", name="2"))
+        asked.answer()
+        last, first = asked.questions()
+        assert (first.state, last.state) == (QuestionState.ANSWERED, QuestionState.REFUSED)
+        (signed,) = asked.settling.attestor.attest([SUBJECT], at_utc=NOW, cause=Cause.OPERATOR)
+        asked.answer(NOW + 1)
+        (row,) = question_rows.windows(asked.headend.database.connection, first)
+        assert row.told == signed.digest
+
+
 def test_an_old_window_is_answered_as_long_as_it_is_asked_about(asked: Asking) -> None:
     asked.settling.whole_day()
     asked.settling.trade()
