@@ -1,11 +1,11 @@
 """What an operator's hold bears on: one rule for settlement, which holds postings back by it, and for whoever asks before placing or ending one."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from headend.duties.holds import Hold, Holds, Order
 from headend.onboarding.known import Registry
-from headend.store.sqlite import postings, recording_rows
+from headend.store.sqlite import postings, recording_rows, told_rows
 from headend.store.sqlite.database import Database
 from headend.trading.posting import OPEN, PostingRecord, PostingState
 from headend.trading.recordings import Recording
@@ -58,7 +58,7 @@ def bearing(
     found = [one for one in told if over(one.delivery) is not None]
     is_shared = [beside is not None and beside(one.delivery) is not None for one in found]
     wanted = [delivery for delivery in followed if over(delivery) is not None]
-    addressed = set(_addressed(database, wanted))
+    addressed = _addressed(database, wanted)
     return Bearing(
         alone=tuple(one for one, shared in zip(found, is_shared, strict=True) if not shared),
         shared=tuple(one for one, shared in zip(found, is_shared, strict=True) if shared),
@@ -71,20 +71,15 @@ def _as_placed(order: Order) -> Hold:
     return Hold(number=0, order=order, opened_utc=0, closed_utc=None, closed_by=None, outcome=None)
 
 
-def _addressed(database: Database, wanted: list[Delivery]) -> Iterator[Delivery]:
-    if not wanted:
-        return
-    starts = [delivery.window.start_utc for delivery in wanted]
-    span = Interval(min(starts), max(starts) + 1)
-    for told in (postings.addressed(database.connection, span), recording_rows.addressed(database.connection, span)):
-        yield from told
+def _addressed(database: Database, wanted: list[Delivery]) -> frozenset[Delivery]:
+    starts = [delivery.window.start_utc for delivery in wanted] or [0]
+    return told_rows.addressed(database.connection, Interval(min(starts), max(starts) + 1))
 
 
 def _confirmed(database: Database, registry: Registry, order: Order, over: HoldOver) -> int:
     """How much of it a ledger has; a stand-down is of everything, so that is counted where it is kept."""
     connection, point = database.connection, order.connection_point
     if point is None:
-        return postings.confirmed(connection) + recording_rows.confirmed(connection)
-    names = registry.posted_as(point)
-    told = (*postings.confirmed_as(connection, names), *recording_rows.confirmed_as(connection, names))
+        return told_rows.confirmed(connection)
+    told = told_rows.confirmed_as(connection, registry.posted_as(point))
     return sum(over(delivery) is not None for delivery in told)

@@ -5,13 +5,12 @@ from http import HTTPStatus
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import FastAPI, Query, Request
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from headend.trading.contracts import KeptContract
 from headend.views.exchange import Market
 from headend.web import trade_answers
-from headend.web.bodies import bounded
+from headend.web.bodies import answered, closed
 from headend.web.desk import AtDesk, Desk, of
 from headend.web.problems import ApiError, Problem, problem
 from ledger_client.contract_body import MAX_CONTRACT_BYTES
@@ -46,22 +45,9 @@ async def take(request: Request) -> Response:
     refused with `PRC_CONFLICT`. Every refusal is a signed NACK with the network's code.
     """
     desk = of(request)
-    door = desk.contracts
-    if door is None:
-        raise ApiError(
-            HTTPStatus.NOT_FOUND,
-            problem(
-                "not_configured", "this head-end takes no contracts", "the operator adds [beckn] to its configuration"
-            ),
-        )
-    authorization = request.headers.get("Authorization")
-    body = await bounded(request, MAX_CONTRACT_BYTES)
-    if body is None:
-        reply = door.too_long(authorization, MAX_CONTRACT_BYTES, desk.now())
-    else:
-        # In a thread: a directory is asked and the contract is written to the disk.
-        reply = await run_in_threadpool(door.take, authorization, body, desk.now())
-    return Response(reply.body, status_code=reply.status, headers=dict(reply.headers))
+    if desk.contracts is None:
+        raise closed("contracts")
+    return await answered(request, desk.contracts, desk.contracts.take, MAX_CONTRACT_BYTES, desk.now())
 
 
 def contracts(desk: AtDesk, transactionId: Name, orderItemId: Name) -> list[trade_answers.Contract]:  # noqa: N803 - the exchange's own words

@@ -157,42 +157,6 @@ def postings_from(connection: sqlite3.Connection, span: Interval) -> tuple[Posti
     return tuple(posting_of(row) for row in rows)
 
 
-def addressed(connection: sqlite3.Connection, span: Interval) -> tuple[Delivery, ...]:
-    """The deliveries that begin in `span` and that a posting is addressed to that no later one replaced."""
-    return _deliveries(
-        connection.execute(
-            "SELECT DISTINCT posted_as, delivery_start, delivery_end, start_utc, end_utc FROM postings "
-            "WHERE start_utc >= ? AND start_utc < ? AND state <> 'SUPERSEDED'",
-            (span.start_utc, span.end_utc),
-        )
-    )
-
-
-def confirmed(connection: sqlite3.Connection) -> int:
-    """How many postings the ledger has confirmed."""
-    (number,) = connection.execute("SELECT count(*) FROM postings WHERE state = 'CONFIRMED'").fetchone()
-    return int(number)
-
-
-def confirmed_as(connection: sqlite3.Connection, names: Sequence[str]) -> tuple[Delivery, ...]:
-    """The deliveries of confirmed postings by some of the ledger's names, one each."""
-    marks = ", ".join("?" for _ in names)
-    return _deliveries(
-        connection.execute(
-            "SELECT posted_as, delivery_start, delivery_end, start_utc, end_utc FROM postings "  # noqa: S608 - marks
-            f"WHERE state = 'CONFIRMED' AND posted_as IN ({marks})",
-            names,
-        )
-    )
-
-
-def _deliveries(rows: Iterable[tuple[Any, ...]]) -> tuple[Delivery, ...]:
-    return tuple(
-        Delivery(posted_as=name, delivery_start=first, delivery_end=last, window=Interval(start, end))
-        for name, first, last, start, end in rows
-    )
-
-
 def postings_of(connection: sqlite3.Connection, delivery: Delivery) -> tuple[PostingRecord, ...]:
     """Every posting to one delivery, by revision."""
     rows = connection.execute(

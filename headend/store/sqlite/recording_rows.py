@@ -1,7 +1,6 @@
 """Rows of a discom's own allocations. Every function works inside the caller's transaction."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 from headend.trading.posting import PostingState
@@ -98,42 +97,6 @@ def beginning(connection: sqlite3.Connection, span: Interval) -> tuple[Recording
         f"{_SELECT} WHERE start_utc >= ? AND start_utc < ? ORDER BY recording", (span.start_utc, span.end_utc)
     )
     return tuple(_recording(row) for row in rows)
-
-
-def addressed(connection: sqlite3.Connection, span: Interval) -> tuple[Delivery, ...]:
-    """The deliveries that begin in `span` and of which this discom said a word that no later one replaced."""
-    return _deliveries(
-        connection.execute(
-            "SELECT DISTINCT posted_as, delivery_start, delivery_end, start_utc, end_utc FROM recordings "
-            "WHERE start_utc >= ? AND start_utc < ? AND state <> 'SUPERSEDED'",
-            (span.start_utc, span.end_utc),
-        )
-    )
-
-
-def confirmed(connection: sqlite3.Connection) -> int:
-    """How many words the ledger has confirmed."""
-    (number,) = connection.execute("SELECT count(*) FROM recordings WHERE state = 'CONFIRMED'").fetchone()
-    return int(number)
-
-
-def confirmed_as(connection: sqlite3.Connection, names: Sequence[str]) -> tuple[Delivery, ...]:
-    """The deliveries of confirmed words by some of the ledger's names, one each."""
-    marks = ", ".join("?" for _ in names)
-    return _deliveries(
-        connection.execute(
-            "SELECT posted_as, delivery_start, delivery_end, start_utc, end_utc FROM recordings "  # noqa: S608 - marks
-            f"WHERE state = 'CONFIRMED' AND posted_as IN ({marks})",
-            names,
-        )
-    )
-
-
-def _deliveries(rows: Iterable[tuple[Any, ...]]) -> tuple[Delivery, ...]:
-    return tuple(
-        Delivery(posted_as=name, delivery_start=first, delivery_end=last, window=Interval(start, end))
-        for name, first, last, start, end in rows
-    )
 
 
 def _recording(row: tuple[Any, ...]) -> Recording:
