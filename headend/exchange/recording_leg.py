@@ -117,7 +117,7 @@ class RecordingLeg:
         before = recording_rows.of_side(connection, own.trade.record_id, own.side)
         self._require_confirmed(connection, own, before)
         what = None
-        if figure is not None:
+        if figure is not None and own in figure.shares:
             has_spoken = any(one.state is not PostingState.SUPERSEDED for one in before)
             share, final = figure.shares[own], figure.final
             what = recordings.word(own, share, final, self._policy.gates, now_utc, has_spoken=has_spoken)

@@ -71,8 +71,15 @@ class Recording:
 
 
 def shares(sides: Iterable[TradeSide], totals: Totals, basis: Basis) -> Mapping[TradeSide, int]:
-    """What each of a delivery's trade sides gets of what its one meter measured, Wh, pro rata, before the other discom spoke."""
-    legs = {own: Leg(trade=own.trade.record_id, side=own.side, quantity_wh=own.trade.quantity_wh) for own in sides}
+    """What each of a delivery's trade sides gets of what its one meter measured, Wh, pro rata, before the other discom spoke.
+
+    A side of which the meter measures nothing has none: where it has no export register, a seller's on the basis GROSS.
+    """
+    legs = {
+        own: Leg(trade=own.trade.record_id, side=own.side, quantity_wh=own.trade.quantity_wh)
+        for own in sides
+        if own.side is Side.BUYER or basis is Basis.NET or totals.export_wh is not None
+    }
     measured = Measured(imported_wh=totals.import_wh, exported_wh=totals.export_wh or 0)
     found = PRO_RATA.shares(tuple(legs.values()), measured, basis)
     return {own: found[leg] for own, leg in legs.items()}

@@ -95,6 +95,18 @@ def test_shares_of_one_meter_never_add_up_to_more_than_it_measured() -> None:
     assert [found[one] for one in sides] == [6667, 6667, 6666]
 
 
+@pytest.mark.parametrize(
+    ("basis", "export_wh", "seller_wh"),
+    [(Basis.NET, 0, 0), (Basis.NET, None, 0), (Basis.GROSS, 0, 0), (Basis.GROSS, None, None)],
+)
+def test_what_no_register_measures_is_absent_and_never_zero(
+    basis: Basis, export_wh: int | None, seller_wh: int | None
+) -> None:
+    seller, buyer = own(), own(replace(TRADE, record_id="b"), Side.BUYER)
+    found = recordings.shares([seller, buyer], Totals(import_wh=900, export_wh=export_wh), basis)
+    assert (found.get(seller), found[buyer]) == (seller_wh, 900)
+
+
 def test_a_reference_is_of_its_round_and_a_retry_is_the_same_write() -> None:
     one = recordings.said(own(), bytes(32), Word(allocated_wh=5, status=PENDING), 1, FIRST)
     request = one.request("D")
