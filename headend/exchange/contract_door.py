@@ -90,9 +90,12 @@ class ContractDoor:
     def take(self, authorization: str | None, body: bytes, now_utc: int) -> Reply:
         """The reply to one POST of a contract. An ACK is given only once the contract is kept."""
         try:
-            if not self._everybody.admits(_EVERYBODY, now_utc):
+            named = _named(authorization)
+            # Whoever was verified before is counted by itself: a crowd of strangers keeps no platform out.
+            crowd = named if self._strangers.knows(named) else _EVERYBODY
+            if not self._everybody.admits(crowd, now_utc):
                 return self._hurried(authorization, body, now_utc)
-            with self._strangers.admitted(_named(authorization), now_utc) as may_come:
+            with self._strangers.admitted(named, now_utc) as may_come:
                 if not may_come:
                     return self._hurried(authorization, body, now_utc)
                 caller = self._gate.caller(authorization, body, now=now_utc)

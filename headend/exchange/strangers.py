@@ -30,9 +30,7 @@ class Strangers:
     @contextmanager
     def admitted(self, key: str, now_utc: int) -> Iterator[bool]:
         """Whether `key` may be looked up now; a stranger holds one of the places until the block ends."""
-        with self._lock:
-            is_known = key in self._known
-        if is_known:
+        if self.knows(key):
             yield True
         elif not self._pace.admits(_ANYBODY, now_utc) or not self._places.acquire(blocking=False):
             yield False
@@ -41,6 +39,11 @@ class Strangers:
                 yield True
             finally:
                 self._places.release()
+
+    def knows(self, key: str) -> bool:
+        """Whether a message was verified with `key` before."""
+        with self._lock:
+            return key in self._known
 
     def know(self, key: str) -> None:
         """Remembers a key that a message was verified with; those that come seldom are forgotten first."""

@@ -303,6 +303,16 @@ def test_all_together_are_bounded_before_anything_is_looked_at(
     assert replies[-1].headers["Retry-After"] == "60"
 
 
+def test_a_crowd_of_strangers_keeps_no_platform_out(doorway: Doorway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contract_door, "OF_ALL_PER_MINUTE", 2)
+    door = doorway.opened()
+    assert said(door, body()) == ACK
+    assert [door.take(None, b"", NOW).status for _ in range(3)] == [401, 429, 429]
+    assert said(door, body(), life_s=200) == ACK
+    # It has a number of its own, which its forged messages use up too.
+    assert [said(door, body(), life_s=201 + at)[0] for at in range(2)] == [200, 429]
+
+
 def test_invented_names_are_looked_up_only_so_often_and_known_keys_still_come_in(doorway: Doorway) -> None:
     assert said(doorway.door, body()) == ACK
     codes = [said(doorway.door, body(), subscriber=f"s{at}.example")[:2] for at in range(PER_MINUTE)]
