@@ -6,6 +6,7 @@ package besides cryptography and cbor2.
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from enum import IntEnum
@@ -64,7 +65,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return Exit.MISUSE
     except VerificationError as error:
         code, report = Exit.INVALID, {"result": "INVALID", "check": error.check, "message": str(error)}
-    print(json.dumps(report, indent=2, ensure_ascii=False) if options.json else "\n".join(_lines(report)))
+    try:
+        print(json.dumps(report, indent=2, ensure_ascii=False) if options.json else "\n".join(_lines(report)))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read along, as `head` does, has seen enough; the verdict stands. The interpreter flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
 
 

@@ -88,7 +88,9 @@ class Disclosing:
             raise RequestRefusedError("expected one meter in a credential: ask for one each")
         page = self._page(asked, meters, None)
         if page.next is not None:
-            raise RequestRefusedError(f"expected at most {asked.most} records in a credential: ask for a shorter time")
+            raise RequestRefusedError(
+                f"expected at most {asked.most} records in a credential: ask for a shorter time, or for more by maxRecordsShared"
+            )
         points = [point for point, _ in _places(meters[0].record, asked.span)]
         if len(points) != 1:
             # A credential has one subject: what was measured elsewhere is not said of it.

@@ -1,6 +1,7 @@
 """`sakshi-verify` as its users call it: files in, words and an exit code out."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -67,6 +68,23 @@ def test_p13_verifies_on_a_fresh_machine_with_two_packages_and_no_database(tmp_p
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     assert done.stdout.startswith("VALID\n")
+
+
+def test_a_reader_that_has_seen_enough_changes_no_verdict_and_draws_no_traceback() -> None:
+    """`sakshi-verify … | head`: the pipe is closed before the verdict is written."""
+    vector = json.loads((path := min(VECTORS.glob("*.json"))).read_text())
+    run = vector["runs"][0]
+    named = ["--trust", str(VECTORS / run["trust"])] if "trust" in run else []
+    file = str(path.with_suffix(".cbor"))
+    words = [*named, "--batch", file] if vector["option"] == "batch" else [*named, file]
+    ours, theirs = os.pipe()
+    os.close(ours)
+    try:
+        program = [sys.executable, "-c", "import sys; from headend.verify import main; sys.exit(main())", *words]
+        done = subprocess.run(program, stdout=theirs, stderr=subprocess.PIPE, check=False, timeout=60)
+    finally:
+        os.close(theirs)
+    assert (done.returncode, done.stderr) == (run["exit"], b"")
 
 
 def test_prints_ist_times_and_energies_for_people(capsys: pytest.CaptureFixture[str]) -> None:
