@@ -123,6 +123,14 @@ def changes(request: Request, desk: AtDesk, after: Cursor = 0, limit: Limit = DE
     """
     now = desk.now()
     kind = conditional.wanted(request, (JSON, CBOR))
+    tree = desk.reads.tree()
+    size = 0 if tree is None else tree.checkpoint.size
+    if after > size:
+        # A cursor of another log, or a mistaken one, would skip in silence what comes until the log has grown beyond it.
+        raise invalid(
+            f"expected 'query.after' of at most {size}, the size of the log, got {after}",
+            "go on at `next`, or begin at 0",
+        )
     view = _market(desk).changes(subscriber(request), after, limit, now)
     stated = standings.changed(desk.domain, view, after, now)
 

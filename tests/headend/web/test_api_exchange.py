@@ -335,6 +335,14 @@ def test_a_cursor_at_the_end_finds_what_is_said_next(settled: Asking) -> None:
     assert (item["index"], item["revision"]) == (after, 1)
 
 
+def test_a_cursor_beyond_the_log_is_refused_and_skips_nothing(settled: Asking) -> None:
+    size = settled.headend.book.size(0)
+    assert settled.get(f"/v1/changes?after={size}").status_code == 200
+    beyond = settled.get(f"/v1/changes?after={size + 1}")
+    assert beyond.status_code == 422
+    assert f"at most {size}" in beyond.json()["message"]
+
+
 def test_changes_come_as_logged_where_cbor_is_wanted(settled: Asking) -> None:
     item: Any = decode(settled.get("/v1/changes", accept="application/cbor").content, "answer")
     ((index, sign1),) = item["actuals"]
