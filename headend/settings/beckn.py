@@ -119,6 +119,8 @@ def beckn(table: Table, base: Path) -> BecknSettings:
         parties.append(_party(one))
         pushes += _push(one, parties[-1], networks, revisions)
         one.close()
+    if sum(party.sees is Sees.LEDGER for party in parties) > 1:
+        table.faults.add(table.key("caller"), 'expected at most one with sees = "ledger": it sees every trade')
     if len({party.subscriber for party in parties}) != len(parties):
         table.faults.add(table.key("caller"), "expected every subscriber once")
     hosts = table.texts("callback_hosts", default=())

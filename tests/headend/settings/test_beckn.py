@@ -80,6 +80,7 @@ def test_a_ledger_may_be_told_without_asking(tmp_path: Path) -> None:
         ("per_minute = 0", CALLER, "beckn.per_minute"),
         ("", "", "beckn.caller"),
         ("", CALLER + CALLER, "beckn.caller: expected every subscriber once"),
+        ("", CALLER + '[[beckn.caller]]\nsubscriber = "b"\n', 'caller: expected at most one with sees = "ledger"'),
         ("", CALLER + 'sees = "discom"', "discom: expected a short code exactly with"),
         ("", CALLER + 'discom = "X"', "discom: expected a short code exactly with"),
         ("", CALLER + 'push = "http://ledger.example.org/x"', "push: expected https"),
