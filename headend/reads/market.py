@@ -12,7 +12,15 @@ from headend.config import Config
 from headend.duties.holds import Hold, Holds
 from headend.exchange.sight import Sights
 from headend.registry.dated import holding
-from headend.store.sqlite import actual_views, amendment_rows, contract_rows, hold_rows, supply_rows, trade_views
+from headend.store.sqlite import (
+    actual_views,
+    amendment_rows,
+    contract_rows,
+    hold_rows,
+    hunt_rows,
+    supply_rows,
+    trade_views,
+)
 from headend.store.sqlite.log_rows import leaf_row
 from headend.store.sqlite.published_log import PublishedLog
 from headend.store.sqlite.read_pool import ReadPool
@@ -23,7 +31,7 @@ from headend.trading.trades import TradeSide, own_sides
 from headend.views.evidence import ActualView
 from headend.views.exchange import ChangesView, ChangeView, Phase, SlotsView, SlotView, StandingView, TradeView
 from ledger_client.ledger import Side, Trade
-from signing.interval import Interval
+from signing.interval import DAY_S, Interval, ist_day_start
 
 _AT_ONCE = 500
 """Actuals looked at for one page of changes: what a caller may not see costs time too."""
@@ -194,8 +202,19 @@ class StoredMarket:
             sight=sight,
             revisions=() if held is not None else revisions,
             hold=None if held is None else held.number,
-            next_utc=self._config.gates.next_utc(window, look.now_utc) if is_over else window.end_utc,
+            next_utc=self._next_utc(look, window, revisions) if is_over else window.end_utc,
         )
+
+    def _next_utc(self, look: _Look, window: Interval, revisions: Iterable[ActualView]) -> int | None:
+        """When the figure of a window that is over may change next: at its next gate, then as its gateways are asked again."""
+        gate_utc = self._config.gates.next_utc(window, look.now_utc)
+        if gate_utc is not None:
+            return gate_utc
+        # The days, since a balance needs them whole.
+        span = Interval(ist_day_start(window.start_utc), ist_day_start(window.end_utc - 1) + DAY_S)
+        meters = {part.meter for view in revisions for part in view.statement.parts}
+        asked = (hunt_rows.next_due(look.connection, meter, span) for meter in meters)
+        return min((max(at, look.now_utc) for at in asked if at is not None), default=None)
 
     def _party(self, subscriber: str | None) -> Party | None:
         if subscriber is None or self._config.beckn is None:

@@ -17,7 +17,7 @@ from headend.web import answers, conditional, standings, trade_answers
 from headend.web.api import signed_actual
 from headend.web.claims import Json, jws
 from headend.web.desk import AtDesk, Desk, disclosed_figure, subscriber
-from headend.web.parameters import DEFAULT_LIMIT, Limit, OptionalInstant, instant_or, window
+from headend.web.parameters import DEFAULT_LIMIT, Limit, OptionalInstant, instant_or, require_in_log, window
 from headend.web.problems import ApiError, Problem, invalid, problem
 from signing.canonical import encode
 from signing.energy import kwh_text
@@ -123,14 +123,7 @@ def changes(request: Request, desk: AtDesk, after: Cursor = 0, limit: Limit = DE
     """
     now = desk.now()
     kind = conditional.wanted(request, (JSON, CBOR))
-    tree = desk.reads.tree()
-    size = 0 if tree is None else tree.checkpoint.size
-    if after > size:
-        # A cursor of another log, or a mistaken one, would skip in silence what comes until the log has grown beyond it.
-        raise invalid(
-            f"expected 'query.after' of at most {size}, the size of the log, got {after}",
-            "go on at `next`, or begin at 0",
-        )
+    require_in_log(desk, after)
     view = _market(desk).changes(subscriber(request), after, limit, now)
     stated = standings.changed(desk.domain, view, after, now)
 

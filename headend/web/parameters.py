@@ -34,6 +34,19 @@ OptionalInstant = Annotated[str | None, Query(max_length=40, description="RFC 33
 PostedAs = Annotated[str, Query(min_length=1, max_length=128, description="meter id exactly as the ledger spells it")]
 
 
+def require_in_log(desk: Desk, after: int) -> None:
+    """Refuses a cursor of another log, or a mistaken one: it would skip in silence what comes until the log has grown beyond it.
+
+    Raises:
+        ApiError: 422.
+    """
+    tree = desk.reads.tree()
+    size = 0 if tree is None else tree.checkpoint.size
+    if after > size:
+        text = f"expected 'query.after' of at most {size}, the size of the log, got {after}"
+        raise invalid(text, "go on at the cursor of the last answer, or begin without one")
+
+
 def duty_of(request: Request) -> DutyReads:
     """What stands open at the head-end that answers `request`.
 

@@ -59,6 +59,15 @@ def due(connection: sqlite3.Connection, now_utc: int, *, most: int) -> tuple[Hun
     )
 
 
+def next_due(connection: sqlite3.Connection, meter: str, span: Interval) -> int | None:
+    """When something of a meter that lies in `span` is asked for next, or none."""
+    (due_utc,) = connection.execute(
+        "SELECT min(due_utc) FROM hunts WHERE meter = ? AND start_utc < ? AND end_utc > ?",
+        (meter, span.end_utc, span.start_utc),
+    ).fetchone()
+    return None if due_utc is None else int(due_utc)
+
+
 def asked(connection: sqlite3.Connection, hunt: Hunt, due_utc: int | None) -> None:
     """Notes that blocks were asked for once more, and when they are asked for next."""
     connection.execute(

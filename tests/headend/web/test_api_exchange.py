@@ -25,7 +25,7 @@ from ledger_client.ledger import Side
 from signing.bundle import Bundle, Kind
 from signing.canonical import decode
 from signing.envelope import parse, unseal
-from signing.interval import utc_text
+from signing.interval import DAY_S, utc_text
 from signing.statements.window_actual import Cause, WindowActual
 from tests.headend.asking import CONSUMER, LEDGER, OTHER_LEDGER, SELLER_PLATFORM, WINDOW, Asking, asking
 from tests.headend.discom import SUBJECT
@@ -128,6 +128,26 @@ def test_a_figure_that_is_not_there_yet_is_said_so_with_when_to_ask_again(asked:
     said = verified(asked, asked.get(BY_METER).json()["windows"][0]["jws"])
     assert (said["state"], said["next_time"]) == ("PENDING", "2026-04-27T03:30:00Z")
     assert said["reason"] not in (None, "nothing is attested yet")
+
+
+def test_after_the_gates_it_is_to_be_asked_for_when_the_gateway_is_asked_again(asked: Asking) -> None:
+    asked.settling.trade()
+    asked.settling.step()
+    asked.settling.step(NOW + 900)
+    later = NOW + 3 * DAY_S
+    asked.at(later)
+
+    def next_time() -> object:
+        said = verified(asked, asked.get(BY_METER).json()["windows"][0]["jws"])
+        assert said["state"] == "PENDING"
+        return said["next_time"]
+
+    # What is due and was not asked for yet may come at any moment.
+    assert next_time() == utc_text(later)
+    for due_utc in (later + 3600, None):
+        with asked.headend.database.transaction() as connection:
+            connection.execute("UPDATE hunts SET due_utc = ?", (due_utc,))
+        assert next_time() == (None if due_utc is None else utc_text(due_utc))
 
 
 def test_a_delivery_that_has_not_ended_is_to_be_asked_for_at_its_end(asked: Asking) -> None:
