@@ -25,6 +25,7 @@ from headend.web.parameters import (
     body_of,
     bounded_window,
     holder_of,
+    require_in_log,
 )
 from headend.web.problems import ApiError, Problem, invalid, not_found, problem
 from signing.energy import kwh_text
@@ -168,8 +169,12 @@ def add_routes(app: FastAPI) -> None:
     app.add_api_route("/v1/billing/{month}", bills, methods=["GET"], responses=refusals)
 
 
-def outcomes(request: Request, duty: AtDuty, after: AfterIndex = None, limit: Limit = DEFAULT_LIMIT) -> Response:
+def outcomes(
+    request: Request, desk: AtDesk, duty: AtDuty, after: AfterIndex = None, limit: Limit = DEFAULT_LIMIT
+) -> Response:
     """What came of trades, in the order of the log: ask again with the `cursor` of the last one taken, and nothing is missed."""
+    if after is not None:
+        require_in_log(desk, after)
     views = duty.outcomes(after=after, limit=limit + 1)
     place = str(views[:limit][-1].index) if views else None
     tag = hashlib.sha256(b"".join(view.signed.digest for view in views)).hexdigest()
@@ -263,7 +268,7 @@ def _notice(request: Request, content: bytes, now_utc: int) -> Notice:
             received_utc=now_utc,
         )
     except ValidationError as error:
-        faults = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:5]]
+        faults = [f"{'.'.join(('body', *map(str, fault['loc'])))}: {fault['msg']}" for fault in error.errors()[:5]]
         raise invalid("; ".join(faults), "correct the named fields; /openapi.json describes them") from error
     except RefusedError as error:
         raise invalid(str(error), "correct the named field; /openapi.json describes it") from error

@@ -70,6 +70,15 @@ async def test_outcomes_go_on_behind_the_last_one_taken_and_a_revision_comes_lat
     assert [(item["record_id"], item["revision"], item["settled_kwh"]) for item in third] == [("t-1", 1, "5.000")]
 
 
+async def test_a_cursor_of_outcomes_beyond_the_log_is_refused_and_skips_nothing(served: Served) -> None:
+    async with served.client(served.token(Scope.READ_OUTCOMES)) as client:
+        size = served.headend.book.size(0)
+        beyond = await client.get("/v1/outcomes", params={"after": size + 1})
+        assert beyond.status_code == 422
+        assert f"at most {size}" in beyond.json()["message"]
+        assert (await client.get("/v1/outcomes", params={"after": size})).status_code == 200
+
+
 async def test_who_holds_the_outcomes_gets_304_until_there_are_more(served: Served) -> None:
     served.found()
     say(served, trade("t-1"))
@@ -184,6 +193,7 @@ async def test_what_is_no_notice_is_refused(
     answer = await sent(served, content, **headers)
     assert answer.status_code == status
     assert answer.json()["remedy"]
+    assert status != 422 or answer.json()["message"].startswith("body")
 
 
 async def test_notices_are_listed_latest_first_in_pages(served: Served) -> None:
