@@ -29,6 +29,7 @@ from headend.days.validating import Validating
 from headend.duties import papers
 from headend.duties.holds import said
 from headend.duties.operators import Pending
+from headend.editing.bounds import beyond
 from headend.editing.cut_block import CutBlock
 from headend.editing.editing import Editing, Wish
 from headend.errors import RefusedError
@@ -38,7 +39,7 @@ from headend.onboarding.known import Registry
 from headend.registry.sheet_columns import kilo
 from headend.registry.supply import Exchange
 from headend.series import SeriesBlock
-from headend.store.sqlite import edit_rows, hold_rows, operator_rows, supply_rows
+from headend.store.sqlite import actuals, edit_rows, hold_rows, operator_rows, supply_rows
 from headend.store.sqlite.database import Database, open_database
 from headend.store.sqlite.hold_rows import Act
 from headend.store.sqlite.log_rows import leaf_place
@@ -184,6 +185,7 @@ def _propose(
     else:
         proposal = editing.proposal(_wish(settings, arguments, database, registry), now_utc=now)
     _compare(validating, proposal)
+    _warn(settings, database, registry, proposal)
     if arguments.draft is not None:
         return _draft(arguments.draft, proposal)
     if not arguments.apply:
@@ -235,6 +237,7 @@ def _approve(
     pending = operator_rows.proposal(database.connection, arguments.number)
     print(_title(pending))
     _compare(validating, pending.proposal)
+    _warn(settings, database, registry, pending.proposal)
     if arguments.draft is not None:
         return _draft(arguments.draft, pending.proposal)
     if not arguments.apply:
@@ -301,6 +304,16 @@ def _compare(validating: Validating, proposal: EditProposal) -> None:
     for block in proposal.blocks:
         before, after = _used(known.get(block.start_utc)), _worth(block.import_wh, block.export_wh)
         print(f"{ist_text(block.start_utc)}: {before} -> {after}")
+
+
+def _warn(settings: Config, database: Database, registry: Registry, proposal: EditProposal) -> None:
+    """Says what is beyond what the connection can carry, before anybody signs it."""
+    meter = registry.meter(proposal.meter)
+    key = open_signer(settings.keys.statements).public_key
+    rules = actuals.newest_rule_set(database.connection, key, LOG)
+    if meter is not None and rules is not None:
+        for text in beyond(proposal, meter.record, rules.signed.statement):
+            print(f"WARNING {text}")
 
 
 def _used(block: SeriesBlock | None) -> str:

@@ -87,6 +87,18 @@ def test_a_block_is_taken_away_and_several_come_from_a_file(
     ]
 
 
+def test_both_persons_are_told_of_what_the_connection_cannot_carry(
+    founded: Installation, keys: dict[str, list[str]], command: Command
+) -> None:
+    load = ["registry", "set", METER, "sanctioned_kw=5", "--from", "2026-01-01", "--apply", "--by", "asha"]
+    assert command(*load)[0] == 0
+    wish = ["--meter", METER, "--block", f"{AT}=999/0", "--reason", "seal broken"]
+    warning = "WARNING 2026-04-26 10:15:00 IST: import of 999.000 kWh, the sanctioned load allows 1.500 kWh (V17)\n"
+    code, out, _ = command("edit", "propose", *wish, *keys["rao"], "--apply")
+    assert (code, warning in out) == (0, True)
+    assert warning in command("edit", "approve", "1")[1]
+
+
 def test_a_proposal_is_dropped_with_a_reason(
     founded: Installation, keys: dict[str, list[str]], command: Command
 ) -> None:
