@@ -42,10 +42,12 @@ class Shared:
 class OnLine(MemoryBench):
     """A meter on a line, whose answers take a turn of the loop."""
 
-    def __init__(self, shared: Shared, serial: str, error: ReaderError | None = None) -> None:
+    def __init__(
+        self, shared: Shared, serial: str, error: ReaderError | None = None, *, now_utc: int | None = None
+    ) -> None:
         super().__init__(serial)
         self._shared, self._error = shared, error
-        now = int(time.time())
+        now = int(time.time()) if now_utc is None else now_utc
         self.now_ms = now * 1000
         self.fill(ist_day_start(now) - (DAYS + 1) * DAY_S, now)
 
@@ -136,7 +138,8 @@ class Pausing(Agent):
 
 
 async def pause_after(settings: Config, outbox: Outbox, reader: OnLine) -> float:
-    running = Pausing(settings, outbox, open_signer(settings.key), lambda _: reader)
+    """The pause after a look at a meter, by whose clock the gateway goes."""
+    running = Pausing(settings, outbox, open_signer(settings.key), lambda _: reader, lambda: reader.now_ms / 1000)
     running.pauses = []
     await running._meter_step(settings.meters[0])()
     (pause_s,) = running.pauses
@@ -205,5 +208,7 @@ async def test_what_was_signed_before_a_link_broke_is_told_and_sent(
     settings: Config, outbox: Outbox, shared: Shared, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "sakshi"):
-        await pause_after(settings, outbox, Breaking(shared, "SERIAL1"))
+        # At noon, when today has blocks.
+        noon = ist_day_start(int(time.time())) - DAY_S // 2
+        await pause_after(settings, outbox, Breaking(shared, "SERIAL1", now_utc=noon))
     assert [record.message for record in caplog.records] == ["signed", "meter not read"]
