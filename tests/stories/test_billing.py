@@ -76,7 +76,12 @@ def test_a_month_is_billed_from_validated_days_and_settled_trades(tmp_path: Path
         slot = ["--start", utc_text(window.start_utc), "--end", utc_text(window.start_utc + 900)]
         lookup = [*stage.headend("billing", "lookup"), *slot, "--posted-as"]
         assert "SELLER of 6.000 kWh" in run([*lookup, SIDE.posted_as])
-        assert run([*lookup, BUYER.posted_as]) == "no trade\n"
+        before = ["--start", utc_text(window.start_utc - 900), "--end", utc_text(window.start_utc)]
+        lookup_before = [*stage.headend("billing", "lookup"), *before, "--posted-as"]
+        assert run([*lookup_before, SIDE.posted_as]) == "no trade\n"
+        # Of whom this discom knows nothing it says nothing either.
+        stranger = said_by([*lookup, BUYER.posted_as])
+        assert (stranger.code, BUYER.posted_as in stranger.err) == (1, True)
 
 
 def is_settled(bill: str) -> bool:
