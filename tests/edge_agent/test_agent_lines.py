@@ -39,15 +39,21 @@ class Shared:
         return self.meters[url.rpartition("=")[2]]
 
 
+_BEHIND_S = time.time() - (ist_day_start(int(time.time())) - DAY_S // 2)
+
+
+def now_s() -> float:
+    """The clock of gateway and meters, which began at a noon: the last hour is of one day, whenever the test runs."""
+    return time.time() - _BEHIND_S
+
+
 class OnLine(MemoryBench):
     """A meter on a line, whose answers take a turn of the loop."""
 
-    def __init__(
-        self, shared: Shared, serial: str, error: ReaderError | None = None, *, now_utc: int | None = None
-    ) -> None:
+    def __init__(self, shared: Shared, serial: str, error: ReaderError | None = None) -> None:
         super().__init__(serial)
         self._shared, self._error = shared, error
-        now = int(time.time()) if now_utc is None else now_utc
+        now = int(now_s())
         self.now_ms = now * 1000
         self.fill(ist_day_start(now) - (DAYS + 1) * DAY_S, now)
 
@@ -100,7 +106,7 @@ async def test_the_last_hour_of_every_meter_of_a_line_goes_before_anybodys_past(
     settings: Config, outbox: Outbox, shared: Shared
 ) -> None:
     shared.meters = {"1": OnLine(shared, "SERIAL1"), "2": OnLine(shared, "SERIAL2")}
-    await run(Agent(settings, outbox, open_signer(settings.key), shared.open_reader), shared.until)
+    await run(Agent(settings, outbox, open_signer(settings.key), shared.open_reader, now_s), shared.until)
     assert [who for who, _ in shared.asked[:2]] == shared.connected == ["SERIAL1", "SERIAL2"]
 
 
@@ -122,7 +128,7 @@ async def test_a_meter_that_fails_passes_its_line_on_at_once(
                 shared.until.set()
 
     outbox._database._hook = Committed()
-    await run(Agent(settings, outbox, open_signer(settings.key), shared.open_reader), shared.until)
+    await run(Agent(settings, outbox, open_signer(settings.key), shared.open_reader, now_s), shared.until)
     assert time.monotonic() - began < settings.poll.interval_s / 4
     assert {entry.meter for entry in outbox.report.unanswered()} == {"M2"}
 
@@ -138,8 +144,7 @@ class Pausing(Agent):
 
 
 async def pause_after(settings: Config, outbox: Outbox, reader: OnLine) -> float:
-    """The pause after a look at a meter, by whose clock the gateway goes."""
-    running = Pausing(settings, outbox, open_signer(settings.key), lambda _: reader, lambda: reader.now_ms / 1000)
+    running = Pausing(settings, outbox, open_signer(settings.key), lambda _: reader, now_s)
     running.pauses = []
     await running._meter_step(settings.meters[0])()
     (pause_s,) = running.pauses
@@ -167,7 +172,7 @@ async def test_a_meter_that_is_known_to_hold_on_for_long_is_left_alone_for_longe
 
 async def test_a_look_that_gave_way_goes_on_as_soon_as_it_may(settings: Config, outbox: Outbox, shared: Shared) -> None:
     shared.meters = {"1": OnLine(shared, "SERIAL1")}
-    running = Pausing(settings, outbox, open_signer(settings.key), shared.open_reader)
+    running = Pausing(settings, outbox, open_signer(settings.key), shared.open_reader, now_s)
     running.pauses = []
     step = running._meter_step(settings.meters[0])
 
@@ -208,7 +213,5 @@ async def test_what_was_signed_before_a_link_broke_is_told_and_sent(
     settings: Config, outbox: Outbox, shared: Shared, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "sakshi"):
-        # At noon, when today has blocks.
-        noon = ist_day_start(int(time.time())) - DAY_S // 2
-        await pause_after(settings, outbox, Breaking(shared, "SERIAL1", now_utc=noon))
+        await pause_after(settings, outbox, Breaking(shared, "SERIAL1"))
     assert [record.message for record in caplog.records] == ["signed", "meter not read"]
