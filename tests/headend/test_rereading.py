@@ -1,8 +1,6 @@
 """Blocks that a window lacks are asked for again: soon, then daily, while the meter remembers, and no more once they came."""
 
-import pytest
-
-from headend.duties.hunting import AFTER_S, MEMORY_S, next_utc
+from headend.duties.hunting import AFTER_S
 from headend.rereading import Rereader
 from headend.store.sqlite import hunt_rows
 from headend.transport.memory import MemoryTransport
@@ -87,28 +85,6 @@ def test_nobody_is_asked_on_behalf_of_a_key_that_may_no_longer_speak(settling: S
     settling.headend.registry.reload()
     assert Asking(settling.headend).at(NOW + DAY_S) == []
     assert spans(settling) == [(BLOCK, 1)]
-
-
-@pytest.mark.parametrize(("asked", "after_s"), list(enumerate(AFTER_S)))
-def test_the_first_times_are_counted_from_the_end_of_the_blocks(asked: int, after_s: int) -> None:
-    assert next_utc(BLOCK, asked, 0) == BLOCK.end_utc + after_s
-
-
-@pytest.mark.parametrize(("asked", "after_s"), [(1, 1500), (2, 5400)])
-def test_what_is_missed_long_after_is_asked_for_at_the_same_distances(asked: int, after_s: int) -> None:
-    asked_utc = BLOCK.end_utc + DAY_S
-    assert next_utc(BLOCK, asked, asked_utc) == asked_utc + after_s
-
-
-def test_after_that_it_is_once_a_day() -> None:
-    asked_utc = BLOCK.end_utc + 7777
-    assert next_utc(BLOCK, len(AFTER_S), asked_utc) == asked_utc + DAY_S
-
-
-def test_what_the_meter_forgot_is_not_asked_for() -> None:
-    last = BLOCK.start_utc + MEMORY_S
-    assert next_utc(BLOCK, 3, last - DAY_S) == last
-    assert next_utc(BLOCK, 3, last - DAY_S + 1) is None
 
 
 def test_a_second_decision_keeps_what_was_asked(settling: Settling) -> None:

@@ -8,15 +8,15 @@ import pytest
 
 from headend.config import Channel
 from headend.duties.holds import HoldKind
-from headend.exchange.pushing import GATHER_S, Pushing, pushed
+from headend.exchange.pushing import Pushing, pushed
 from headend.settings.beckn import Push
 from headend.store.sqlite import hold_rows, question_rows
 from headend.trading.questions import QuestionState
 from ledger_client.sandbox.faults import Fault
 from ledger_client.sandbox.provider import TEST_NETWORK
-from signing.interval import DAY_S, Interval, utc_text
+from signing.interval import DAY_S, utc_text
 from signing.statements.window_actual import Cause
-from tests.headend.asking import LEDGER, OWN, QUARTERS, Asking, asking
+from tests.headend.asking import LEDGER, OWN, Asking, asking
 from tests.headend.discom import SUBJECT
 from tests.headend.exchange.test_answering import place, seller
 from tests.headend.premises import Headend
@@ -77,7 +77,7 @@ def test_a_push_is_begun_once_also_by_a_program_that_starts_again(asked: Asking)
     asked.settling.step()
     first = pushing(asked)
     assert first.step(NOW) == 1
-    assert first.step(NOW + GATHER_S) == 0
+    assert first.step(NOW + 60) == 0
     assert pushing(asked).step(NOW) == 0
     assert len(asked.questions()) == 1
 
@@ -89,7 +89,7 @@ def test_more_figures_than_one_push_holds_are_told_by_the_next_though_nothing_ne
     asked.settling.step()
     beginning = pushing(asked)
     beginning._settings = replace(beginning._settings, most_windows=1)
-    assert [beginning.step(NOW + place * GATHER_S) for place in range(4)] == [1, 1, 0, 0]
+    assert [beginning.step(NOW + place * 60) for place in range(4)] == [1, 1, 0, 0]
 
 
 def test_what_was_asked_for_is_no_push(asked: Asking) -> None:
@@ -106,8 +106,8 @@ def test_a_window_without_a_figure_is_pushed_once_it_has_one(asked: Asking) -> N
     asked.settling.whole_day()
     asked.settling.step(touched=asked.settling.gateway.meters)
     # Figures are gathered, so that a ledger gets one message about a thousand meters and not a thousand.
-    assert one.step(NOW + GATHER_S - 1) == 0
-    assert one.step(NOW + GATHER_S) == 1
+    assert one.step(NOW + 59) == 0
+    assert one.step(NOW + 60) == 1
 
 
 def test_a_revision_is_told_unasked_too(asked: Asking) -> None:
@@ -180,4 +180,3 @@ def test_finer_windows_that_no_trade_names_are_no_push(asked: Asking) -> None:
     (begun,) = asked.questions()
     names = {(one.posted_as, one.window) for one in question_rows.windows(asked.headend.database.connection, begun)}
     assert names == {(NAME, SUBJECT.window)}
-    assert not names & {(NAME, Interval(*quarter)) for quarter in QUARTERS}
