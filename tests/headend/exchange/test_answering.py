@@ -1,7 +1,7 @@
 """Questions of the exchange, from the ledger provider's POST to the settled trade: real HTTP, log and attestation, hand-set time."""
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,6 +61,17 @@ def told(asked: Asking) -> dict[tuple[str, Interval], bytes | None]:
     (newest, *_) = asked.questions()
     rows = question_rows.windows(asked.headend.database.connection, newest)
     return {(one.posted_as, one.window): one.told for one in rows}
+
+
+@contextmanager
+def refusing(headend: Headend, folder: Path) -> Iterator[tuple[Asking, Canned]]:
+    """A head-end with a figure to tell, and an address that takes no answer."""
+    nack = b'{"message":{"status":"NACK","error":{"code":"SCH_INVALID_FORMAT","message":"no"}}}'
+    with canned(Canned(status=400, body=nack)) as other, asking(headend, folder) as asked:
+        asked.settling.whole_day()
+        asked.settling.trade()
+        asked.settling.step()
+        yield asked, other
 
 
 def states(asked: Asking) -> list[tuple[QuestionState, int, str]]:
@@ -232,11 +243,7 @@ def test_only_the_last_question_about_a_window_is_answered_again_by_itself(asked
 def test_a_revision_is_told_by_an_earlier_question_where_the_answer_to_the_last_one_was_refused(
     headend: Headend, tmp_path: Path
 ) -> None:
-    nack = b'{"message":{"status":"NACK","error":{"code":"SCH_INVALID_FORMAT","message":"no"}}}'
-    with canned(Canned(status=400, body=nack)) as other, asking(headend, tmp_path / "exchange") as asked:
-        asked.settling.whole_day()
-        asked.settling.trade()
-        asked.settling.step()
+    with refusing(headend, tmp_path / "exchange") as (asked, other):
         asked.send(asked.body({NAME: [WINDOW]}, name="1"))
         asked.answer()
         asked.send(asked.body({NAME: [WINDOW]}, uri=f"http://{other.address}/bap/receiver", name="2"))
@@ -577,11 +584,7 @@ def test_what_leaves_by_consent_is_noted_before_it_leaves_and_once_however_often
 
 
 def test_a_final_nack_stops_until_it_is_asked_again(headend: Headend, tmp_path: Path) -> None:
-    nack = b'{"message":{"status":"NACK","error":{"code":"SCH_INVALID_FORMAT","message":"no"}}}'
-    with canned(Canned(status=400, body=nack)) as other, asking(headend, tmp_path / "exchange") as asked:
-        asked.settling.whole_day()
-        asked.settling.trade()
-        asked.settling.step()
+    with refusing(headend, tmp_path / "exchange") as (asked, other):
         body = asked.body({NAME: [WINDOW]}, uri=f"http://{other.address}/bap/receiver")
         asked.send(body)
         asked.answer()
@@ -596,11 +599,7 @@ def test_a_final_nack_stops_until_it_is_asked_again(headend: Headend, tmp_path: 
 def test_a_refused_answer_troubles_nobody_once_the_true_up_of_its_windows_is_over(
     headend: Headend, tmp_path: Path
 ) -> None:
-    nack = b'{"message":{"status":"NACK","error":{"code":"SCH_INVALID_FORMAT","message":"no"}}}'
-    with canned(Canned(status=400, body=nack)) as other, asking(headend, tmp_path / "exchange") as asked:
-        asked.settling.whole_day()
-        asked.settling.trade()
-        asked.settling.step()
+    with refusing(headend, tmp_path / "exchange") as (asked, other):
         asked.send(asked.body({NAME: [WINDOW]}, uri=f"http://{other.address}/bap/receiver"))
         asked.answer()
         connection = asked.headend.database.connection
