@@ -14,7 +14,7 @@ from pathlib import Path
 
 from headend.config import Config
 from headend.errors import HeadendError
-from headend.exchange.strangers import Strangers
+from headend.exchange.strangers import KnownKeys, Strangers, named
 from headend.pace import Pace
 from headend.peers import directory, ledger_signer
 from headend.settings.beckn import BecknSettings
@@ -26,7 +26,7 @@ from ledger_client.beckn.receiver import Receiver, Reply
 from ledger_client.beckn.refusal import Code, Refusal, RefusedError, refused
 from ledger_client.beckn.verification import Caller, Gate, GatePolicy
 from ledger_client.contract_body import ContractTerms, read_contract
-from ledger_client.signature import HttpSigner, SignatureError, SignatureHeader, parse_header, public_key_text
+from ledger_client.signature import HttpSigner, SignatureHeader, public_key_text
 from signing.interval import DAY_S
 
 _LOG = logging.getLogger("sakshi.headend.contracts")
@@ -44,7 +44,6 @@ MOST_AHEAD_S = 366 * DAY_S
 """How far ahead a delivery may begin."""
 
 _FORGOTTEN_AT_ONCE = 500
-_EVERYBODY = ""
 _AGAIN_S = "60"
 
 
@@ -78,7 +77,8 @@ class ContractDoor:
         self._receiver = Receiver(gate=self._gate, signer=signer, dialect=settings.dialect)
         self._everybody = Pace(OF_ALL_PER_MINUTE)
         self._platforms = Pace(OF_PLATFORM_PER_MINUTE)
-        self._strangers = Strangers()
+        self._known = KnownKeys()
+        self._strangers = Strangers(self._known)
         self._turn = threading.Lock()
         self._refused: Counter[str] = Counter()
 
@@ -90,16 +90,13 @@ class ContractDoor:
     def take(self, authorization: str | None, body: bytes, now_utc: int) -> Reply:
         """The reply to one POST of a contract. An ACK is given only once the contract is kept."""
         try:
-            named = _named(authorization)
-            # Whoever was verified before is counted by itself: a crowd of strangers keeps no platform out.
-            crowd = named if self._strangers.knows(named) else _EVERYBODY
-            if not self._everybody.admits(crowd, now_utc):
+            if not self._everybody.admits(self._known.crowd(authorization), now_utc):
                 return self._hurried(authorization, body, now_utc)
-            with self._strangers.admitted(named, now_utc) as may_come:
+            with self._strangers.admitted(named(authorization), now_utc) as may_come:
                 if not may_come:
                     return self._hurried(authorization, body, now_utc)
                 caller = self._gate.caller(authorization, body, now=now_utc)
-            self._strangers.know(str(caller.header.key_id))
+            self._known.know(str(caller.header.key_id))
             if not self._platforms.admits(caller.subscriber_id, now_utc):
                 return self._hurried(authorization, body, now_utc)
             terms = read_contract(body)
@@ -174,14 +171,6 @@ def forget_unknown(database: Database, ended_before_utc: int) -> int:
         with database.transaction() as connection:
             contract_rows.delete(connection, numbers)
     return len(numbers)
-
-
-def _named(authorization: str | None) -> str:
-    """The key that a header names, verified or not; empty where it names none, which is refused without a look-up."""
-    try:
-        return str(parse_header(authorization or "").key_id)
-    except SignatureError:
-        return ""
 
 
 def _verified(

@@ -15,6 +15,7 @@ from headend.config import Config
 from headend.duties.component import Component
 from headend.errors import HeadendError
 from headend.exchange.clocks import CallerClocks
+from headend.exchange.strangers import KnownKeys
 from headend.pace import Pace
 from headend.peers import directory, ledger_signer
 from headend.settings.beckn import BecknSettings
@@ -27,7 +28,7 @@ from ledger_client.beckn.receiver import Received, Receiver, Reply
 from ledger_client.beckn.refusal import Code, Refusal, RefusedError, refused
 from ledger_client.beckn.status import StatusRequest
 from ledger_client.beckn.verification import Caller, Gate, GatePolicy
-from ledger_client.signature import SKEW_S, HttpSigner, ReplayCache, SignatureError, SignatureHeader, parse_header
+from ledger_client.signature import SKEW_S, HttpSigner, ReplayCache, SignatureHeader
 
 _LOG = logging.getLogger("sakshi.headend.beckn")
 
@@ -36,7 +37,6 @@ _OF_ALL_PER_MINUTE = 600
 others' keeps no caller out.
 """
 
-_EVERYBODY = ""
 _TOO_MANY = 429
 _AGAIN_S = "60"
 
@@ -95,7 +95,7 @@ class ExchangeDoor:
         self._everybody = Pace(_OF_ALL_PER_MINUTE)
         self._callers = Pace(settings.per_minute)
         self._turn = threading.Lock()
-        self._verified: set[str] = set()
+        self._known = KnownKeys()
         """Keys of callers that a message was verified with: registered ones, so there are few."""
         self._refused: Counter[str] = Counter()
 
@@ -116,9 +116,9 @@ class ExchangeDoor:
             RefusedError: it is not to be believed, comes too often, or is nobody who is served.
         """
         try:
-            self._require_pace(self._crowd(authorization), self._everybody, now_utc)
+            self._require_pace(self._known.crowd(authorization), self._everybody, now_utc)
             caller = self._pulls.caller(authorization, b"", now=now_utc)
-            self._know(caller)
+            self._known.know(str(caller.header.key_id))
             subscriber = caller.subscriber_id
             self._clocks.heard(subscriber, caller.header.created, now_utc)
             self._require_pace(subscriber, self._callers, now_utc)
@@ -135,12 +135,12 @@ class ExchangeDoor:
     def status(self, authorization: str | None, body: bytes, now_utc: int) -> Reply:
         """The reply to one POST of a question. An ACK is given only once the question is kept."""
         try:
-            self._require_pace(self._crowd(authorization), self._everybody, now_utc)
+            self._require_pace(self._known.crowd(authorization), self._everybody, now_utc)
         except RefusedError as error:
             return self._denied(authorization, body, error.refusal, now_utc)
         received = self._receiver.status(authorization, body, now=now_utc)
         if received.caller is not None:
-            self._know(received.caller)
+            self._known.know(str(received.caller.header.key_id))
             self._clocks.heard(received.caller.subscriber_id, received.caller.header.created, now_utc)
         elif received.refusal is not None:
             self._note_early(received.refusal, self._questions, authorization, body, now_utc)
@@ -164,19 +164,6 @@ class ExchangeDoor:
         """The reply to a body that was not read to its end."""
         refusal = refused(Code.INVALID_FORMAT, f"expected at most {most_bytes} bytes").refusal
         return self._denied(authorization, b"", refusal, now_utc)
-
-    def _crowd(self, authorization: str | None) -> str:
-        """With whom a message is counted before its signature is looked at."""
-        try:
-            named = str(parse_header(authorization or "").key_id)
-        except SignatureError:
-            return _EVERYBODY
-        with self._turn:
-            return named if named in self._verified else _EVERYBODY
-
-    def _know(self, caller: Caller) -> None:
-        with self._turn:
-            self._verified.add(str(caller.header.key_id))
 
     def _note_early(self, refusal: Refusal, gate: Gate, authorization: str | None, body: bytes, now_utc: int) -> None:
         """Notes that a caller's clock is ahead, where that is why its message was refused."""

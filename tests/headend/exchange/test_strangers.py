@@ -2,14 +2,38 @@
 
 from contextlib import ExitStack
 
-from headend.exchange.strangers import Strangers
+import pytest
+
+from headend.exchange import strangers as strangers_module
+from headend.exchange.strangers import KnownKeys, Strangers, named
+from tests.ledger_client.rehearsal import SELLER_PLATFORM, signer
 
 NOW = 1_777_200_000
 
 
+def known(*keys: str) -> KnownKeys:
+    found = KnownKeys()
+    for key in keys:
+        found.know(key)
+    return found
+
+
+def test_who_is_known_is_counted_by_its_key_and_everybody_else_together() -> None:
+    authorization = signer(SELLER_PLATFORM).sign(b"", created=NOW, expires=NOW + 60)
+    key = named(authorization)
+    assert key == f"{SELLER_PLATFORM}|k1|ed25519"
+    assert known(key).crowd(authorization) == key
+    assert {known("another").crowd(said) for said in (authorization, None, "", "Signature x")} == {""}
+
+
+def test_keys_that_come_seldom_are_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strangers_module, "_MOST_KNOWN", 2)
+    keys = known("a", "b", "a", "c")
+    assert [keys.knows(name) for name in "abc"] == [True, False, True]
+
+
 def test_strangers_share_a_pace_and_known_keys_do_not() -> None:
-    strangers = Strangers(per_minute=2)
-    strangers.know("known")
+    strangers = Strangers(known("known"), per_minute=2)
 
     def comes(key: str, at: int) -> bool:
         with strangers.admitted(key, at) as may_come:
@@ -21,8 +45,7 @@ def test_strangers_share_a_pace_and_known_keys_do_not() -> None:
 
 
 def test_only_so_many_strangers_are_looked_up_at_once() -> None:
-    strangers = Strangers(at_once=2)
-    strangers.know("known")
+    strangers = Strangers(known("known"), at_once=2)
     with ExitStack() as stack:
         assert stack.enter_context(strangers.admitted("a", NOW))
         assert stack.enter_context(strangers.admitted("b", NOW))
