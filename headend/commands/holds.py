@@ -192,8 +192,7 @@ def _refused(database: Database, arguments: argparse.Namespace) -> int:
 
 
 def _followed(settings: Config, database: Database, now_utc: int) -> Iterable[Delivery]:
-    days = settings.ledger.look_back_days + settings.posting.give_up_days
-    return legs.followed(database, settings.discom, look_back_days=days, now_utc=now_utc)
+    return legs.followed(database, settings.discom, look_back_days=settings.followed_days, now_utc=now_utc)
 
 
 def _figure(settings: Config, database: Database, point: str, window: Interval) -> str:

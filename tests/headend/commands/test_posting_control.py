@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from headend import service
 from headend.store.sqlite import hold_rows, hunt_rows, operator_rows, recording_rows
 from headend.store.sqlite import postings as rows
 from headend.store.sqlite.database import open_database
@@ -15,13 +16,13 @@ from headend.trading.recordings import Recording
 from headend.trading.trades import Delivery
 from ledger_client.ledger import Side, TradeStatus
 from signing.backends.file import create_key
-from signing.interval import Interval, utc_text
+from signing.interval import DAY_S, Interval, utc_text
 from signing.keys import Algorithm
 from signing.statements.window_actual import Status
 from tests.headend.commands.conftest import Command
 from tests.headend.founded import Installation
 from tests.headend.premises import Gateway
-from tests.headend.trading.test_posting import RECORD
+from tests.headend.trading.test_posting import RECORD, TRADE
 from tests.headend.trading.test_reconciliation import WORD
 from tests.ledger_client.rehearsal import Rehearsal
 
@@ -60,6 +61,20 @@ def test_a_hold_is_placed_listed_and_released(founded: Installation, enrolled: G
     assert code == 0
     assert "ended" in command("hold", "list")[1]
     assert "by bela: sealed again" in command("hold", "list")[1]
+
+
+@pytest.mark.parametrize(("days", "awaited"), [(44, 1), (46, 0)])
+def test_a_stand_down_counts_windows_that_are_followed_to_the_end_of_their_true_up(
+    founded: Installation, command: Command, days: int, awaited: int
+) -> None:
+    with founded.file.open("a") as file:
+        file.write("[posting]\ngive_up_days = 1\n")
+    start = service.now() - days * DAY_S
+    span = Interval(start, start + 7200)
+    sold = replace(TRADE, seller_id=NAME, discom_id_seller=founded.config.discom, window=span)
+    with closing(open_database(founded.config.database)) as database, database.transaction() as connection:
+        rows.put_trades(connection, [sold], start)
+    assert f"awaited, with nothing addressed yet: {awaited} window(s)" in command("stand-down")[1]
 
 
 BEFORE = ["hold", "place", "--posted-as", NAME]
