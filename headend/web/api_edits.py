@@ -21,7 +21,7 @@ from headend.web import answers
 from headend.web.answers import Answer, Page, Span
 from headend.web.desk import AtDesk, Desk, EditDesk, disclosed
 from headend.web.parameters import DEFAULT_LIMIT, AfterRow, AtDuty, Limit, body_of
-from headend.web.problems import ApiError, Problem, invalid, not_found, problem
+from headend.web.problems import ApiError, Problem, invalid, not_found, problem, unreadable
 from signing.energy import kwh_text
 from signing.errors import DecodeError
 from signing.interval import parse_instant, utc_text
@@ -275,8 +275,7 @@ def _wish(content: bytes) -> tuple[str, tuple[EditedBlock, ...], str]:
         body = DraftBody.model_validate_json(content)
         blocks = [_block(one, f"blocks[{place}]") for place, one in enumerate(body.blocks)]
     except ValidationError as error:
-        faults = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:5]]
-        raise invalid("; ".join(faults), "correct the named fields; /openapi.json describes them") from error
+        raise unreadable(error) from error
     except DecodeError as error:
         raise invalid(str(error), "correct the named field; /openapi.json describes it") from error
     return body.meter, tuple(sorted(blocks, key=lambda block: block.start_utc)), body.reason

@@ -27,7 +27,7 @@ from headend.web.parameters import (
     holder_of,
     require_in_log,
 )
-from headend.web.problems import ApiError, Problem, invalid, not_found, problem
+from headend.web.problems import ApiError, Problem, invalid, not_found, problem, unreadable
 from signing.energy import kwh_text
 from signing.errors import DecodeError
 from signing.interval import Interval, utc_text
@@ -268,8 +268,7 @@ def _notice(request: Request, content: bytes, now_utc: int) -> Notice:
             received_utc=now_utc,
         )
     except ValidationError as error:
-        faults = [f"{'.'.join(('body', *map(str, fault['loc'])))}: {fault['msg']}" for fault in error.errors()[:5]]
-        raise invalid("; ".join(faults), "correct the named fields; /openapi.json describes them") from error
+        raise unreadable(error) from error
     except RefusedError as error:
         raise invalid(str(error), "correct the named field; /openapi.json describes it") from error
 

@@ -10,7 +10,7 @@ from threading import Lock
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
@@ -59,6 +59,16 @@ def not_found(what: str, remedy: str) -> ApiError:
 def invalid(message: str, remedy: str) -> ApiError:
     """The refusal of a parameter that is not what it should be."""
     return ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, problem("invalid_request", message, remedy))
+
+
+def unreadable(error: ValidationError) -> ApiError:
+    """The refusal of a body that is not what it should be: names up to five fields, and repeats nothing of what was sent."""
+    return invalid(_faults(error, "body"), "correct the named fields; /openapi.json describes them")
+
+
+def _faults(error: ValidationError | RequestValidationError, *within: str) -> str:
+    found = error.errors()[:5]
+    return "; ".join(f"{'.'.join((*within, *map(str, fault['loc'])))}: {fault['msg']}" for fault in found)
 
 
 def answered(status: HTTPStatus, what: Problem, headers: dict[str, str] | None = None) -> Response:
@@ -152,8 +162,7 @@ def add_handlers(app: FastAPI, denial: Denial) -> None:
 
 def _first_fault(error: RequestValidationError) -> Problem:
     """Names the fields and what was expected; what was sent is not repeated."""
-    faults = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:5]]
-    return problem("invalid_request", "; ".join(faults), "correct the named parameters; /openapi.json describes them")
+    return problem("invalid_request", _faults(error), "correct the named parameters; /openapi.json describes them")
 
 
 _UNEXPECTED = problem(

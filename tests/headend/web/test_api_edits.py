@@ -163,7 +163,7 @@ async def test_reading_and_writing_are_two_scopes(story: Story) -> None:
         ({"blocks": [{"start": utc_text(TEN)}] * 97}, 422, "blocks"),
         ({"blocks": [{"start": "now"}]}, 422, "blocks[0]"),
         ({"blocks": [{"start": utc_text(TEN), "import_kwh": "-1"}]}, 422, "blocks[0]"),
-        ({"blocks": [{"start": utc_text(TEN), "import_kwh": 0.07}]}, 422, "blocks.0.import_kwh"),
+        ({"blocks": [{"start": utc_text(TEN), "import_kwh": 0.07}]}, 422, "body.blocks.0.import_kwh"),
         ({"blocks": [{"start": utc_text(TEN), "export_kwh": "1"}]}, 422, "blocks[0]"),
         ({"reason": ""}, 422, "reason"),
         ({"by": "asha"}, 422, "by"),
